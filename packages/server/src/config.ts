@@ -1,0 +1,201 @@
+import { homedir, userInfo } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+
+/** Everything a Sworn process is told from outside. Read once, at the edge; nothing else reads the environment. */
+export interface Config {
+  /** Absolute path: embedded database, deployment id, demo files. */
+  readonly dataDir: string;
+  readonly host: string;
+  readonly httpPort: number;
+  readonly otlpHttpPort: number;
+  /** Reserved for OTLP over gRPC; stands in `demo.json`. */
+  readonly otlpGrpcPort: number;
+  /** Null: the embedded PostgreSQL. */
+  readonly databaseUrl: string | null;
+  readonly rolePrefix: string;
+  /** Null: `<state dir>/<deployment id>/keys`. */
+  readonly keyDir: string | null;
+  /** Null: `<state dir>/<deployment id>/signer`. */
+  readonly signerState: string | null;
+  /** Milliseconds after the root span with nothing new until a run is sealed. */
+  readonly sealGraceMs: number;
+  /** Milliseconds of silence until a run without a root is sealed. */
+  readonly sealIdleMs: number;
+  readonly maxRequestBytes: number;
+  readonly maxInFlightBytes: number;
+  readonly redactionFile: string | null;
+  readonly allowedHosts: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly tlsProxy: boolean;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Where key directory and signer memory live unless told otherwise; outside the data directory. */
+  readonly stateDir: string;
+}
+
+/** One setting, as the configuration page and `readConfig` see it. */
+export interface Setting {
+  readonly name: string;
+  /** As shown in the docs; the value used when the variable is absent or empty. */
+  readonly default: string;
+  readonly meaning: string;
+}
+
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+/** Every environment variable Sworn reads, in the order of `docs/operate/configuration.md`, which is generated from it. */
+export const SETTINGS = [
+  { name: 'SWORN_DATA_DIR', default: '.sworn (root: /var/lib/sworn)', meaning: 'Embedded database, deployment id, demo files.' },
+  { name: 'SWORN_HOST', default: '127.0.0.1', meaning: 'Address to listen on. Anything but loopback needs TLS files or SWORN_TLS_PROXY.' },
+  { name: 'SWORN_HTTP_PORT', default: '4300', meaning: 'Port of the read facade. 0 takes a free one.' },
+  { name: 'SWORN_OTLP_HTTP_PORT', default: '4318', meaning: 'Port of OTLP over HTTP. 0 takes a free one.' },
+  { name: 'SWORN_OTLP_GRPC_PORT', default: '4317', meaning: 'Port reserved for OTLP over gRPC (not served yet).' },
+  { name: 'SWORN_DATABASE_URL', default: '(absent: embedded)', meaning: 'postgres:// URL of a PostgreSQL 15 or newer, of a role that owns the database and may create roles. Used to migrate only.' },
+  { name: 'SWORN_DATABASE_ROLE_PREFIX', default: 'sworn', meaning: 'Prefix of the seven database roles; roles are cluster-wide, so two deployments on one cluster need two.' },
+  { name: 'SWORN_KEY_DIR', default: '<state>/<deployment id>/keys', meaning: 'Key store. Refused inside the data directory. <state> is ~/.local/state/sworn, for root /var/lib/sworn-keys.' },
+  { name: 'SWORN_SIGNER_STATE', default: '<state>/<deployment id>/signer', meaning: "The signer's memory. Refused inside the data directory." },
+  { name: 'SWORN_SEAL_GRACE_MS', default: '12000', meaning: 'Milliseconds after the root span, with nothing new, until a run is sealed.' },
+  { name: 'SWORN_SEAL_IDLE_MS', default: '300000', meaning: 'Milliseconds of silence until a run without a root span is sealed.' },
+  { name: 'SWORN_MAX_REQUEST_BYTES', default: '67108864', meaning: 'Largest OTLP request, before and after decompression.' },
+  { name: 'SWORN_MAX_IN_FLIGHT_BYTES', default: '67108864', meaning: 'Bytes of OTLP requests in memory at once; a tenant gets a quarter. Beyond: 429.' },
+  { name: 'SWORN_REDACTION_FILE', default: '(built-in rules)', meaning: "YAML with one's own redaction rules, added to the built-in ones." },
+  { name: 'SWORN_ALLOWED_HOSTS', default: '(loopback names and SWORN_HOST)', meaning: 'Comma-separated Host names the facade answers to; others get 421.' },
+  { name: 'SWORN_TRUSTED_PROXIES', default: '(none)', meaning: 'Comma-separated addresses whose X-Forwarded-For counts as the source address.' },
+  { name: 'SWORN_TLS_CERT', default: '(none)', meaning: 'PEM certificate chain; with SWORN_TLS_KEY both listeners speak TLS.' },
+  { name: 'SWORN_TLS_KEY', default: '(none)', meaning: 'PEM private key.' },
+  { name: 'SWORN_TLS_PROXY', default: 'false', meaning: 'true states that a TLS proxy stands in front of a non-loopback address.' },
+  { name: 'SWORN_LOG_LEVEL', default: 'info', meaning: 'debug, info, warn or error.' },
+] as const satisfies readonly Setting[];
+
+type SettingName = (typeof SETTINGS)[number]['name'];
+
+/** Thrown by `readConfig`; names every mistake at once. */
+export class ConfigMistakes extends Error {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super(`configuration:\n${mistakes.map((m) => `  - ${m}`).join('\n')}`);
+    this.mistakes = mistakes;
+  }
+}
+
+/**
+ * Reads and checks every setting.
+ * @throws ConfigMistakes naming all mistakes, unknown `SWORN_*` variables included (`SWORN_TEST_*` is left to tests).
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const mistakes: string[] = [];
+  const known = new Set<string>(SETTINGS.map((s) => s.name));
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('SWORN_') && !name.startsWith('SWORN_TEST_') && !known.has(name)) {
+      mistakes.push(`${name} is not a setting of Sworn; see docs/operate/configuration.md`);
+    }
+  }
+  const text = (name: SettingName): string | null => env[name]?.trim() || null;
+  const integer = (name: SettingName, fallback: number, min: number, max: number): number => {
+    const value = text(name);
+    if (value === null) return fallback;
+    const n = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (n >= min && n <= max) return n;
+    mistakes.push(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
+    return fallback;
+  };
+  const list = (name: SettingName): string[] => (text(name) ?? '').split(',').map((s) => s.trim()).filter((s) => s !== '');
+  const path = (name: SettingName): string | null => {
+    const value = text(name);
+    return value === null ? null : resolve(value);
+  };
+
+  const host = text('SWORN_HOST') ?? '127.0.0.1';
+  const dataDir = resolve(text('SWORN_DATA_DIR') ?? (isRoot() ? '/var/lib/sworn' : '.sworn'));
+  const keyDir = path('SWORN_KEY_DIR');
+  const signerState = path('SWORN_SIGNER_STATE');
+  for (const [name, dir] of [['SWORN_KEY_DIR', keyDir], ['SWORN_SIGNER_STATE', signerState]] as const) {
+    if (dir !== null && isInside(dir, dataDir)) {
+      mistakes.push(`${name} must not lie inside SWORN_DATA_DIR (${dataDir}): a copy of the data would carry it`);
+    }
+  }
+
+  const rolePrefix = text('SWORN_DATABASE_ROLE_PREFIX') ?? 'sworn';
+  if (!/^[a-z][a-z0-9_]{0,40}$/.test(rolePrefix)) {
+    mistakes.push('SWORN_DATABASE_ROLE_PREFIX must be a-z, 0-9 and _, starting with a letter, at most 41 characters');
+  }
+  const databaseUrl = text('SWORN_DATABASE_URL');
+  if (databaseUrl !== null) mistakes.push(...databaseUrlMistakes(databaseUrl));
+
+  const cert = path('SWORN_TLS_CERT');
+  const key = path('SWORN_TLS_KEY');
+  if ((cert === null) !== (key === null)) mistakes.push('SWORN_TLS_CERT and SWORN_TLS_KEY go together');
+  const tls = cert !== null && key !== null ? { cert, key } : null;
+  const tlsProxyText = text('SWORN_TLS_PROXY') ?? 'false';
+  if (tlsProxyText !== 'true' && tlsProxyText !== 'false') mistakes.push('SWORN_TLS_PROXY must be true or false');
+  const tlsProxy = tlsProxyText === 'true';
+  if (!isLoopback(host) && tls === null && !tlsProxy) {
+    mistakes.push(`SWORN_HOST ${host} is not loopback: give SWORN_TLS_CERT and SWORN_TLS_KEY, or state SWORN_TLS_PROXY=true`);
+  }
+
+  const logLevel = text('SWORN_LOG_LEVEL') ?? 'info';
+  if (!isLogLevel(logLevel)) mistakes.push(`SWORN_LOG_LEVEL must be debug, info, warn or error, not "${logLevel}"`);
+
+  const config: Config = {
+    dataDir,
+    host,
+    httpPort: integer('SWORN_HTTP_PORT', 4300, 0, 65_535),
+    otlpHttpPort: integer('SWORN_OTLP_HTTP_PORT', 4318, 0, 65_535),
+    otlpGrpcPort: integer('SWORN_OTLP_GRPC_PORT', 4317, 0, 65_535),
+    databaseUrl,
+    rolePrefix,
+    keyDir,
+    signerState,
+    sealGraceMs: integer('SWORN_SEAL_GRACE_MS', 12_000, 0, 3_600_000),
+    sealIdleMs: integer('SWORN_SEAL_IDLE_MS', 300_000, 0, 86_400_000),
+    maxRequestBytes: integer('SWORN_MAX_REQUEST_BYTES', 64 << 20, 1024, 1 << 30),
+    maxInFlightBytes: integer('SWORN_MAX_IN_FLIGHT_BYTES', 64 << 20, 1024, 4 * (1 << 30)),
+    redactionFile: path('SWORN_REDACTION_FILE'),
+    allowedHosts: list('SWORN_ALLOWED_HOSTS'),
+    trustedProxies: list('SWORN_TRUSTED_PROXIES'),
+    tls,
+    tlsProxy,
+    logLevel: isLogLevel(logLevel) ? logLevel : 'info',
+    stateDir: isRoot() ? '/var/lib/sworn-keys' : join(homeOf(env), '.local/state/sworn'),
+  };
+  if (mistakes.length > 0) throw new ConfigMistakes(mistakes);
+  return config;
+}
+
+/** Whether `host` is an address or name of this machine's loopback interface. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function isInside(path: string, dir: string): boolean {
+  return path === dir || path.startsWith(dir.endsWith('/') ? dir : `${dir}/`);
+}
+
+function homeOf(env: Readonly<Record<string, string | undefined>>): string {
+  const home = env.HOME;
+  return home !== undefined && isAbsolute(home) ? home : (userInfo().homedir ?? homedir());
+}
+
+function isLogLevel(value: string): value is Config['logLevel'] {
+  return value === 'debug' || value === 'info' || value === 'warn' || value === 'error';
+}
+
+/** A database beyond socket and loopback must prove its name: `sslmode=verify-full`. */
+function databaseUrlMistakes(value: string): string[] {
+  let url: URL;
+  try {
+    url = new URL(value);
+  } catch {
+    return ['SWORN_DATABASE_URL is not a URL; it looks like postgres://user:password@host:5432/database'];
+  }
+  if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
+    return ['SWORN_DATABASE_URL must start with postgres:// or postgresql://'];
+  }
+  const host = url.searchParams.get('host') ?? decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
+  const isLocal = host === '' || host.startsWith('/') || isLoopback(host);
+  if (!isLocal && url.searchParams.get('sslmode') !== 'verify-full') {
+    return ['SWORN_DATABASE_URL goes over a network: it needs sslmode=verify-full'];
+  }
+  return [];
+}
