@@ -1,0 +1,278 @@
+import { decodeFrontier, encodeFrontier, equalBytes, extendFrontier, type Frontier, frontierRoot, hex, leafHash, utf8 } from '@sworn/evidence';
+import {
+  advanceHeads,
+  type BatchRow,
+  findByEventKey,
+  insertLeaves,
+  insertTiles,
+  type LeafRow,
+  type LogHead,
+  lockHeads,
+  readClock,
+  type TileRow,
+} from '../store/append.js';
+import { type Database, inTenant, isTransient, type Tx } from '../store/database.js';
+import { authenticate } from './authenticator.js';
+import type { ClockGuard } from './clockGuard.js';
+import type { Appended, LeafDraft, Topic } from './draft.js';
+import { growEdge, loadEdge, type TileEdge } from './edge.js';
+
+/** Leaves in one transaction at most: bounds the lock time (about 100 ms of COPY) and the memory of a batch. */
+const MAX_BATCH_LEAVES = 4096;
+/** Attempts at one batch when the connection goes: each later one reads back by event key what the earlier ones committed. */
+const MAX_ATTEMPTS = 5;
+
+/** Nothing was stored, or what was stored could not be read back: the caller must not acknowledge. */
+export class NotSequenced extends Error {}
+
+/** Numbers, chains and stores drafts, one tenant's at a time, first come first served (INTEGRITY.md, "Sequencing"). */
+export interface Sequencer {
+  /**
+   * Resolves, in the order of `drafts`, when all of them are durable. RESOURCE drafts must stand in the same call as the drafts that name them.
+   * @throws NotSequenced when the database is away; ClockJumped when its clock jumped. Nothing of the call is then acknowledged.
+   */
+  append(tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]>;
+  /** Resolves when everything accepted is committed; later calls are refused. */
+  close(): Promise<void>;
+}
+
+/** What a sequencer needs. `role` decides which logs it may write: the writer never `access` and `control`. */
+export interface SequencerDeps {
+  readonly db: Database;
+  readonly role: 'writer' | 'recorder';
+  readonly recorderKey: Uint8Array;
+  readonly clock: ClockGuard;
+  /** The origin of a log, by its stored name. */
+  readonly originOf: (tenantId: string, log: string) => string;
+  /** Told after each commit. */
+  readonly onCommit: (tenantId: string, logs: readonly string[]) => void;
+}
+
+interface Waiting {
+  readonly drafts: readonly LeafDraft[];
+  readonly resolve: (appended: readonly Appended[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What this process remembers of a log between batches; dropped as soon as the database says otherwise. */
+interface Remembered {
+  readonly frontier: Frontier;
+  readonly root: Uint8Array;
+  readonly edge: TileEdge;
+}
+
+/** A sequencer for one role. Two processes may run one each: the lock on `log_head` orders them. */
+export function createSequencer(deps: SequencerDeps): Sequencer {
+  const queues = new Map<string, Waiting[]>();
+  const running = new Map<string, Promise<void>>();
+  const memory = new Map<string, Remembered>();
+  let closed = false;
+
+  async function drain(tenantId: string): Promise<void> {
+    for (let queue = queues.get(tenantId); queue !== undefined && queue.length > 0; queue = queues.get(tenantId)) {
+      const batch = takeBatch(queue);
+      if (queue.length === 0) queues.delete(tenantId);
+      await settle(tenantId, batch);
+    }
+    running.delete(tenantId);
+  }
+
+  /** A batch that cannot be stored whole is tried call by call, so that one bad call never costs the others. */
+  async function settle(tenantId: string, batch: readonly Waiting[]): Promise<void> {
+    try {
+      const appended = await store(tenantId, batch.flatMap((w) => w.drafts));
+      let at = 0;
+      for (const w of batch) w.resolve(appended.slice(at, (at += w.drafts.length)));
+    } catch (error) {
+      const [only] = batch;
+      if (batch.length === 1 || error instanceof NotSequenced) {
+        for (const w of batch) w.reject(error as Error);
+      } else if (only !== undefined) {
+        for (const w of batch) await settle(tenantId, [w]);
+      }
+    }
+  }
+
+  /** Stores drafts, then what of them must be kept beside as conflicts. */
+  async function store(tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]> {
+    const { appended, conflicts } = await commitWithRetry(tenantId, drafts);
+    if (conflicts.length === 0) return appended;
+    const beside = await Promise.all(
+      conflicts.map(({ draft, first }) => {
+        if (draft.conflict === null) throw new Error(`two different ${draft.kind} leaves under one event key`);
+        return draft.conflict(first);
+      }),
+    );
+    const kept = await commitWithRetry(tenantId, beside);
+    const result = [...appended];
+    conflicts.forEach(({ ordinal }, i) => {
+      const leaf = kept.appended[i];
+      if (leaf !== undefined) result[ordinal] = { ...leaf, outcome: 'conflict' };
+    });
+    return result;
+  }
+
+  async function commitWithRetry(tenantId: string, drafts: readonly LeafDraft[]): Promise<Committed> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const committed = await inTenant(deps.db, deps.role, tenantId, (tx) => commit(tx, tenantId, drafts));
+        for (const [log, state] of committed.states) memory.set(`${tenantId}/${log}`, state);
+        if (committed.states.size > 0) deps.onCommit(tenantId, [...committed.states.keys()]);
+        return committed;
+      } catch (error) {
+        for (const topic of topicsOf(drafts)) forget(tenantId, topic);
+        if (!isTransient(error)) throw error;
+        // The outcome of a lost COMMIT is unknown: the next attempt finds by event key whatever it stored.
+        if (attempt === MAX_ATTEMPTS) throw new NotSequenced('the database is away', { cause: error });
+        await new Promise((r) => setTimeout(r, 50 * 2 ** attempt));
+      }
+    }
+  }
+
+  function forget(tenantId: string, topic: Topic): void {
+    for (const key of memory.keys()) if (key === `${tenantId}/${topic}` || key.startsWith(`${tenantId}/${topic}.`)) memory.delete(key);
+  }
+
+  async function commit(tx: Tx, tenantId: string, drafts: readonly LeafDraft[]): Promise<Committed> {
+    const heads = new Map((await lockHeads(tx, tenantId, topicsOf(drafts))).map((head) => [head.topic, head]));
+    const headOf = (topic: Topic): LogHead => {
+      const head = heads.get(topic);
+      if (head === undefined) throw new Error(`tenant ${tenantId} has no open log ${topic}`);
+      return head;
+    };
+    const now = await readClock(tx);
+    deps.clock.check(now);
+    const known = await findByEventKey(tx, tenantId, drafts.map((d) => ({ log: headOf(d.topic).log, eventKey: d.eventKey })));
+    const plan = number(drafts, new Map(known.map((k) => [k.ordinal, k])), headOf, now);
+    const states = await insert(tx, tenantId, [...heads.values()], plan.rows);
+    return { appended: plan.appended, conflicts: plan.conflicts, states };
+  }
+
+  async function insert(tx: Tx, tenantId: string, heads: readonly LogHead[], rows: readonly LeafRow[]): Promise<Map<string, Remembered>> {
+    const states = new Map<string, Remembered>();
+    const tiles: TileRow[] = [];
+    const moves: { batch: BatchRow; frontier: Uint8Array }[] = [];
+    for (const head of heads) {
+      const mine = rows.filter((row) => row.log === head.log);
+      const [first] = mine;
+      if (first === undefined) continue;
+      const before = await remembered(tx, tenantId, head);
+      const hashes = mine.map((row) => row.leafHash);
+      const frontier = extendFrontier(before.frontier, hashes);
+      const root = frontierRoot(frontier);
+      const grown = growEdge(before.edge, head.log, first.index, hashes);
+      tiles.push(...grown.tiles);
+      states.set(head.log, { frontier, root, edge: grown.edge });
+      const batch = { first: first.index, count: mine.length, rootBefore: before.root, rootAfter: root, at: first.recordedAt };
+      const mac = authenticate(deps.recorderKey, { origin: deps.originOf(tenantId, head.log), ...batch });
+      moves.push({ batch: { log: head.log, ...batch, mac }, frontier: encodeFrontier(frontier) });
+    }
+    if (moves.length === 0) return states;
+    await insertLeaves(tx, tenantId, rows);
+    await insertTiles(tx, tenantId, tiles);
+    await advanceHeads(tx, tenantId, moves);
+    return states;
+  }
+
+  /** The state this process holds of a log, or the database's where they differ: another process wrote, or this one just started. */
+  async function remembered(tx: Tx, tenantId: string, head: LogHead): Promise<Remembered> {
+    const held = memory.get(`${tenantId}/${head.log}`);
+    if (held !== undefined && held.frontier.size === head.nextIndex && equalBytes(held.root, head.root)) return held;
+    const frontier = decodeFrontier(head.nextIndex, head.frontier);
+    return { frontier, root: frontierRoot(frontier), edge: await loadEdge(tx, tenantId, head.log, head.nextIndex) };
+  }
+
+  return {
+    append(tenantId, drafts) {
+      if (drafts.length === 0) return Promise.resolve([]);
+      if (closed) return Promise.reject(new NotSequenced('shutting down'));
+      return new Promise((resolve, reject) => {
+        const queue = queues.get(tenantId);
+        if (queue === undefined) queues.set(tenantId, [{ drafts, resolve, reject }]);
+        else queue.push({ drafts, resolve, reject });
+        if (!running.has(tenantId)) running.set(tenantId, drain(tenantId));
+      });
+    },
+    async close() {
+      closed = true;
+      await Promise.all(running.values());
+    },
+  };
+}
+
+interface Conflict {
+  readonly ordinal: number;
+  readonly draft: LeafDraft;
+  readonly first: { readonly index: number; readonly leafHash: Uint8Array };
+}
+
+interface Committed {
+  readonly appended: readonly Appended[];
+  readonly conflicts: readonly Conflict[];
+  readonly states: ReadonlyMap<string, Remembered>;
+}
+
+/** Takes whole calls until the batch is full; a call larger than a batch goes alone. */
+function takeBatch(queue: Waiting[]): Waiting[] {
+  let leaves = 0;
+  let calls = 0;
+  for (const w of queue) {
+    if (calls > 0 && leaves + w.drafts.length > MAX_BATCH_LEAVES) break;
+    leaves += w.drafts.length;
+    calls++;
+  }
+  return queue.splice(0, calls);
+}
+
+function topicsOf(drafts: readonly LeafDraft[]): Topic[] {
+  return [...new Set(drafts.map((d) => d.topic))];
+}
+
+/**
+ * Numbers what is new, fills the places and hashes. Drafts without places come first, so that a RESOURCE leaf is hashed before a STEP names it.
+ * A key that is already taken, by an earlier batch or by an earlier draft of this one, is a duplicate when the digest agrees, else a conflict.
+ */
+function number(
+  drafts: readonly LeafDraft[],
+  known: ReadonlyMap<number, { index: number; leafHash: Uint8Array; digest: Uint8Array; recordedAt: string }>,
+  headOf: (topic: Topic) => LogHead,
+  now: string,
+): { appended: Appended[]; conflicts: Conflict[]; rows: LeafRow[] } {
+  const appended: Appended[] = new Array(drafts.length);
+  const conflicts: Conflict[] = [];
+  const rows: LeafRow[] = [];
+  const taken = new Map<string, { index: number; leafHash: Uint8Array; digest: Uint8Array; recordedAt: string }>();
+  const next = new Map<Topic, number>();
+  const order = drafts.map((_, i) => i).sort((a, b) => Number(placed(drafts[a])) - Number(placed(drafts[b])) || a - b);
+  for (const ordinal of order) {
+    const draft = drafts[ordinal] as LeafDraft;
+    const identity = `${draft.topic}/${hex(draft.eventKey)}`;
+    const first = taken.get(identity) ?? known.get(ordinal);
+    if (first !== undefined) {
+      taken.set(identity, first);
+      const same = equalBytes(first.digest, draft.digest);
+      appended[ordinal] = { outcome: same ? 'duplicate' : 'conflict', index: first.index, leafHash: first.leafHash, recordedAt: first.recordedAt };
+      if (!same) conflicts.push({ ordinal, draft, first });
+      continue;
+    }
+    const head = headOf(draft.topic);
+    const index = next.get(draft.topic) ?? head.nextIndex;
+    next.set(draft.topic, index + 1);
+    const recordedAt = head.lastRecordedAt !== null && head.lastRecordedAt > now ? head.lastRecordedAt : now;
+    draft.leaf.set(utf8(recordedAt), draft.recordedAtOffset);
+    for (const place of draft.places) {
+      const named = taken.get(`system/${place.eventKey}`);
+      if (named === undefined) throw new Error('a leaf names a resource that is not in its call');
+      draft.leaf.set(utf8(hex(named.leafHash)), place.offset);
+    }
+    const hash = leafHash(draft.leaf);
+    taken.set(identity, { index, leafHash: hash, digest: draft.digest, recordedAt });
+    appended[ordinal] = { outcome: 'stored', index, leafHash: hash, recordedAt };
+    rows.push({ ...draft, log: head.log, index, leafHash: hash, recordedAt });
+  }
+  return { appended, conflicts, rows };
+}
+
+function placed(draft: LeafDraft | undefined): boolean {
+  return draft !== undefined && draft.places.length > 0;
+}
