@@ -159,42 +159,37 @@ const WIRE_TYPES: Readonly<Record<ScalarType, FieldBase['wireType']>> = {
 export const MESSAGES: Readonly<Record<MessageName, MessageSchema>> = link();
 
 function link(): Record<MessageName, MessageSchema> {
+  const schemas = {} as Record<MessageName, MessageSchema>;
+  const fieldLists = {} as Record<MessageName, Field[]>;
   const names = Object.keys(ROWS) as MessageName[];
-  const drafts = new Map(
-    names.map((name) => [
+  for (const name of names) {
+    fieldLists[name] = [];
+    schemas[name] = {
       name,
-      {
-        name,
-        fields: [] as Field[],
-        byNumber: [] as (Field | undefined)[],
-        byName: new Map<string, Field>(),
-        oneof: name === 'AnyValue',
-      },
-    ]),
-  );
-  for (const [name, draft] of drafts) {
-    for (const [number, json, written, hex] of ROWS[name]) {
-      const repeated = written.endsWith('[]');
-      const type = (repeated ? written.slice(0, -2) : written) as ScalarType | MessageName;
-      const message = drafts.get(type as MessageName);
-      const field: Field = message
-        ? { number, name: json, repeated, wireType: 2, type: 'message', hexId: false, message }
-        : {
-            number,
-            name: json,
-            repeated,
-            wireType: WIRE_TYPES[type as ScalarType],
-            type: type as ScalarType,
-            hexId: hex === 'hex',
-            message: null,
-          };
-      draft.fields.push(field);
-      draft.byName.set(json, field);
-    }
-    const highest = draft.fields[draft.fields.length - 1]?.number ?? 0;
-    for (let number = 0; number <= highest; number++) {
-      draft.byNumber.push(draft.fields.find((field) => field.number === number));
-    }
+      fields: fieldLists[name],
+      byNumber: [],
+      byName: new Map(),
+      oneof: name === 'AnyValue',
+    };
   }
-  return Object.fromEntries(drafts) as Record<MessageName, MessageSchema>;
+  for (const name of names) {
+    const fields = fieldLists[name];
+    fields.push(...ROWS[name].map((row) => fieldOf(row, schemas)));
+    const highest = fields.at(-1)?.number ?? 0;
+    const byNumber = Array.from({ length: highest + 1 }, (_, number) => fields.find((f) => f.number === number));
+    const byName = new Map(fields.map((field) => [field.name, field]));
+    Object.assign(schemas[name], { byNumber, byName });
+  }
+  return schemas;
+}
+
+function fieldOf([number, name, written, hex]: Row, schemas: Record<MessageName, MessageSchema>): Field {
+  const repeated = written.endsWith('[]');
+  const type = (repeated ? written.slice(0, -2) : written) as ScalarType | MessageName;
+  if (type in WIRE_TYPES) {
+    const scalar = type as ScalarType;
+    return { number, name, repeated, wireType: WIRE_TYPES[scalar], type: scalar, hexId: hex === 'hex', message: null };
+  }
+  const message = schemas[type as MessageName];
+  return { number, name, repeated, wireType: 2, type: 'message', hexId: false, message };
 }
