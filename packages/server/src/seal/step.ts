@@ -1,0 +1,88 @@
+import type { FollowedLeaf } from '../store/sealing.js';
+
+/** What a STEP leaf says, as the sealer folds it. Absent members of the leaf are null here. */
+export interface SealedStep {
+  readonly index: number;
+  readonly leafHash: Uint8Array;
+  readonly occurredAt: string;
+  readonly spanId: string;
+  readonly parentSpanId: string | null;
+  /** No parent, or one in another service by OTLP's flags: nothing above it will come. */
+  readonly isRoot: boolean;
+  readonly kind: string;
+  readonly status: 'UNSET' | 'OK' | 'ERROR';
+  readonly startedNs: bigint;
+  readonly endedNs: bigint;
+  /** Leaf hashes (hex) of the RESOURCE records of its resource and its scope. */
+  readonly resource: string | null;
+  readonly scope: string | null;
+  readonly service: string | null;
+  readonly environment: string | null;
+  readonly release: string | null;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedTokens: number | null;
+  readonly cacheWriteTokens: number | null;
+  readonly reasoningTokens: number | null;
+  readonly costNanoUsd: number | null;
+  readonly finishReasons: readonly string[];
+  readonly errorType: string | null;
+  readonly tool: string | null;
+  readonly agentId: string | null;
+  readonly conversationId: string | null;
+  readonly correlationId: string | null;
+  readonly humanActorId: string | null;
+  readonly responseId: string | null;
+  readonly sdk: boolean;
+  /** Marks of the mapping, e.g. `interrupt`, `tripwire`, `denied`. */
+  readonly marks: readonly string[];
+  /** Sent with a key that is not bound to this service: kept, and changes nothing. */
+  readonly foreign: boolean;
+}
+
+/** Reads a STEP leaf that the writer's own sequencer stored. Whether it is intact is the checks' business, and the reader's. */
+export function readStep(leaf: FollowedLeaf): SealedStep {
+  const f = JSON.parse(Buffer.from(leaf.leaf.buffer, leaf.leaf.byteOffset, leaf.leaf.byteLength).toString('utf8')) as Readonly<Record<string, unknown>>;
+  const text = (name: string): string | null => (typeof f[name] === 'string' ? f[name] : null);
+  const count = (name: string): number | null => (typeof f[name] === 'number' ? f[name] : null);
+  const texts = (name: string): string[] => (Array.isArray(f[name]) ? f[name].filter((x) => typeof x === 'string') : []);
+  const status = text('status');
+  return {
+    index: leaf.index,
+    leafHash: leaf.leafHash,
+    occurredAt: text('occurred_at') ?? '',
+    spanId: text('span_id') ?? '',
+    parentSpanId: text('parent_span_id'),
+    isRoot: text('parent_span_id') === null || f.remote_parent === true,
+    kind: text('step_kind') ?? 'OTHER',
+    status: status === 'OK' || status === 'ERROR' ? status : 'UNSET',
+    startedNs: BigInt(text('started_ns') ?? '0'),
+    endedNs: BigInt(text('ended_ns') ?? '0'),
+    resource: text('resource'),
+    scope: text('scope'),
+    service: text('service'),
+    environment: text('environment'),
+    release: text('release'),
+    provider: text('provider'),
+    model: text('model') ?? text('request_model'),
+    inputTokens: count('input_tokens'),
+    outputTokens: count('output_tokens'),
+    cachedTokens: count('cached_tokens'),
+    cacheWriteTokens: count('cache_write_tokens'),
+    reasoningTokens: count('reasoning_tokens'),
+    costNanoUsd: count('cost_nano_usd'),
+    finishReasons: texts('finish_reasons'),
+    errorType: text('error_type'),
+    tool: text('tool'),
+    agentId: text('agent_id'),
+    conversationId: text('conversation_id'),
+    correlationId: text('correlation_id'),
+    humanActorId: text('human_actor_id'),
+    responseId: text('response_id'),
+    sdk: f.sdk === true,
+    marks: texts('marks'),
+    foreign: f.foreign === true,
+  };
+}

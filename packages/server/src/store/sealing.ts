@@ -1,0 +1,175 @@
+import type { Tx } from './database.js';
+import { sql } from './sql.js';
+
+/** A leaf of `llm-runs` as the sealer follows it. */
+export interface FollowedLeaf {
+  readonly index: number;
+  readonly kind: string;
+  readonly leaf: Uint8Array;
+  readonly leafHash: Uint8Array;
+  readonly traceId: Uint8Array | null;
+  readonly recordedAt: string;
+}
+
+/** The open log of each topic and how many leaves it has. */
+export async function readOpenSizes(tx: Tx, tenantId: string): Promise<ReadonlyMap<string, { readonly log: string; readonly size: number }>> {
+  const rows = await tx.query<{ topic: string; log: string; size: number }>(sql`
+    select topic, log, next_index as size from sworn.log_head where tenant_id = ${tenantId}::uuid and not closed`);
+  return new Map(rows.map((r) => [r.topic, { log: r.log, size: r.size }]));
+}
+
+/** Where the sealer goes on in `log`; 0 when it never looked. */
+export async function readCursor(tx: Tx, tenantId: string, log: string): Promise<number> {
+  const [row] = await tx.query<{ next: number }>(sql`
+    select next_index as next from sworn.seal_cursor where tenant_id = ${tenantId}::uuid and log = ${log}`);
+  return row?.next ?? 0;
+}
+
+/** Leaves from `from` on, in order, at most `limit`. Primary key of `leaf`. */
+export async function readLeavesFrom(tx: Tx, tenantId: string, log: string, from: number, limit: number): Promise<FollowedLeaf[]> {
+  return tx.query<FollowedLeaf>(sql`
+    select leaf_index as index, kind, leaf, leaf_hash as "leafHash", trace_id as "traceId", recorded_at as "recordedAt"
+      from sworn.leaf
+     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index >= ${from}
+     order by leaf_index limit ${limit}`);
+}
+
+/** Steps of one trace with `from` ≤ leaf index < `below`, in order, at most `limit`. Index `leaf_trace`. */
+export async function readTraceLeaves(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  traceId: Uint8Array,
+  from: number,
+  below: number,
+  limit: number,
+): Promise<FollowedLeaf[]> {
+  return tx.query<FollowedLeaf>(sql`
+    select leaf_index as index, kind, leaf, leaf_hash as "leafHash", trace_id as "traceId", recorded_at as "recordedAt"
+      from sworn.leaf
+     where tenant_id = ${tenantId}::uuid and trace_id = ${traceId} and leaf_index >= ${from} and leaf_index < ${below}
+       and log = ${log} and kind in ('STEP', 'CONFLICT')
+     order by leaf_index limit ${limit}`);
+}
+
+/** A run that was opened before: its newest revision and that revision's leaf. */
+export interface KnownRun {
+  readonly runId: string;
+  readonly revision: number;
+  readonly runIndex: number;
+  readonly runOccurredAt: string;
+  readonly leaf: Uint8Array;
+}
+
+/** The newest revision of each of `runIds` that was opened before. Unique index (tenant_id, log, run_id, revision). */
+export async function findRuns(tx: Tx, tenantId: string, log: string, runIds: readonly string[]): Promise<KnownRun[]> {
+  return tx.query<KnownRun>(sql`
+    select r.run_id as "runId", r.revision, r.run_index as "runIndex", r.run_occurred_at as "runOccurredAt", l.leaf
+      from unnest(${[...runIds]}::text[]) as asked(run_id)
+     cross join lateral (
+       select * from sworn.llm_run_records
+        where tenant_id = ${tenantId}::uuid and log = ${log} and run_id = asked.run_id
+        order by revision desc limit 1) r
+      join sworn.leaf l on l.tenant_id = r.tenant_id and l.log = r.log and l.leaf_index = r.leaf_index`);
+}
+
+/** What new steps say of a run that is open, or opens again. */
+export interface RunActivity {
+  readonly runId: string;
+  readonly traceId: Uint8Array;
+  readonly openedIndex: number;
+  readonly runOccurredAt: string;
+  /** Newest sealed revision, 0 when none. */
+  readonly revision: number;
+  readonly steps: number;
+  readonly lastIndex: number;
+  readonly lastSeenAt: string;
+  /** `recorded_at` of the root step; null while none came. */
+  readonly rootSeenAt: string | null;
+  /** Milliseconds of quiet until it is sealed: with a root, and without one. */
+  readonly graceMs: number;
+  readonly idleMs: number;
+}
+
+/**
+ * Notes the activity and moves the cursor, in one transaction, so that a crash loses neither or both.
+ * @returns false when another process moved the cursor first: nothing was written.
+ */
+export async function noteActivity(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  cursor: { readonly from: number; readonly to: number },
+  runs: readonly RunActivity[],
+): Promise<boolean> {
+  const moved = await tx.query<{ one: number }>(sql`
+    insert into sworn.seal_cursor (tenant_id, log, next_index) values (${tenantId}::uuid, ${log}, ${cursor.to})
+        on conflict (tenant_id, log) do update set next_index = excluded.next_index
+        where sworn.seal_cursor.next_index = ${cursor.from}
+    returning 1 as one`);
+  if (moved.length === 0) return false;
+  if (runs.length === 0) return true;
+  await tx.query(sql`
+    insert into sworn.open_run as o (tenant_id, run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, root_seen_at, grace_ms, idle_ms, due_at)
+    select ${tenantId}::uuid, r.run_id, r.trace_id, r.opened_index, r.run_occurred_at, r.revision, r.steps, r.last_index, r.last_seen_at, r.root_seen_at, r.grace_ms, r.idle_ms,
+           r.last_seen_at + (case when r.root_seen_at is null then r.idle_ms else r.grace_ms end) * interval '1 millisecond'
+      from unnest(${runs.map((r) => r.runId)}::text[], ${runs.map((r) => r.traceId)}::bytea[], ${runs.map((r) => r.openedIndex)}::bigint[],
+        ${runs.map((r) => r.runOccurredAt)}::timestamptz[], ${runs.map((r) => r.revision)}::int[], ${runs.map((r) => r.steps)}::bigint[],
+        ${runs.map((r) => r.lastIndex)}::bigint[], ${runs.map((r) => r.lastSeenAt)}::timestamptz[], ${runs.map((r) => r.rootSeenAt)}::timestamptz[],
+        ${runs.map((r) => r.graceMs)}::int[], ${runs.map((r) => r.idleMs)}::int[])
+        as r(run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, root_seen_at, grace_ms, idle_ms)
+        on conflict (tenant_id, run_id) do update
+       set steps = o.steps + excluded.steps, last_index = excluded.last_index, last_seen_at = excluded.last_seen_at,
+           root_seen_at = coalesce(o.root_seen_at, excluded.root_seen_at),
+           due_at = excluded.last_seen_at
+             + (case when coalesce(o.root_seen_at, excluded.root_seen_at) is null then o.idle_ms else o.grace_ms end) * interval '1 millisecond'`);
+  return true;
+}
+
+/** A run whose time to be sealed has come. */
+export interface DueRun {
+  readonly runId: string;
+  readonly traceId: Uint8Array;
+  readonly openedIndex: number;
+  readonly runOccurredAt: string;
+  readonly revision: number;
+  readonly lastIndex: number;
+  readonly rootSeen: boolean;
+}
+
+/** Runs due by the database's clock, longest due first, at most `limit`. Index (tenant_id, due_at). */
+export async function readDueRuns(tx: Tx, tenantId: string, limit: number): Promise<DueRun[]> {
+  return tx.query<DueRun>(sql`
+    select run_id as "runId", trace_id as "traceId", opened_index as "openedIndex", run_occurred_at as "runOccurredAt", revision,
+           last_index as "lastIndex", root_seen_at is not null as "rootSeen"
+      from sworn.open_run
+     where tenant_id = ${tenantId}::uuid and due_at <= clock_timestamp()
+     order by due_at limit ${limit}`);
+}
+
+/** How many runs of the tenant are open. */
+export async function countOpenRuns(tx: Tx, tenantId: string): Promise<number> {
+  const [row] = await tx.query<{ open: number }>(sql`select count(*) as open from sworn.open_run where tenant_id = ${tenantId}::uuid`);
+  return row?.open ?? 0;
+}
+
+/** Forgets a sealed run, unless something newer than `lastIndex` came since. */
+export async function closeRun(tx: Tx, tenantId: string, runId: string, lastIndex: number): Promise<void> {
+  await tx.query(sql`
+    delete from sworn.open_run where tenant_id = ${tenantId}::uuid and run_id = ${runId} and last_index = ${lastIndex}`);
+}
+
+/** Takes or renews a lease for `ttlMs`; false when somebody else holds it. One row of `lease`. */
+export async function takeLease(tx: Tx, name: string, holder: string, ttlMs: number): Promise<boolean> {
+  const rows = await tx.query<{ one: number }>(sql`
+    insert into sworn.lease as l (name, holder, until) values (${name}, ${holder}, clock_timestamp() + ${ttlMs}::int * interval '1 millisecond')
+        on conflict (name) do update set holder = excluded.holder, until = excluded.until
+        where l.holder = excluded.holder or l.until < clock_timestamp()
+    returning 1 as one`);
+  return rows.length > 0;
+}
+
+/** Gives a lease back, so that the next process need not wait for it to end. */
+export async function dropLease(tx: Tx, name: string, holder: string): Promise<void> {
+  await tx.query(sql`delete from sworn.lease where name = ${name} and holder = ${holder}`);
+}

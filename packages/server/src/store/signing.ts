@@ -1,0 +1,69 @@
+import type { Tx } from './database.js';
+import { sql } from './sql.js';
+
+/** A log as the signer sees it: its length, and the newest checkpoint the database holds. */
+export interface SignableLog {
+  readonly log: string;
+  readonly nextIndex: number;
+  readonly closed: boolean;
+  /** Null: no checkpoint is stored. */
+  readonly checkpointSize: number | null;
+  readonly checkpointNote: string | null;
+}
+
+/** A stored batch authenticator. */
+export interface StoredBatch {
+  readonly first: number;
+  readonly count: number;
+  readonly rootBefore: Uint8Array;
+  readonly rootAfter: Uint8Array;
+  readonly at: string;
+  readonly mac: Uint8Array;
+}
+
+/** All logs of a tenant with their newest checkpoints. Primary keys of `log_head` and `checkpoint`. */
+export async function readSignableLogs(tx: Tx, tenantId: string): Promise<SignableLog[]> {
+  return tx.query<SignableLog>(sql`
+    select h.log, h.next_index as "nextIndex", h.closed, c.size as "checkpointSize", c.note as "checkpointNote"
+      from sworn.log_head h
+      left join lateral (
+        select size, note from sworn.checkpoint
+         where tenant_id = h.tenant_id and log = h.log
+         order by size desc limit 1) c on true
+     where h.tenant_id = ${tenantId}::uuid
+     order by h.log`);
+}
+
+/** Batch authenticators from `first` on, in order, at most `limit`. Primary key. */
+export async function readBatches(tx: Tx, tenantId: string, log: string, first: number, limit: number): Promise<StoredBatch[]> {
+  return tx.query<StoredBatch>(sql`
+    select first_index as first, count, root_before as "rootBefore", root_after as "rootAfter", at, mac
+      from sworn.batch_authenticator
+     where tenant_id = ${tenantId}::uuid and log = ${log} and first_index >= ${first}
+     order by first_index limit ${limit}`);
+}
+
+/** A signed checkpoint to store. */
+export interface CheckpointRow {
+  readonly log: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly note: string;
+}
+
+/** Stores checkpoints; one that is there already stays as it is. `signed_at` is the database's clock. */
+export async function insertCheckpoints(tx: Tx, tenantId: string, rows: readonly CheckpointRow[]): Promise<void> {
+  await tx.query(sql`
+    insert into sworn.checkpoint (tenant_id, log, size, root, note, signed_at)
+    select ${tenantId}::uuid, c.log, c.size, c.root, c.note, clock_timestamp()
+      from unnest(${rows.map((r) => r.log)}::text[], ${rows.map((r) => r.size)}::bigint[], ${rows.map((r) => r.root)}::bytea[],
+        ${rows.map((r) => r.note)}::text[]) as c(log, size, root, note)
+        on conflict do nothing`);
+}
+
+/** The settings without which an acknowledged record could be lost; the signer refuses a database that has one of them off. */
+export async function readDurability(tx: Tx): Promise<{ readonly name: string; readonly setting: string }[]> {
+  return tx.query<{ name: string; setting: string }>(sql`
+    select name, setting from pg_catalog.pg_settings
+     where name in ('fsync', 'synchronous_commit', 'full_page_writes') order by name`);
+}
