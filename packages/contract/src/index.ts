@@ -1,1 +1,29 @@
-export {};
+export {
+  ENDPOINTS,
+  type Endpoint,
+  type EndpointId,
+  type EndpointShape,
+  FACADE_PREFIX,
+  PATH_ID,
+  PERMISSIONS,
+  type Permission,
+  PUBLIC_ROUTES,
+} from './endpoints.js';
+export { ContentState, Proof, RunEnvelope, TERMINATION_REASONS } from './envelope.js';
+export { CompromisedItem, Finding } from './finding.js';
+export { AggregateMetadata, RecordMetadata, RecordState } from './metadata.js';
+export { openApiDocument, openApiText } from './openapi.js';
+export { DEFAULT_LONG_PAGE, DEFAULT_PAGE, MAX_LONG_BYTES, MAX_LONG_PAGE, MAX_PAGE } from './page.js';
+export { PROBLEM_CODES, PROBLEMS, Problem, type ProblemCode, problemMarkdown, problemPage } from './problem.js';
+export {
+  COST_SOURCES,
+  EXECUTION_STATUSES,
+  EXECUTOR_TYPES,
+  Inflection,
+  OUTCOMES,
+  RUN_SOURCES,
+  RunItem,
+  RunList,
+  RunListQuery,
+} from './run.js';
+export { MAX_IO_BYTES, RunTrace, RunTraceQuery, STEP_KINDS, STEP_STATUSES, Step, StepContent } from './trace.js';

@@ -1,0 +1,78 @@
+import { Type, type TObject, type TSchema } from 'typebox';
+import { RunEnvelope } from './envelope.js';
+import { RunList, RunListQuery } from './run.js';
+import { RunTrace, RunTraceQuery } from './trace.js';
+
+/** What a credential may be allowed to do (CONTRACT.md 8). */
+export const PERMISSIONS = ['logs.read', 'logs.export', 'logs.audit', 'logs.proof', 'logs.ingest'] as const;
+export type Permission = (typeof PERMISSIONS)[number];
+
+/** Everything under it is read-only. */
+export const FACADE_PREFIX = '/api/v1/logs';
+
+/** `list`: pages of records. `record`: one record by id, with an ETag. `long`: many items of one record. */
+export type EndpointShape = 'list' | 'record' | 'long';
+
+/** One endpoint of the facade, as data: routes, validation, serialisation, permission, OpenAPI and contract tests come from it. */
+export interface Endpoint {
+  /** Names it in access records and access rules; never changes. */
+  readonly id: string;
+  readonly method: 'GET';
+  /** With `{name}` for parameters, as OpenAPI writes it. */
+  readonly path: string;
+  readonly summary: string;
+  /** Without it the endpoint is denied to everyone. */
+  readonly permission: Permission;
+  readonly shape: EndpointShape;
+  /** Names of path parameters, in order; each `[A-Za-z0-9._:@-]{1,256}` after decoding. */
+  readonly params: readonly string[];
+  readonly query: TObject;
+  readonly response: TSchema;
+}
+
+const NoQuery = Type.Object({}, { additionalProperties: false });
+
+/** The endpoints, in the order of CONTRACT.md 3. Literal paths come before those with parameters. */
+export const ENDPOINTS = [
+  {
+    id: 'llm_runs.list',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/llm-runs`,
+    summary: 'Runs, newest first.',
+    permission: 'logs.read',
+    shape: 'list',
+    params: [],
+    query: RunListQuery,
+    response: RunList,
+  },
+  {
+    id: 'llm_runs.envelope',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/llm-runs/{run_id}/envelope`,
+    summary: 'The canonical record of a run, with its proof.',
+    permission: 'logs.read',
+    shape: 'record',
+    params: ['run_id'],
+    query: NoQuery,
+    response: RunEnvelope,
+  },
+  {
+    id: 'llm_runs.trace',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/llm-runs/{run_id}/trace`,
+    summary: 'How a run went, step by step.',
+    permission: 'logs.read',
+    shape: 'long',
+    params: ['run_id'],
+    query: RunTraceQuery,
+    response: RunTrace,
+  },
+] as const satisfies readonly Endpoint[];
+
+export type EndpointId = (typeof ENDPOINTS)[number]['id'];
+
+/** Routes outside the facade that answer anyone and read no evidence. */
+export const PUBLIC_ROUTES = ['/healthz', '/readyz', '/metrics', '/api/v1/openapi.json', '/problems/{code}'] as const;
+
+/** What a path parameter may be, after decoding. Any other vendor id is addressed by a derived one. */
+export const PATH_ID = /^[A-Za-z0-9._:@-]{1,256}$/;

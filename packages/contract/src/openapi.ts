@@ -1,0 +1,102 @@
+import { ENDPOINTS, type Endpoint, PATH_ID } from './endpoints.js';
+import { PROBLEM_CODES, PROBLEMS, Problem, type ProblemCode } from './problem.js';
+
+/** Refusals that belong to the shape of the endpoint; every other code can come from any. */
+const BY_ID_ONLY: readonly ProblemCode[] = ['evidence_compromised'];
+
+interface Member {
+  readonly [name: string]: unknown;
+}
+
+/** The OpenAPI 3.1 document of the facade: the very schemas that validate requests and serialise answers, put under paths. */
+export function openApiDocument(version: string): Member {
+  const paths: Record<string, Member> = {};
+  for (const endpoint of ENDPOINTS) paths[endpoint.path] = { get: operation(endpoint) };
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Sworn',
+      version,
+      summary: 'Provable evidence of what AI systems did, read through one read-only facade.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }, { basic: [] }, { apiKey: [] }],
+    paths,
+    components: {
+      schemas: { Problem: plain(Problem) },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'An API key: swk_<tenant>_<secret>.' },
+        basic: { type: 'http', scheme: 'basic', description: 'The API key as password; any user name.' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+      },
+    },
+  };
+}
+
+/** Exact text of `openapi.json`. */
+export function openApiText(version: string): string {
+  return `${JSON.stringify(openApiDocument(version), null, 2)}\n`;
+}
+
+function operation(endpoint: Endpoint): Member {
+  const content: Record<string, Member> = { 'application/json': { schema: plain(endpoint.response) } };
+  if (endpoint.shape !== 'record') {
+    content['application/x-ndjson'] = {
+      schema: {
+        type: 'string',
+        description: 'The whole result, one item a line; the last line is {"complete":true,"count":n}.',
+      },
+    };
+  }
+  return {
+    operationId: endpoint.id,
+    summary: endpoint.summary,
+    'x-permission': endpoint.permission,
+    parameters: [...endpoint.params.map(pathParameter), ...queryParameters(endpoint)],
+    responses: {
+      200: { description: 'The answer.', content },
+      ...(endpoint.shape === 'record'
+        ? { 304: { description: 'Not modified since the ETag in If-None-Match; recorded as a read all the same.' } }
+        : {}),
+      ...refusals(endpoint),
+    },
+  };
+}
+
+function pathParameter(name: string): Member {
+  return { name, in: 'path', required: true, schema: { type: 'string', pattern: PATH_ID.source } };
+}
+
+function queryParameters(endpoint: Endpoint): Member[] {
+  return Object.entries(endpoint.query.properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema: plain(schema),
+  }));
+}
+
+/** Problems by status; two codes of one status share an entry. */
+function refusals(endpoint: Endpoint): Record<string, Member> {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of PROBLEM_CODES) {
+    if (endpoint.shape !== 'record' && endpoint.shape !== 'long' && BY_ID_ONLY.includes(code)) continue;
+    const { status } = PROBLEMS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      String(status),
+      {
+        description: codes.map((code) => `${code}: ${PROBLEMS[code].title}`).join(' · '),
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    ]),
+  );
+}
+
+/** A schema without the builder's own non-JSON members. */
+function plain(schema: unknown): Member {
+  return JSON.parse(JSON.stringify(schema)) as Member;
+}

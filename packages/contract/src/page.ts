@@ -1,0 +1,53 @@
+import { Type } from 'typebox';
+import { OneOf } from './scalars.js';
+
+/** Records on a page unless told otherwise, and at most. */
+export const DEFAULT_PAGE = 50;
+export const MAX_PAGE = 100;
+/** Items of a long answer (steps, events, points) unless told otherwise, and at most: 5,000 and `MAX_LONG_BYTES`. */
+export const DEFAULT_LONG_PAGE = 1000;
+export const MAX_LONG_PAGE = 5000;
+export const MAX_LONG_BYTES = 8 << 20;
+
+/** A time as filters take it: RFC 3339 UTC, up to six fractional digits, or a bare date. */
+const TimeFilter = Type.String({
+  pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6})?Z)?$',
+  description: 'RFC 3339 UTC, or a date. Intervals are half open: after ≤ t < before.',
+});
+
+/** A value to compare with: the same text, no pattern. */
+export const TextFilter = Type.String({ minLength: 1, maxLength: 256 });
+
+const Cursor = Type.String({
+  pattern: '^[A-Za-z0-9_-]{16,2048}$',
+  description: 'Opaque, from `next_cursor` of the same query. It pins the size of every log it reads.',
+});
+
+/** Parameters of every list of records. */
+export const listParameters = {
+  occurred_after: Type.Optional(TimeFilter),
+  occurred_before: Type.Optional(TimeFilter),
+  recorded_after: Type.Optional(TimeFilter),
+  recorded_before: Type.Optional(TimeFilter),
+  order: Type.Optional(OneOf(['desc', 'asc'])),
+  include_total: Type.Optional(Type.Boolean()),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE })),
+  cursor: Type.Optional(Cursor),
+};
+
+/** Parameters of every long answer about one run. */
+export const longParameters = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_LONG_PAGE, default: DEFAULT_LONG_PAGE })),
+  cursor: Type.Optional(Cursor),
+};
+
+/** What every page says of itself. `next_cursor` is null on the last page, except of a tail (`order=asc`), which has no last page. */
+export const pageFields = {
+  has_more: Type.Boolean(),
+  next_cursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+  filters_applied: Type.Unsafe<Record<string, string | number | boolean>>({
+    type: 'object',
+    additionalProperties: { type: ['string', 'number', 'boolean'] },
+    description: 'Filters as understood; human ids as tokens.',
+  }),
+};

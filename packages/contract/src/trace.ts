@@ -1,0 +1,125 @@
+import { Type, type Static } from 'typebox';
+import { ContentState } from './envelope.js';
+import { CompromisedItem } from './finding.js';
+import { AggregateMetadata } from './metadata.js';
+import { longParameters, pageFields } from './page.js';
+import {
+  Checksum,
+  ContentHash,
+  Money,
+  NullableInteger,
+  NullableString,
+  NullableTimestamp,
+  OneOf,
+  Timestamp,
+} from './scalars.js';
+
+export const STEP_KINDS = [
+  'LLM',
+  'TOOL',
+  'AGENT',
+  'HANDOFF',
+  'RETRIEVAL',
+  'EMBEDDING',
+  'GUARDRAIL',
+  'EVALUATION',
+  'CHAIN',
+  'INFRA',
+  'OTHER',
+] as const;
+export const STEP_STATUSES = ['UNSET', 'OK', 'ERROR'] as const;
+
+/** First bytes of an input or output that a trace shows; the rest is named by length and hash. */
+export const MAX_IO_BYTES = 64 << 10;
+
+/** An input or output of a step, in the producer's own form, after redaction. */
+export const StepContent = Type.Object(
+  {
+    text: Type.String({ description: 'At most the first 64 KiB, cut at a character.' }),
+    mime_type: NullableString,
+    bytes: Type.Integer({ minimum: 0, description: 'Length of the whole, in UTF-8 bytes.' }),
+    truncated: Type.Boolean(),
+    hash: ContentHash,
+  },
+  { additionalProperties: false },
+);
+export type StepContent = Static<typeof StepContent>;
+
+const Redaction = Type.Object(
+  { rule: Type.String(), path: Type.String(), size_class: Type.Integer({ minimum: 0 }) },
+  { additionalProperties: false },
+);
+
+/** One step of a run: a span, as its leaf and body say it (CONTRACT.md 3.3). */
+export const Step = Type.Object(
+  {
+    step_index: Type.Integer({ minimum: 0, description: 'Place in tree order: parents first, siblings by start.' }),
+    span_id: Type.String(),
+    parent_span_id: NullableString,
+    depth: Type.Integer({ minimum: 0 }),
+    kind: OneOf(STEP_KINDS),
+    name: NullableString,
+    status: OneOf(STEP_STATUSES),
+    outcome_category: OneOf(['SUCCESS', 'FAILURE']),
+    started_at: Timestamp,
+    ended_at: NullableTimestamp,
+    duration_ms: Type.Unsafe<number | null>({ type: ['number', 'null'] }),
+    provider: NullableString,
+    model: NullableString,
+    tool: NullableString,
+    input_tokens: NullableInteger,
+    output_tokens: NullableInteger,
+    cached_tokens: NullableInteger,
+    reasoning_tokens: NullableInteger,
+    cost_usd: Money,
+    retry_count: NullableInteger,
+    late: Type.Boolean({ description: 'Arrived after the run was first sealed.' }),
+    conflict: Type.Boolean({
+      description: 'The producer sent this span again with other content; the first copy is shown.',
+    }),
+    input: Type.Optional(Type.Union([StepContent, Type.Null()])),
+    output: Type.Optional(Type.Union([StepContent, Type.Null()])),
+    input_hash: ContentHash,
+    output_hash: ContentHash,
+    redactions: Type.Array(Redaction),
+    content: ContentState,
+    error: NullableString,
+    leaf_index: Type.Integer({ minimum: 0 }),
+    checksum: Checksum,
+    recorded_at: Timestamp,
+  },
+  { additionalProperties: false },
+);
+export type Step = Static<typeof Step>;
+
+/** O2, how a run went, step by step. */
+export const RunTrace = Type.Object(
+  {
+    run_id: Type.String(),
+    trace_id: NullableString,
+    steps: Type.Array(Type.Union([Step, CompromisedItem])),
+    total_steps: Type.Integer({ minimum: 0 }),
+    total_duration_ms: Type.Unsafe<number | null>({ type: ['number', 'null'] }),
+    total_tokens: NullableInteger,
+    total_cost_usd: Money,
+    provisional: Type.Boolean(),
+    ...pageFields,
+    metadata: AggregateMetadata,
+  },
+  { additionalProperties: false },
+);
+export type RunTrace = Static<typeof RunTrace>;
+
+/** Parameters of the trace. */
+export const RunTraceQuery = Type.Object(
+  {
+    kind: Type.Optional(OneOf(STEP_KINDS)),
+    status: Type.Optional(OneOf(STEP_STATUSES)),
+    from_step: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 ** 7 })),
+    span_id: Type.Optional(Type.String({ pattern: '^[0-9a-f]{16}$' })),
+    fields: Type.Optional(OneOf(['io'])),
+    ...longParameters,
+  },
+  { additionalProperties: false },
+);
+export type RunTraceQuery = Static<typeof RunTraceQuery>;
