@@ -99,6 +99,7 @@ function buildStamp(projects) {
 }
 
 function needsBuild(projects) {
+  if (projects.length === 0) return false;
   try {
     if (readFileSync(buildStamp(projects), 'utf8') !== sourceFingerprint()) return true;
   } catch (error) {
@@ -144,7 +145,8 @@ function withLock(note, work) {
         rmSync(path, { force: true });
         continue;
       }
-      if (Date.now() > end) throw new Error(`another set-up holds ${path}; delete it if none is running`);
+      if (Date.now() > end)
+        throw new Error(`another set-up holds ${path}; delete it if none is running`, { cause: error });
       if (!told) note('waiting for another set-up in this clone');
       told = true;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250);

@@ -1,0 +1,103 @@
+/**
+ * The import arrows of ARCHITECTURE.md. Paths are relative to the repository; `scripts/arrows.mjs` plants one violation
+ * of every rule and fails if one goes unseen.
+ */
+const server = (part) => `^packages/server/src/${part}/`;
+const inServer = (...parts) => `^packages/server/src/(${parts.join('|')})/`;
+const pkg = (name) => `(^|/)node_modules/${name}(/|$)|^${name}(/|$)`;
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'evidence-depends-on-nothing',
+      comment:
+        'What a leaf, tree and proof are must run in a browser and in an auditor’s hands: no other package, no I/O.',
+      severity: 'error',
+      from: { path: '^packages/evidence/src/', pathNot: '\\.node\\.ts$' },
+      to: { pathNot: '^packages/evidence/src/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'evidence-node-part-uses-crypto-only',
+      comment: 'The Node half of #sha256 may import node:crypto and nothing else.',
+      severity: 'error',
+      from: { path: '^packages/evidence/src/.*\\.node\\.ts$' },
+      to: { pathNot: '^packages/evidence/src/|^(node:)?crypto$' },
+    },
+    {
+      name: 'contract-depends-on-typebox-only',
+      comment: 'What the API says must not know how it is served.',
+      severity: 'error',
+      from: { path: '^packages/contract/src/' },
+      to: { pathNot: `^packages/contract/src/|^packages/evidence/|@sworn/evidence|${pkg('typebox')}` },
+    },
+    {
+      name: 'sql-only-in-store',
+      comment: 'All SQL stands in store/, where each question names its tenant and its index.',
+      severity: 'error',
+      from: { path: '^packages/(server|cli)/src/', pathNot: server('store') },
+      to: { path: `${pkg('pg')}|${pkg('pg-copy-streams')}` },
+    },
+    {
+      name: 'fastify-only-in-http',
+      comment: 'Only http/ knows the web framework.',
+      severity: 'error',
+      from: { path: '^packages/', pathNot: server('http') },
+      to: { path: `${pkg('fastify')}|${pkg('@fastify/[^/]+')}` },
+    },
+    {
+      name: 'otlp-is-pure',
+      comment: 'Decoding and mapping sit beside evidence: bytes in, values out.',
+      severity: 'error',
+      from: { path: server('otlp') },
+      to: {
+        path: `${inServer('store', 'record', 'seal', 'sign', 'read', 'export', 'ingest', 'http', 'access', 'embedded')}|^packages/server/src/(app|main|config)\\.ts$`,
+      },
+    },
+    {
+      name: 'store-knows-no-layer-above',
+      comment: 'store ← (record · seal · sign · read · export) ← (ingest · http).',
+      severity: 'error',
+      from: { path: server('store') },
+      to: {
+        path: inServer('record', 'seal', 'sign', 'read', 'export', 'ingest', 'http', 'access', 'embedded'),
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'middle-knows-no-edge',
+      comment: 'The middle layer does not know who called it.',
+      severity: 'error',
+      from: { path: inServer('record', 'seal', 'sign', 'read', 'export') },
+      to: { path: inServer('ingest', 'http'), dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nobody-imports-app',
+      comment: 'app.ts composes; only main.ts and the package’s index look at it.',
+      severity: 'error',
+      from: { path: '^packages/server/src/', pathNot: '^packages/server/src/(main|index|deployment)\\.ts$' },
+      to: { path: '^packages/server/src/(app|main)\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'packages-by-name',
+      comment: 'A package is reached through its index, never through another package’s files.',
+      severity: 'error',
+      from: { path: '^(packages/[^/]+|testkit|bench)/(src|test)/' },
+      to: { path: '^(packages/[^/]+|testkit|bench)/src/', pathNot: '^$1/src/' },
+    },
+    {
+      name: 'no-circular',
+      comment: 'A circle has no top to start reading from.',
+      severity: 'error',
+      from: { path: '/src/' },
+      to: { circular: true, dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    combinedDependencies: true,
+    doNotFollow: { path: 'node_modules|/dist/' },
+    exclude: { path: '/dist/|/vectors/|/captures/' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['types', 'import', 'node', 'default'] },
+  },
+};
