@@ -1,1 +1,2 @@
-export {};
+export { startTestCluster, type TestCluster } from './cluster.js';
+export { testDatabase, type TestDatabase } from './database.js';

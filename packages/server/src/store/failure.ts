@@ -1,0 +1,68 @@
+import { DatabaseError } from 'pg';
+
+/**
+ * SQLSTATE classes whose messages name only statements, tables, roles and states. In all others (22 data, 23 constraints, …) the server
+ * prints values of the row or the parameter, so their messages are dropped: a log must not become a second copy of the evidence.
+ */
+const QUOTABLE_CLASSES = new Set(['08', '25', '28', '3D', '40', '42', '53', '54', '55', '57', 'SW']);
+
+/** Classes and codes after which the same transaction may succeed on another connection: connection, rollback, resources, shutdown. */
+const TRANSIENT = /^(08|40|53|57P0[1-5]|25P0[34]|55P03|CONNECTION)/;
+
+/** The database refused, or was not there. Carries nothing of any row: fields are copied by an allow-list. */
+export class StoreFailure extends Error {
+  override readonly name = 'StoreFailure';
+  /** SQLSTATE, or `CONNECTION` when there was no answer. `SW…` codes are raised by Sworn's own triggers and functions. */
+  readonly code: string;
+  readonly table: string | undefined;
+  readonly constraint: string | undefined;
+
+  constructor(
+    code: string,
+    message: string,
+    place: { readonly table?: string | undefined; readonly constraint?: string | undefined } = {},
+  ) {
+    super(message);
+    this.code = code;
+    this.table = place.table;
+    this.constraint = place.constraint;
+  }
+}
+
+/** Whether the same work may succeed when tried again: the connection went, the server is starting or stopping, or a lock was lost. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof StoreFailure && TRANSIENT.test(error.code);
+}
+
+/** Whether `error` says that a unique constraint (optionally: this one) is already taken. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  return (
+    error instanceof StoreFailure &&
+    error.code === '23505' &&
+    (constraint === undefined || error.constraint === constraint)
+  );
+}
+
+/** Whatever the driver threw, as a `StoreFailure`; errors of our own pass unchanged. */
+export function toStoreFailure(error: unknown): unknown {
+  if (error instanceof DatabaseError) {
+    const code = error.code ?? 'XX000';
+    const at = error.constraint ?? error.table;
+    const message = QUOTABLE_CLASSES.has(code.slice(0, 2))
+      ? error.message
+      : `the database refused (${code}${at === undefined ? '' : `, ${at}`})`;
+    return new StoreFailure(code, message, { table: error.table, constraint: error.constraint });
+  }
+  if (error instanceof Error && isConnectionLoss(error))
+    return new StoreFailure('CONNECTION', `no connection to the database: ${error.message}`);
+  return error;
+}
+
+/** Node's socket errors have a code such as ECONNREFUSED; the driver's own have only a message. */
+function isConnectionLoss(error: Error): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code !== undefined) return /^(E[A-Z]+)$/.test(code) && !code.startsWith('ERR_');
+  return /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Cannot use a pool after)/.test(
+    error.message,
+  );
+}

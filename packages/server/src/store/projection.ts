@@ -1,0 +1,223 @@
+import { type Column, type ColumnValue, insertRows } from './copyBinary.js';
+import type { Tx } from './database.js';
+
+/** Newest state of a run as of one OPENED or RUN leaf (CONTRACT.md §3, endpoint 1). Null: not known, not recorded. */
+export interface LlmRunRow {
+  readonly table: 'llm_run_records';
+  readonly kind: 'OPENED' | 'RUN';
+  readonly runId: string;
+  /** 0 for OPENED, then 1, 2, … */
+  readonly revision: number;
+  /** Leaf index of the run's OPENED leaf; null: this very row's own index, known only under the lock. */
+  readonly runIndex: number | null;
+  readonly runOccurredAt: string;
+  readonly traceId: Uint8Array | null;
+  readonly conversationId: string | null;
+  readonly correlationId: string | null;
+  readonly agentId: string | null;
+  /** A token, `tok_<hex>`. */
+  readonly humanActorId: string | null;
+  readonly executorType: 'LLM' | 'AGENT' | 'HUMAN' | null;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly tools: readonly string[] | null;
+  readonly service: string | null;
+  readonly environment: string | null;
+  readonly release: string | null;
+  readonly executionStatus: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED' | 'TIMEOUT';
+  readonly outcome: 'SUCCESS' | 'FAILURE' | 'NEAR_THRESHOLD' | 'TERMINATED' | null;
+  readonly errorType: string | null;
+  readonly policyIds: readonly string[] | null;
+  readonly incidentIds: readonly string[] | null;
+  readonly hadErrors: boolean;
+  readonly isSynthetic: boolean;
+  readonly source: 'API' | 'SDK' | 'SYSTEM' | 'SYNTHETIC' | 'WORKER';
+  /** Billionths of a US dollar; null when unknown, never 0. */
+  readonly costNanoUsd: number | null;
+  /** Microseconds. */
+  readonly durationUs: number | null;
+  readonly startedAt: string;
+  readonly completedAt: string | null;
+}
+
+/** A MEMBER leaf: this trace belongs to this run. */
+export interface RunMemberRow {
+  readonly table: 'run_members';
+  readonly runId: string;
+  readonly traceId: Uint8Array;
+}
+
+/** A RESOURCE leaf; its leaf hash is added at insertion. */
+export interface ResourceRow {
+  readonly table: 'resources';
+  readonly part: 'resource' | 'scope';
+  readonly service: string | null;
+  readonly serviceInstance: string | null;
+  readonly hostId: string | null;
+  readonly environment: string | null;
+}
+
+/** An access record: one request, decided and, when allowed, answered. */
+export interface AccessRow {
+  readonly table: 'access_records';
+  readonly kind: string;
+  readonly requestId: string;
+  readonly endpoint: string;
+  readonly credentialId: string | null;
+  readonly decision: 'ALLOW' | 'DENY';
+  readonly permission: string | null;
+  readonly runId: string | null;
+  /** HTTP status. */
+  readonly status: number | null;
+}
+
+/** A control leaf. `subject` is what it is about: a key id, a log, a name. */
+export interface ControlRow {
+  readonly table: 'control_records';
+  readonly kind: string;
+  readonly subject: string | null;
+}
+
+/** The row beside a leaf that lists filter by; tenant, log and index come from the leaf. */
+export type ProjectionRow = LlmRunRow | RunMemberRow | ResourceRow | AccessRow | ControlRow;
+
+/** A projection row with the place of its leaf. */
+export interface PlacedRow {
+  readonly log: string;
+  readonly leafIndex: number;
+  readonly leafHash: Uint8Array;
+  readonly row: ProjectionRow;
+}
+
+interface Shape<R extends ProjectionRow> {
+  readonly columns: readonly Column[];
+  readonly values: (row: R, placed: PlacedRow) => readonly ColumnValue[];
+}
+
+type Shapes = { readonly [R in ProjectionRow as R['table']]: Shape<R> };
+
+const SHAPES: Shapes = {
+  llm_run_records: {
+    columns: [
+      ['kind', 'text'],
+      ['run_id', 'text'],
+      ['revision', 'int4'],
+      ['run_index', 'int8'],
+      ['run_occurred_at', 'timestamptz'],
+      ['trace_id', 'bytea'],
+      ['conversation_id', 'text'],
+      ['correlation_id', 'text'],
+      ['agent_id', 'text'],
+      ['human_actor_id', 'text'],
+      ['executor_type', 'text'],
+      ['provider', 'text'],
+      ['model', 'text'],
+      ['tools', 'text[]'],
+      ['service', 'text'],
+      ['environment', 'text'],
+      ['release', 'text'],
+      ['execution_status', 'text'],
+      ['outcome', 'text'],
+      ['error_type', 'text'],
+      ['policy_ids', 'text[]'],
+      ['incident_ids', 'text[]'],
+      ['had_errors', 'bool'],
+      ['is_synthetic', 'bool'],
+      ['source', 'text'],
+      ['cost_nano_usd', 'int8'],
+      ['duration_us', 'int8'],
+      ['started_at', 'timestamptz'],
+      ['completed_at', 'timestamptz'],
+    ],
+    values: (r, placed) => [
+      r.kind,
+      r.runId,
+      r.revision,
+      r.runIndex ?? placed.leafIndex,
+      r.runOccurredAt,
+      r.traceId,
+      r.conversationId,
+      r.correlationId,
+      r.agentId,
+      r.humanActorId,
+      r.executorType,
+      r.provider,
+      r.model,
+      r.tools,
+      r.service,
+      r.environment,
+      r.release,
+      r.executionStatus,
+      r.outcome,
+      r.errorType,
+      r.policyIds,
+      r.incidentIds,
+      r.hadErrors,
+      r.isSynthetic,
+      r.source,
+      r.costNanoUsd,
+      r.durationUs,
+      r.startedAt,
+      r.completedAt,
+    ],
+  },
+  run_members: {
+    columns: [
+      ['run_id', 'text'],
+      ['trace_id', 'bytea'],
+    ],
+    values: (r) => [r.runId, r.traceId],
+  },
+  resources: {
+    columns: [
+      ['part', 'text'],
+      ['leaf_hash', 'bytea'],
+      ['service', 'text'],
+      ['service_instance', 'text'],
+      ['host_id', 'text'],
+      ['environment', 'text'],
+    ],
+    values: (r, placed) => [r.part, placed.leafHash, r.service, r.serviceInstance, r.hostId, r.environment],
+  },
+  access_records: {
+    columns: [
+      ['kind', 'text'],
+      ['request_id', 'uuid'],
+      ['endpoint', 'text'],
+      ['credential_id', 'text'],
+      ['decision', 'text'],
+      ['permission', 'text'],
+      ['run_id', 'text'],
+      ['status', 'int4'],
+    ],
+    values: (r) => [r.kind, r.requestId, r.endpoint, r.credentialId, r.decision, r.permission, r.runId, r.status],
+  },
+  control_records: {
+    columns: [
+      ['kind', 'text'],
+      ['subject', 'text'],
+    ],
+    values: (r) => [r.kind, r.subject],
+  },
+};
+
+/** Inserts projection rows beside their leaves, table by table. */
+export async function insertProjections(tx: Tx, tenantId: string, rows: readonly PlacedRow[]): Promise<void> {
+  const byTable = new Map<ProjectionRow['table'], PlacedRow[]>();
+  for (const placed of rows) {
+    const same = byTable.get(placed.row.table);
+    if (same === undefined) byTable.set(placed.row.table, [placed]);
+    else same.push(placed);
+  }
+  for (const [table, placed] of byTable) {
+    // Rows were grouped by their own discriminator, which the compiler cannot follow through the map.
+    const shape = SHAPES[table] as Shape<ProjectionRow>;
+    const values = placed.map((p) => [tenantId, p.log, p.leafIndex, ...shape.values(p.row, p)]);
+    await insertRows(
+      tx,
+      table,
+      [['tenant_id', 'uuid'], ['log', 'text'], ['leaf_index', 'int8'], ...shape.columns],
+      values,
+    );
+  }
+}
