@@ -53,24 +53,6 @@ export class Attributes {
     const value = this.get(key);
     return typeof value === 'string' && value !== '' ? value : null;
   }
-
-  /** The value as a whole number ≥ 0 and ≤ 2^53 − 1, also where a sender wrote it as a double or in a string. */
-  count(key: string): number | null {
-    const value = this.get(key);
-    const number = typeof value === 'string' && /^[0-9]{1,16}$/.test(value) ? Number(value) : value;
-    const whole = typeof number === 'bigint' ? Number(number) : number;
-    return typeof whole === 'number' && Number.isSafeInteger(whole) && whole >= 0 ? whole : null;
-  }
-
-  /** The value as a finite number, also where a sender wrote it as an integer or in a string. */
-  number(key: string): number | null {
-    const value = this.get(key);
-    if (typeof value !== 'number' && typeof value !== 'bigint' && !(typeof value === 'string' && value.trim() !== '')) {
-      return null;
-    }
-    const number = Number(value);
-    return Number.isFinite(number) ? number : null;
-  }
 }
 
 function readKeyValue(bytes: Uint8Array): { key: string; value: Uint8Array } {
@@ -114,6 +96,16 @@ export function readAnyValue(bytes: Uint8Array): AttributeValue {
   if (member === 'arrayValue') return readArray(mergedMessage(parts));
   if (member === 'kvlistValue') return readKeyValueList(mergedMessage(parts));
   return scalar;
+}
+
+/** A value, or one parsed from JSON, as JSON text: int64 as digits, bytes as base64. For readers, not for hashing. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, (_, member: unknown) => {
+    if (typeof member === 'bigint') return member.toString();
+    if (member instanceof Map) return Object.fromEntries(member) as unknown;
+    if (member instanceof Uint8Array) return Buffer.from(member).toString('base64');
+    return member;
+  });
 }
 
 function readArray(bytes: Uint8Array): AttributeValue[] {

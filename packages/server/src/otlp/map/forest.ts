@@ -1,0 +1,41 @@
+/** A span's place: its id and its parent's, lower-case hex. */
+export interface Placed {
+  readonly spanId: string;
+  readonly parentSpanId: string | null;
+}
+
+/**
+ * Index of each step's parent among `steps`, −1 where it has none or it did not arrive. Parent links are claims: one that would
+ * close a cycle is cut, at the step where following the links from earlier steps comes back. Linear, without recursion.
+ */
+export function parentsOf(steps: readonly Placed[]): Int32Array {
+  const indexOf = new Map(steps.map((step, index) => [step.spanId, index]));
+  const parents = Int32Array.from(steps, (step) =>
+    step.parentSpanId === null ? -1 : (indexOf.get(step.parentSpanId) ?? -1),
+  );
+  const walkOf = new Int32Array(steps.length).fill(-1);
+  for (let start = 0; start < steps.length; start++) {
+    let at = start;
+    while (at !== -1 && walkOf[at] === -1) {
+      walkOf[at] = start;
+      const parent = parents[at] as number;
+      if (parent !== -1 && walkOf[parent] === start) parents[at] = -1;
+      at = parents[at] as number;
+    }
+  }
+  return parents;
+}
+
+/** True for each step that has a descendant for which `bears` holds. Linear: a climb stops where an earlier one has been. */
+export function haveBearingDescendant(parents: Int32Array, bears: readonly boolean[]): boolean[] {
+  const found = new Array<boolean>(parents.length).fill(false);
+  for (const [index, bearing] of bears.entries()) {
+    if (!bearing) continue;
+    let at = parents[index] as number;
+    while (at !== -1 && !found[at]) {
+      found[at] = true;
+      at = parents[at] as number;
+    }
+  }
+  return found;
+}

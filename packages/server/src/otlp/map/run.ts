@@ -1,0 +1,198 @@
+import { haveBearingDescendant, parentsOf } from './forest.js';
+import type { Mark } from './marks.js';
+
+/** What the token roll-up asks of a step. */
+export interface CountedStep {
+  readonly spanId: string;
+  readonly parentSpanId: string | null;
+  readonly startedNs: bigint;
+  readonly endedNs: bigint;
+  /** Identity of the instrumentation scope; equal for spans of one. */
+  readonly scope: string | null;
+  readonly model: string | null;
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedTokens: number | null;
+  readonly cacheWriteTokens: number | null;
+  readonly reasoningTokens: number | null;
+  readonly costNanoUsd: number | null;
+  readonly responseId: string | null;
+}
+
+/** Totals of a run; null: no step said anything. Held at 2^53 − 1, so that what was accepted can be sealed. */
+export interface TokenTotals {
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedTokens: number | null;
+  readonly cacheWriteTokens: number | null;
+  readonly reasoningTokens: number | null;
+  /** As reported by the steps. */
+  readonly costNanoUsd: number | null;
+  /** Steps whose usage was counted: model calls. */
+  readonly calls: number;
+  /** Steps left out because another instrumentation reported the same call. Shown, since the rule can be wrong. */
+  readonly mergedSteps: number;
+}
+
+/**
+ * How many of the newest calls with the same model and tokens a step is compared with. Real doubles lie inside one another,
+ * so their twin is near; the bound keeps a trace of 100k equal calls linear.
+ */
+const MAX_TWINS_COMPARED = 64;
+
+/**
+ * The totals of a run's steps (OTLP.md 2.6). (a) A step that bears usage counts only if no descendant does. (b) Of two steps of
+ * different scopes with the same model, the same tokens and one's time inside the other's, one counts: the one with a response id.
+ */
+export function rollUpTokens(steps: readonly CountedStep[]): TokenTotals {
+  const parents = parentsOf(steps);
+  const usage = steps.map((step) => (step.inputTokens ?? 0) + (step.outputTokens ?? 0) > 0);
+  const hidden = haveBearingDescendant(parents, usage);
+  const reported = steps.filter((_, index) => usage[index] && !hidden[index]);
+  const twins = findTwins(reported);
+  const calls = reported.filter((step) => !twins.has(step));
+  const counted = calls.length > 0 ? calls : steps;
+  return {
+    inputTokens: total(counted, (step) => step.inputTokens),
+    outputTokens: total(counted, (step) => step.outputTokens),
+    cachedTokens: total(counted, (step) => step.cachedTokens),
+    cacheWriteTokens: total(counted, (step) => step.cacheWriteTokens),
+    reasoningTokens: total(counted, (step) => step.reasoningTokens),
+    costNanoUsd: rollUpCost(steps, parents, twins),
+    calls: calls.length,
+    mergedSteps: twins.size,
+  };
+}
+
+/** Rule (a) for reported costs, which other steps may bear than those with usage; a twin's counts only if the kept step has none. */
+function rollUpCost(
+  steps: readonly CountedStep[],
+  parents: Int32Array,
+  twins: ReadonlyMap<CountedStep, CountedStep>,
+): number | null {
+  const costs = steps.map((step) => step.costNanoUsd !== null);
+  const hidden = haveBearingDescendant(parents, costs);
+  const counted = steps.filter(
+    (step, index) => costs[index] && !hidden[index] && !(twins.get(step)?.costNanoUsd != null),
+  );
+  return total(counted, (step) => step.costNanoUsd);
+}
+
+/** Rule (b): each step that reports a call again, with the step that is kept for it. */
+function findTwins(reported: readonly CountedStep[]): ReadonlyMap<CountedStep, CountedStep> {
+  const alike = new Map<string, CountedStep[]>();
+  for (const step of reported) {
+    const key = JSON.stringify([step.model, step.inputTokens, step.outputTokens]);
+    const group = alike.get(key);
+    if (group === undefined) alike.set(key, [step]);
+    else group.push(step);
+  }
+  const twins = new Map<CountedStep, CountedStep>();
+  for (const group of alike.values()) {
+    if (group.length > 1) pairTwins(group, twins);
+  }
+  return twins;
+}
+
+function pairTwins(group: readonly CountedStep[], twins: Map<CountedStep, CountedStep>): void {
+  const outerFirst = group.toSorted((a, b) => compare(a.startedNs, b.startedNs) || compare(b.endedNs, a.endedNs));
+  const calls: { outer: CountedStep; kept: CountedStep; scopes: Set<string | null> }[] = [];
+  for (const step of outerFirst) {
+    const call = calls
+      .slice(-MAX_TWINS_COMPARED)
+      .findLast(({ outer, scopes }) => step.endedNs <= outer.endedNs && !scopes.has(step.scope));
+    if (call === undefined) {
+      calls.push({ outer: step, kept: step, scopes: new Set([step.scope]) });
+      continue;
+    }
+    call.scopes.add(step.scope);
+    const [kept, dropped] =
+      call.kept.responseId === null && step.responseId !== null ? [step, call.kept] : [call.kept, step];
+    call.kept = kept;
+    twins.set(dropped, kept);
+  }
+}
+
+function total(steps: readonly CountedStep[], read: (step: CountedStep) => number | null): number | null {
+  let sum: number | null = null;
+  for (const step of steps) {
+    const value = read(step);
+    if (value !== null) sum = Math.min((sum ?? 0) + value, Number.MAX_SAFE_INTEGER);
+  }
+  return sum;
+}
+
+function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** What the run's status asks of a step. */
+export interface EndedStep {
+  readonly spanId: string;
+  readonly endedNs: bigint;
+  readonly status: 'UNSET' | 'OK' | 'ERROR';
+  readonly marks: readonly string[];
+}
+
+/** How a run ended (CONTRACT.md §3, endpoints 1 and 2). */
+export interface RunEnd {
+  readonly executionStatus: 'SUCCEEDED' | 'FAILED' | 'ABORTED' | 'TIMEOUT';
+  readonly outcome: 'SUCCESS' | 'FAILURE' | 'TERMINATED';
+  readonly terminationReason:
+    | 'completed'
+    | 'policy_block'
+    | 'budget_exceeded'
+    | 'rate_limited'
+    | 'user_abort'
+    | 'system_failure'
+    | 'timeout'
+    | null;
+  readonly hadErrors: boolean;
+}
+
+/**
+ * The end of a run (OTLP.md 2.5, rule 2). `topSpanId` is its root, or while that is missing the topmost step.
+ * A failed step under a top that did not fail leaves the run SUCCEEDED, with `hadErrors`.
+ */
+export function runEnd(steps: readonly EndedStep[], topSpanId: string | null, rootMissing: boolean): RunEnd {
+  const failures = steps.filter(hasFailed);
+  const hadErrors = failures.length > 0;
+  const top = steps.find((step) => step.spanId === topSpanId);
+  const topFailed = top !== undefined && hasFailed(top);
+  const broken = topFailed || (rootMissing && hadErrors);
+  const ownMarks = new Set(top?.marks);
+  const allMarks = new Set(broken ? steps.flatMap((step) => step.marks) : top?.marks);
+  if (BLOCKS.some((mark) => allMarks.has(mark))) return end('ABORTED', 'policy_block', hadErrors);
+  if (!broken) return rootMissing ? end('ABORTED', null, hadErrors) : end('SUCCEEDED', 'completed', hadErrors);
+  const cause = topFailed && CAUSES.some((mark) => ownMarks.has(mark)) ? ownMarks : new Set(last(failures)?.marks);
+  if (cause.has('cancelled')) return end('ABORTED', 'user_abort', hadErrors);
+  if (cause.has('timeout')) return end('TIMEOUT', 'timeout', hadErrors);
+  if (cause.has('budget')) return end('FAILED', 'budget_exceeded', hadErrors);
+  if (cause.has('rate_limited')) return end('FAILED', 'rate_limited', hadErrors);
+  return end('FAILED', 'system_failure', hadErrors);
+}
+
+const BLOCKS: readonly Mark[] = ['tripwire', 'denied'];
+const CAUSES: readonly Mark[] = ['cancelled', 'timeout', 'budget', 'rate_limited'];
+
+/** ERROR, or failed by the vendor's own word; a pause for a human's decision arrives as ERROR and is none. */
+export function hasFailed(step: Pick<EndedStep, 'status' | 'marks'>): boolean {
+  return (step.status === 'ERROR' || step.marks.includes('failed')) && !step.marks.includes('interrupt');
+}
+
+function last(failures: readonly EndedStep[]): EndedStep | undefined {
+  return failures.reduce<EndedStep | undefined>(
+    (latest, step) => (latest === undefined || step.endedNs > latest.endedNs ? step : latest),
+    undefined,
+  );
+}
+
+function end(
+  executionStatus: RunEnd['executionStatus'],
+  terminationReason: RunEnd['terminationReason'],
+  hadErrors: boolean,
+): RunEnd {
+  const outcome =
+    executionStatus === 'SUCCEEDED' ? 'SUCCESS' : executionStatus === 'ABORTED' ? 'TERMINATED' : 'FAILURE';
+  return { executionStatus, outcome, terminationReason, hadErrors };
+}
