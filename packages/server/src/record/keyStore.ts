@@ -59,7 +59,9 @@ export interface KeyStore {
   createTenant(tenantId: string): Promise<void>;
   /** @throws KeyRefused `missing` for a tenant whose keys were never made, or were lost. */
   tenant(tenantId: string): Promise<TenantKeys>;
-  /** The epoch that `wrap` uses now: days since 1970 divided by 30. */
+  /** The epoch of a moment (milliseconds since 1970): days since 1970 divided by 30. */
+  epochAt(ms: number): number;
+  /** The epoch that `wrap` uses now. */
   currentEpoch(): number;
   /** Wraps data keys (by id, 32 bytes each) under the tenant's key of the current epoch. */
   wrap(tenantId: string, keys: readonly { readonly dk: string; readonly key: Uint8Array }[]): Promise<WrappedKey[]>;
@@ -121,7 +123,8 @@ function fileKeyStore(place: KeyStorePlace, deployment: DeploymentKeys, noteSign
     return join(place.keyDir, 'tenants', tenantId);
   };
   const epochFile = (tenantId: string, epoch: number): string => join(dirOf(tenantId), 'epochs', `${epoch}.key`);
-  const currentEpoch = (): number => Math.floor(place.now() / EPOCH_MS);
+  const epochAt = (ms: number): number => Math.floor(ms / EPOCH_MS);
+  const currentEpoch = (): number => epochAt(place.now());
 
   async function createTenant(tenantId: string): Promise<void> {
     await privateDirectory(join(place.keyDir, 'tenants'));
@@ -161,6 +164,7 @@ function fileKeyStore(place: KeyStorePlace, deployment: DeploymentKeys, noteSign
     noteSigner,
     createTenant,
     tenant,
+    epochAt,
     currentEpoch,
     async wrap(tenantId, keys) {
       const epoch = currentEpoch();

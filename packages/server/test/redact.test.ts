@@ -1,0 +1,330 @@
+import { readFileSync } from 'node:fs';
+import { sizeClass } from '@sworn/evidence';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createRedactor, type Redacted, type RecordPart } from '../src/record/redact/redactor.js';
+import { compileRules, RulesRefused } from '../src/record/redact/rules.js';
+import { any, keyValue, message, text, varint, type WireMessage } from './otlpBytes.js';
+
+const BUILT_IN = {
+  yaml: readFileSync(new URL('../../../config/redaction.yaml', import.meta.url), 'utf8'),
+  from: 'built_in',
+} as const;
+const redactor = createRedactor([BUILT_IN]);
+const token = (value: Uint8Array): string => `tok_${Buffer.from(value).toString('hex').padEnd(32, '0').slice(0, 32)}`;
+const redact = (bytes: Uint8Array, part: RecordPart = 'span'): Redacted => redactor.redact(part, bytes, token);
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+
+/** One attribute `note` with this text. */
+const noted = (value: string): Uint8Array => message([[9, keyValue('note', any(value))]]);
+/** The text after redaction of that attribute, or null when the attribute went. */
+function redactedText(value: string): string | null {
+  const { bytes } = redact(noted(value));
+  const match = /^J[\s\S]{1,4}\n\x04note\x12[\s\S]{1,4}?\n/.exec(latin1(bytes));
+  return match === null ? null : Buffer.from(bytes).toString('utf8');
+}
+
+// Made up, of the right shape each; cut in two so that no scanner takes this file for a leak.
+const r = (alphabet: string, length: number): string =>
+  Array.from({ length }, (_, at) => alphabet[(at * 7 + 3) % alphabet.length]).join('');
+const ALNUM = 'aB3dE5gH7jK9mN1pQ2';
+const SECRETS: readonly (readonly [rule: string, secret: string])[] = [
+  ['aws_key', `AKI${'A'}IOSFODNN7EXAMPLE`],
+  ['gcp_key', `AIz${'a'}${r(ALNUM, 35)}`],
+  ['gcp_key', `ya2${'9.'}${r(ALNUM, 40)}`],
+  ['secret_by_name', `AccountKe${'y='}${r(ALNUM, 86)}==`],
+  ['azure_key', `abc8${'Q~'}${r(ALNUM, 34)}`],
+  ['github_token', `gh${'p_'}${r(ALNUM, 36)}`],
+  ['github_token', `github_${'pat_'}${r(ALNUM, 40)}`],
+  ['gitlab_token', `glpa${'t-'}${r(ALNUM, 20)}`],
+  ['slack_token', `xox${'b-'}123456789012-${r(ALNUM, 24)}`],
+  ['stripe_key', `sk_liv${'e_'}${r(ALNUM, 24)}`],
+  ['stripe_key', `whse${'c_'}${r(ALNUM, 32)}`],
+  ['llm_key', `s${'k-'}proj-${r(ALNUM, 48)}`],
+  ['llm_key', `s${'k-'}ant-api03-${r(ALNUM, 90)}`],
+  ['llm_key', `gs${'k_'}${r(ALNUM, 52)}`],
+  ['llm_key', `h${'f_'}${r(ALNUM, 34)}`],
+  ['service_token', `np${'m_'}${r(ALNUM, 36)}`],
+  ['service_token', `S${'G.'}${r(ALNUM, 22)}.${r(ALNUM, 43)}`],
+  ['service_token', `hv${'s.'}${r(ALNUM, 28)}`],
+  ['jwt', `ey${'J'}${r(ALNUM, 30)}.${r(ALNUM, 60)}.${r(ALNUM, 43)}`],
+  [
+    'private_key',
+    `-----BEGIN RSA PRIVATE ${'KEY-----'}\n${r(ALNUM, 64)}\n${r(ALNUM, 64)}\n-----END RSA PRIVATE KEY-----`,
+  ],
+  ['authorization', `Bearer ${r(ALNUM, 40)}`],
+  ['authorization', `Basic ${Buffer.from('admin:hunter2').toString('base64')}`],
+  ['url_password', 'postgres://app:s3cr3t-pa55@db.example/x'],
+  ['secret_by_name', 'password=hunter2horse'],
+  ['secret_by_name', '{"clientSecret":"hunter2horse"}'],
+  ['secret_by_name', 'OPENAI_API_KEY = "hunter2horse"'],
+  ['token_by_name', '{"token":"0123456789abcdefghij"}'],
+  ['payment_card', '4111 1111 1111 1111'],
+  ['payment_card', '378282246310005'],
+  ['us_ssn', '078-05-1120'],
+  ['de_tax_id', '86095742719'],
+  ['fr_nir', '2 55 08 14 168 025 38'],
+  ['iban', 'DE89 3704 0044 0532 0130 00'],
+  ['iban', 'GB82WEST12345698765432'],
+];
+/** The part of a secret that must be nowhere: its last eight characters, or the whole of a short one. */
+const core = (secret: string): string =>
+  (/hunter2horse|s3cr3t-pa55/.exec(secret)?.[0] ?? secret.replace(/-----END.*/, '').trimEnd()).slice(-8);
+
+describe('a built-in rule', () => {
+  it.each(SECRETS)('%s finds %s in a text and leaves the words around it', (rule, secret) => {
+    const before = `see ${secret} there`;
+    const { bytes, removed } = redact(noted(before));
+    expect(removed.map((removal) => removal.rule)).toContain(rule);
+    expect(latin1(bytes)).not.toContain(core(secret));
+    expect(latin1(bytes)).toContain('see ');
+    expect(latin1(bytes)).toContain(' there');
+    for (const removal of removed) expect(removal.path).toBe('attributes.0.value.string_value');
+  });
+
+  it.each([
+    'risk-assessment-of-the-very-long-framework',
+    'basic knowledge of the bearer of good news',
+    'the run took 1764032000000000000 ns, 1764032000000 ms, on 2026-11-25 01:18',
+    '{"gen_ai.usage.input_tokens": 411, "total_tokens": 5, "token": "Hello", "logprob": -0.4532015112830366}',
+    'https://example.com:8080/path@2x.png and user@example.com',
+    'please choose a password: at least eight letters',
+    'order 4111111111111112 and 1234567890123456, phone 030-12345678',
+    '3f2b8c1e-0d4a-4f6b-9a77-5c1d2e3f4a5b 0af7651916cd43dd8448eb211c80319c',
+    'AKIA is a prefix, sk- too, eyJ begins a JWT, -----BEGIN CERTIFICATE-----',
+    'DE00 3704 0044 0532 0130 00',
+  ])('leaves alone: %s', (harmless) => {
+    const bytes = noted(harmless);
+    const { bytes: after, removed } = redact(bytes);
+    expect(removed).toEqual([]);
+    expect(after).toBe(bytes);
+  });
+
+  it('reads through JSON in JSON in JSON, and through characters written as \\u escapes', () => {
+    const secret = SECRETS[0]?.[1] ?? '';
+    const escaped = [...secret].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+    const url = String.raw`{"dsn":"postgres:\/\/app:hunter2horse@db\/x"}`;
+    const nested = JSON.stringify({ a: JSON.stringify({ b: JSON.stringify({ password: 'hunter2"horse' }) }) });
+    expect(redactedText(`{"k":"${escaped}"}`)).toContain('{"k":"[REDACTED:aws_key]"}');
+    expect(redactedText(url)).toContain(String.raw`app:[REDACTED:url_password]@db`);
+    const after = redactedText(nested) ?? '';
+    expect(after).not.toContain('hunter2');
+    expect(after).not.toContain('horse');
+    const json = JSON.parse(after.slice(after.indexOf('{')));
+    expect(JSON.parse(JSON.parse(json.a).b)).toEqual({ password: '[REDACTED:secret_by_name]' });
+  });
+
+  it('keeps JSON readable where a number goes', () => {
+    expect(redactedText('{"card": 4111111111111111, "n": 1}')).toContain('{"card": null, "n": 1}');
+  });
+});
+
+describe('an attribute', () => {
+  it('loses its value by its key, whatever kind of value it is', () => {
+    for (const value of [
+      any('hunter2horse'),
+      any(12_345_678),
+      any([any('hunter2horse')]),
+      any({ a: any('hunter2horse') }),
+    ]) {
+      const { bytes, removed } = redact(message([[9, keyValue('app.DB-Password', value)]]));
+      expect(removed).toEqual([{ rule: 'secret_by_name', path: 'attributes.0.value', n: sizeClass(value.length) }]);
+      expect(Buffer.from(bytes)).toEqual(message([[9, keyValue('app.DB-Password', any('[REDACTED:secret_by_name]'))]]));
+    }
+  });
+
+  it('loses its value also when the key comes last, or twice', () => {
+    const reversed = message([
+      [2, any('hunter2horse')],
+      [1, text('password')],
+    ]);
+    const twice = message([
+      [1, text('password')],
+      [2, any('hunter2horse')],
+      [1, text('harmless')],
+    ]);
+    for (const pair of [reversed, twice]) {
+      expect(
+        latin1(
+          redact(
+            message([
+              [9, pair],
+              [13, message([[3, text('a=b')]])],
+            ]),
+          ).bytes,
+        ),
+      ).not.toContain('hunter2horse');
+    }
+  });
+
+  it('with a command line is emptied by default', () => {
+    const resource = message([
+      [
+        1,
+        message([
+          [1, keyValue('process.command_args', any([any('node'), any('--x')]))],
+          [1, keyValue('process.pid', any(7))],
+        ]),
+      ],
+    ]);
+    const { bytes, removed } = redact(resource, 'resource');
+    expect(removed).toEqual([{ rule: 'process_command', path: 'resource.attributes.0.value', n: 32 }]);
+    expect(Buffer.from(bytes)).toEqual(
+      message([
+        [
+          1,
+          message([
+            [1, message([[1, text('process.command_args')]])],
+            [1, keyValue('process.pid', any(7))],
+          ]),
+        ],
+      ]),
+    );
+  });
+
+  it('that is a card number as a number becomes a text that says so', () => {
+    for (const value of [
+      any(4_111_111_111_111_111),
+      message([[4, Buffer.from(new Float64Array([4_111_111_111_111_111]).buffer), 1]]),
+    ]) {
+      const { bytes, removed } = redact(message([[9, keyValue('card', value)]]));
+      expect(removed.map((removal) => removal.rule)).toEqual(['payment_card']);
+      expect(Buffer.from(bytes)).toEqual(message([[9, keyValue('card', any('[REDACTED:payment_card]'))]]));
+    }
+  });
+});
+
+describe('a canary', () => {
+  /** A span with a text at one place that `put` chooses; every other text is harmless. */
+  const places: Readonly<Record<string, (canary: Uint8Array) => WireMessage>> = {
+    'span name': (c) => [[5, c]],
+    'trace state': (c) => [[3, c]],
+    'attribute key': (c) => [[9, keyValue(c, any('v'))]],
+    'attribute text': (c) => [[9, keyValue('k', message([[1, c]]))]],
+    'attribute bytes': (c) => [[9, keyValue('k', message([[7, c]]))]],
+    'a list': (c) => [[9, keyValue('k', any([any('a'), message([[1, c]])]))]],
+    'a map in a list in a map': (c) => [[9, keyValue('k', any({ a: any([any({ b: message([[1, c]]) })]) }))]],
+    'a map key': (c) => [[9, keyValue('k', message([[6, message([[1, keyValue(c, any('v'))]])]]))]],
+    'event name': (c) => [[11, message([[2, c]])]],
+    'event attribute': (c) => [
+      [
+        11,
+        message([
+          [2, text('e')],
+          [3, keyValue('k', message([[1, c]]))],
+        ]),
+      ],
+    ],
+    'link trace state': (c) => [[13, message([[3, c]])]],
+    'link attribute': (c) => [[13, message([[4, keyValue('k', message([[1, c]]))]])]],
+    'status message': (c) => [
+      [
+        15,
+        message([
+          [2, c],
+          [3, varint(2), 0],
+        ]),
+      ],
+    ],
+    'unknown field of the span': (c) => [[900, c]],
+    'unknown field of an attribute': (c) => [
+      [
+        9,
+        message([
+          [1, text('k')],
+          [2, any('v')],
+          [77, c],
+        ]),
+      ],
+    ],
+    'unknown field of a value': (c) => [[9, keyValue('k', message([[99, c]]))]],
+    'a message that is none': (c) => [[15, c]],
+    'a known number with another type': (c) => [[7, c]],
+    'a group': (c) => [[50, Buffer.concat([message([[1, c]]), varint(50 * 8 + 4)]), 3]],
+  };
+  const harmless = fc.stringMatching(/^[ -~äß€]{0,40}$/).filter((words) => redact(noted(words)).removed.length === 0);
+  const dressed = (secret: string): fc.Arbitrary<string> =>
+    fc.tuple(harmless, fc.nat(3)).map(([around, depth]) => {
+      let dress = `${around} ${secret} ${around}`;
+      for (let level = 0; level < depth; level++) dress = JSON.stringify({ level, it: dress });
+      return dress;
+    });
+
+  it.each(Object.keys(places))('in %s is nowhere in the stored bytes, and nothing else changes', (name) => {
+    const place = places[name];
+    if (place === undefined) throw new Error(name);
+    const before: WireMessage = [
+      [1, Buffer.alloc(16, 0xaa)],
+      [2, Buffer.alloc(8, 0xbb)],
+      [9, keyValue('first', any('one'))],
+    ];
+    const after: WireMessage = [
+      [16, Buffer.from([1, 2, 3, 4]), 5],
+      [9, keyValue('last', any('two'))],
+    ];
+    const arbitrary = fc.constantFrom(...SECRETS).chain(([, secret]) => fc.tuple(fc.constant(secret), dressed(secret)));
+    fc.assert(
+      fc.property(arbitrary, ([secret, dress]) => {
+        const { bytes, removed } = redact(message([...before, ...place(Buffer.from(dress)), ...after]));
+        const stored = latin1(bytes);
+        expect(stored).not.toContain(core(secret));
+        expect(removed.length).toBeGreaterThan(0);
+        for (const { path } of removed) expect(path).toMatch(/^[a-z0-9_.]{1,64}$/);
+        expect(stored.startsWith(latin1(message(before)))).toBe(true);
+        expect(stored.endsWith(latin1(message(after)))).toBe(true);
+      }),
+      { numRuns: 120 },
+    );
+  });
+
+  it('in a deep nest of lists is found below the depth that is walked', () => {
+    let value = any(SECRETS[0]?.[1] ?? '');
+    for (let depth = 0; depth < 200; depth++) value = any([value]);
+    expect(latin1(redact(message([[9, keyValue('k', value)]])).bytes)).not.toContain('IOSFODNN');
+  });
+});
+
+describe('a clean record', () => {
+  it('comes out as the very same bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+        const { bytes: after, removed } = redact(bytes);
+        if (removed.length === 0) expect(after).toBe(bytes);
+      }),
+    );
+  });
+});
+
+describe("an operator's own rule", () => {
+  const own = (yaml: string): ReturnType<typeof createRedactor> =>
+    createRedactor([BUILT_IN, { yaml: `version: 1\n${yaml}`, from: 'own' }]);
+
+  it('masks, tokens or drops, with anchors and without, over Unicode', () => {
+    const custom = own(`values:
+  - { id: customer, action: token, shapes: [{ anchors: [KD-], pattern: 'KD-[0-9]{6}' }] }
+  - { id: street, shapes: [{ pattern: '(\\p{L}+straße) [0-9]+' }] }
+  - { id: project, action: drop, shapes: [{ anchors: [moonshot], flags: i, pattern: 'moonshot' }] }
+`);
+    const at = (value: string): string =>
+      Buffer.from(custom.redact('span', noted(value), token).bytes).toString('utf8');
+    expect(at('for KD-123456 now')).toContain(`for ${token(Buffer.from('KD-123456'))} now`);
+    expect(at('in Hauptstraße 5 bei')).toContain('in [REDACTED:street] 5 bei');
+    expect(at('all about MoonShot here')).not.toContain('about');
+  });
+
+  it('cannot make a span take for ever', () => {
+    const custom = own(`values: [{ id: evil, shapes: [{ pattern: '(a+)+$' }] }]`);
+    expect(custom.redact('span', noted(`${'a'.repeat(20_000)}!`), token).removed).toEqual([]);
+  });
+
+  it('is refused with all its mistakes at once', () => {
+    const bad = `values:\n  - { id: A!, shapes: [{ pattern: '(?<=x)y' }] }\n  - { id: b, action: burn, shapes: [] }\nnaems: []\n`;
+    expect(() => own(bad)).toThrow(RulesRefused);
+    try {
+      own(bad);
+    } catch (error) {
+      expect((error as RulesRefused).mistakes.length).toBeGreaterThanOrEqual(5);
+    }
+    expect(() => compileRules([BUILT_IN, BUILT_IN])).toThrow(RulesRefused);
+  });
+});
