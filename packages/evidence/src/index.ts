@@ -1,1 +1,62 @@
-export {};
+export { sha256 } from '#sha256';
+export { base64, concat, equalBytes, fromUtf8, hex, unbase64, unhex, utf8 } from './bytes.js';
+export { type Checkpoint, checkpointBody, parseCheckpoint, type TreeHead } from './checkpoint.js';
+export { commit, sizeClass } from './commitment.js';
+export { hkdfExpand, hkdfExtract, hmacSha256 } from './hmac.js';
+export { canonicalize, type JsonObject, type JsonValue, parseStrict } from './json.js';
+export { type Committed, decodeLeaf, encodeLeaf, LEAF_TYPE, type Leaf, type LeafFields } from './leaf.js';
+export { LeafRefused, Malformed, type MalformedCode } from './malformed.js';
+export {
+  formatNote,
+  type Note,
+  type NoteSignature,
+  type NoteSigner,
+  parseNote,
+  signatureBy,
+  type VerifyEd25519,
+  verifyNote,
+} from './note.js';
+export {
+  type ConsistencyClaim,
+  consistencyProof,
+  type InclusionClaim,
+  inclusionProof,
+  type LeafRange,
+  type RangeClaim,
+  type ReadNode,
+  rangeProof,
+  verifyConsistency,
+  verifyInclusion,
+  verifyRange,
+} from './proof.js';
+export { parseRecordId, type RecordPlace, recordId } from './recordId.js';
+export {
+  decodeEntries,
+  encodeEntries,
+  type FullTile,
+  fullTilesBetween,
+  nodesInTiles,
+  parseTilePath,
+  splitTile,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  type TileId,
+  tilePath,
+  tileWidth,
+} from './tile.js';
+export { isTimestamp } from './time.js';
+export { token } from './token.js';
+export { TOPICS, type Topic } from './topic.js';
+export {
+  decodeFrontier,
+  EMPTY_ROOT,
+  emptyFrontier,
+  encodeFrontier,
+  extendFrontier,
+  type Frontier,
+  frontierRoot,
+  leafHash,
+  nodeHash,
+  treeHash,
+} from './tree.js';
+export { noteKeyId, parseVkey, type Vkey, vkeyOf } from './vkey.js';
