@@ -45,25 +45,87 @@ const isRoot = (): boolean => process.getuid?.() === 0;
 
 /** Every environment variable Sworn reads, in the order of `docs/operate/configuration.md`, which is generated from it. */
 export const SETTINGS = [
-  { name: 'SWORN_DATA_DIR', default: '.sworn (root: /var/lib/sworn)', meaning: 'Embedded database, deployment id, demo files.' },
-  { name: 'SWORN_HOST', default: '127.0.0.1', meaning: 'Address to listen on. Anything but loopback needs TLS files or SWORN_TLS_PROXY.' },
+  {
+    name: 'SWORN_DATA_DIR',
+    default: '.sworn (root: /var/lib/sworn)',
+    meaning: 'Embedded database, deployment id, demo files.',
+  },
+  {
+    name: 'SWORN_HOST',
+    default: '127.0.0.1',
+    meaning: 'Address to listen on. Anything but loopback needs TLS files or SWORN_TLS_PROXY.',
+  },
   { name: 'SWORN_HTTP_PORT', default: '4300', meaning: 'Port of the read facade. 0 takes a free one.' },
   { name: 'SWORN_OTLP_HTTP_PORT', default: '4318', meaning: 'Port of OTLP over HTTP. 0 takes a free one.' },
   { name: 'SWORN_OTLP_GRPC_PORT', default: '4317', meaning: 'Port reserved for OTLP over gRPC (not served yet).' },
-  { name: 'SWORN_DATABASE_URL', default: '(absent: embedded)', meaning: 'postgres:// URL of a PostgreSQL 15 or newer, of a role that owns the database and may create roles. Used to migrate only.' },
-  { name: 'SWORN_DATABASE_ROLE_PREFIX', default: 'sworn', meaning: 'Prefix of the seven database roles; roles are cluster-wide, so two deployments on one cluster need two.' },
-  { name: 'SWORN_KEY_DIR', default: '<state>/<deployment id>/keys', meaning: 'Key store. Refused inside the data directory. <state> is ~/.local/state/sworn, for root /var/lib/sworn-keys.' },
-  { name: 'SWORN_SIGNER_STATE', default: '<state>/<deployment id>/signer', meaning: "The signer's memory. Refused inside the data directory." },
-  { name: 'SWORN_SEAL_GRACE_MS', default: '12000', meaning: 'Milliseconds after the root span, with nothing new, until a run is sealed.' },
-  { name: 'SWORN_SEAL_IDLE_MS', default: '300000', meaning: 'Milliseconds of silence until a run without a root span is sealed.' },
-  { name: 'SWORN_MAX_REQUEST_BYTES', default: '67108864', meaning: 'Largest OTLP request, before and after decompression.' },
-  { name: 'SWORN_MAX_IN_FLIGHT_BYTES', default: '67108864', meaning: 'Bytes of OTLP requests in memory at once; a tenant gets a quarter. Beyond: 429.' },
-  { name: 'SWORN_REDACTION_FILE', default: '(built-in rules)', meaning: "YAML with one's own redaction rules, added to the built-in ones." },
-  { name: 'SWORN_ALLOWED_HOSTS', default: '(loopback names and SWORN_HOST)', meaning: 'Comma-separated Host names the facade answers to; others get 421.' },
-  { name: 'SWORN_TRUSTED_PROXIES', default: '(none)', meaning: 'Comma-separated addresses whose X-Forwarded-For counts as the source address.' },
-  { name: 'SWORN_TLS_CERT', default: '(none)', meaning: 'PEM certificate chain; with SWORN_TLS_KEY both listeners speak TLS.' },
+  {
+    name: 'SWORN_DATABASE_URL',
+    default: '(absent: embedded)',
+    meaning:
+      'postgres:// URL of a PostgreSQL 15 or newer, of a role that owns the database and may create roles. Used to migrate only.',
+  },
+  {
+    name: 'SWORN_DATABASE_ROLE_PREFIX',
+    default: 'sworn',
+    meaning: 'Prefix of the seven database roles; roles are cluster-wide, so two deployments on one cluster need two.',
+  },
+  {
+    name: 'SWORN_KEY_DIR',
+    default: '<state>/<deployment id>/keys',
+    meaning:
+      'Key store. Refused inside the data directory. <state> is ~/.local/state/sworn, for root /var/lib/sworn-keys.',
+  },
+  {
+    name: 'SWORN_SIGNER_STATE',
+    default: '<state>/<deployment id>/signer',
+    meaning: "The signer's memory. Refused inside the data directory.",
+  },
+  {
+    name: 'SWORN_SEAL_GRACE_MS',
+    default: '12000',
+    meaning: 'Milliseconds after the root span, with nothing new, until a run is sealed.',
+  },
+  {
+    name: 'SWORN_SEAL_IDLE_MS',
+    default: '300000',
+    meaning: 'Milliseconds of silence until a run without a root span is sealed.',
+  },
+  {
+    name: 'SWORN_MAX_REQUEST_BYTES',
+    default: '67108864',
+    meaning: 'Largest OTLP request, before and after decompression.',
+  },
+  {
+    name: 'SWORN_MAX_IN_FLIGHT_BYTES',
+    default: '67108864',
+    meaning: 'Bytes of OTLP requests in memory at once; a tenant gets a quarter. Beyond: 429.',
+  },
+  {
+    name: 'SWORN_REDACTION_FILE',
+    default: '(built-in rules)',
+    meaning: "YAML with one's own redaction rules, added to the built-in ones.",
+  },
+  {
+    name: 'SWORN_ALLOWED_HOSTS',
+    default: '(loopback names and SWORN_HOST)',
+    meaning: 'Comma-separated Host names the facade answers to; others get 421.',
+  },
+  {
+    name: 'SWORN_TRUSTED_PROXIES',
+    default: '(none)',
+    meaning: 'Comma-separated addresses whose X-Forwarded-For counts as the source address.',
+  },
+  {
+    name: 'SWORN_TLS_CERT',
+    default: '(none)',
+    meaning: 'PEM certificate chain; with SWORN_TLS_KEY both listeners speak TLS.',
+  },
   { name: 'SWORN_TLS_KEY', default: '(none)', meaning: 'PEM private key.' },
-  { name: 'SWORN_TLS_PROXY', default: 'false', meaning: 'true states that a TLS proxy stands in front of a non-loopback address.' },
+  {
+    name: 'SWORN_TLS_PROXY',
+    default: 'false',
+    meaning: 'true states that a TLS proxy stands in front of a non-loopback address.',
+  },
   { name: 'SWORN_LOG_LEVEL', default: 'info', meaning: 'debug, info, warn or error.' },
 ] as const satisfies readonly Setting[];
 
@@ -100,7 +162,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     mistakes.push(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
     return fallback;
   };
-  const list = (name: SettingName): string[] => (text(name) ?? '').split(',').map((s) => s.trim()).filter((s) => s !== '');
+  const list = (name: SettingName): string[] =>
+    (text(name) ?? '')
+      .split(',')
+      .map((s) => s.trim())
+      .filter((s) => s !== '');
   const path = (name: SettingName): string | null => {
     const value = text(name);
     return value === null ? null : resolve(value);
@@ -110,7 +176,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const dataDir = resolve(text('SWORN_DATA_DIR') ?? (isRoot() ? '/var/lib/sworn' : '.sworn'));
   const keyDir = path('SWORN_KEY_DIR');
   const signerState = path('SWORN_SIGNER_STATE');
-  for (const [name, dir] of [['SWORN_KEY_DIR', keyDir], ['SWORN_SIGNER_STATE', signerState]] as const) {
+  for (const [name, dir] of [
+    ['SWORN_KEY_DIR', keyDir],
+    ['SWORN_SIGNER_STATE', signerState],
+  ] as const) {
     if (dir !== null && isInside(dir, dataDir)) {
       mistakes.push(`${name} must not lie inside SWORN_DATA_DIR (${dataDir}): a copy of the data would carry it`);
     }
@@ -131,7 +200,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (tlsProxyText !== 'true' && tlsProxyText !== 'false') mistakes.push('SWORN_TLS_PROXY must be true or false');
   const tlsProxy = tlsProxyText === 'true';
   if (!isLoopback(host) && tls === null && !tlsProxy) {
-    mistakes.push(`SWORN_HOST ${host} is not loopback: give SWORN_TLS_CERT and SWORN_TLS_KEY, or state SWORN_TLS_PROXY=true`);
+    mistakes.push(
+      `SWORN_HOST ${host} is not loopback: give SWORN_TLS_CERT and SWORN_TLS_KEY, or state SWORN_TLS_PROXY=true`,
+    );
   }
 
   const logLevel = text('SWORN_LOG_LEVEL') ?? 'info';

@@ -6,7 +6,9 @@ export class ClockJumped extends Error {
   readonly jumpMs: number;
 
   constructor(jumpMs: number) {
-    super(`the database clock jumped by ${Math.round(jumpMs / 1000)} s against the monotonic clock; check it, then run: sworn clock accept`);
+    super(
+      `the database clock jumped by ${Math.round(jumpMs / 1000)} s against the monotonic clock; check it, then run: sworn clock accept`,
+    );
     this.jumpMs = jumpMs;
   }
 }

@@ -1,7 +1,7 @@
+import type { Topic } from '@sworn/evidence';
 import type { ProjectionRow } from '../store/projection.js';
 
-/** The five Merkle logs of a tenant (INTEGRITY.md, "Logs"). A log's stored name is the topic, plus `.n` from generation 2 on. */
-export type Topic = 'llm-runs' | 'system' | 'audit' | 'access' | 'control';
+export type { Topic };
 
 /** A place in a prepared leaf whose fixed-width value is known only under the lock. */
 export interface LeafPlace {

@@ -1,9 +1,6 @@
-import { concat, treeHash } from '@sworn/evidence';
+import { concat, splitTile, TILE_WIDTH, treeHash } from '@sworn/evidence';
 import { readLeafHashes, readTiles, type TileRow } from '../store/append.js';
 import type { Tx } from '../store/database.js';
-
-/** Hashes in a full tile: 2^8 (C2SP tlog-tiles, tile height 8). */
-export const TILE_WIDTH = 256;
 
 /**
  * The right edge of a log's tiles: for each level, the hashes of the tile that is still filling, at most 255 a level.
@@ -18,7 +15,7 @@ export async function loadEdge(tx: Tx, tenantId: string, log: string, size: numb
   for (let level = 1, below = Math.floor(size / TILE_WIDTH); below > 0; level++) {
     const from = below - (below % TILE_WIDTH);
     const tiles = await readTiles(tx, tenantId, log, level - 1, from, below);
-    edge.push(tiles.map((hashes) => treeHash(splitHashes(hashes))));
+    edge.push(tiles.map((hashes) => treeHash(splitTile(hashes))));
     below = Math.floor(below / TILE_WIDTH);
   }
   return edge;
@@ -50,11 +47,4 @@ export function growEdge(
     arriving = parents;
   }
   return { edge: grown, tiles };
-}
-
-/** Cuts a tile into its 32-byte hashes. */
-export function splitHashes(hashes: Uint8Array): Uint8Array[] {
-  const out: Uint8Array[] = [];
-  for (let at = 0; at < hashes.length; at += 32) out.push(hashes.subarray(at, at + 32));
-  return out;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { encodeLeaf, hex, type JsonValue, sha256, utf8 } from '@sworn/evidence';
+import { encodeLeaf, hex, type JsonValue, sha256, type Topic, utf8 } from '@sworn/evidence';
 import type { ProjectionRow } from '../store/projection.js';
-import type { LeafDraft, Topic } from './draft.js';
+import type { LeafDraft } from './draft.js';
 
 /** Stands in a prepared leaf until the sequencer knows the time; the same 27 characters wide. */
 export const RECORDED_AT_ROOM = '1970-01-01T00:00:00.000000Z';
@@ -29,7 +29,13 @@ export interface OwnLeaf {
   readonly runId?: string | null;
   readonly projection: ProjectionRow | null;
   /** A body sealed under `ownEventKey(kind, …identity)`, with its member of `c`. */
-  readonly sealed?: { readonly body: Uint8Array; readonly dk: string; readonly pc: string; readonly ch: string; readonly n: number } | null;
+  readonly sealed?: {
+    readonly body: Uint8Array;
+    readonly dk: string;
+    readonly pc: string;
+    readonly ch: string;
+    readonly n: number;
+  } | null;
 }
 
 /** Prepares a record of Sworn's own for the sequencer. */

@@ -1,4 +1,15 @@
-import { decodeFrontier, encodeFrontier, equalBytes, extendFrontier, type Frontier, frontierRoot, hex, leafHash, utf8 } from '@sworn/evidence';
+import {
+  decodeFrontier,
+  encodeFrontier,
+  equalBytes,
+  extendFrontier,
+  type Frontier,
+  frontierRoot,
+  hex,
+  leafHash,
+  type Topic,
+  utf8,
+} from '@sworn/evidence';
 import {
   advanceHeads,
   type BatchRow,
@@ -14,7 +25,7 @@ import {
 import { type Database, inTenant, isTransient, type Tx } from '../store/database.js';
 import { authenticate } from './authenticator.js';
 import type { ClockGuard } from './clockGuard.js';
-import type { Appended, LeafDraft, Topic } from './draft.js';
+import type { Appended, LeafDraft } from './draft.js';
 import { growEdge, loadEdge, type TileEdge } from './edge.js';
 
 /** Leaves in one transaction at most: bounds the lock time (about 100 ms of COPY) and the memory of a batch. */
@@ -80,7 +91,10 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   /** A batch that cannot be stored whole is tried call by call, so that one bad call never costs the others. */
   async function settle(tenantId: string, batch: readonly Waiting[]): Promise<void> {
     try {
-      const appended = await store(tenantId, batch.flatMap((w) => w.drafts));
+      const appended = await store(
+        tenantId,
+        batch.flatMap((w) => w.drafts),
+      );
       let at = 0;
       for (const w of batch) w.resolve(appended.slice(at, (at += w.drafts.length)));
     } catch (error) {
@@ -130,7 +144,8 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   }
 
   function forget(tenantId: string, topic: Topic): void {
-    for (const key of memory.keys()) if (key === `${tenantId}/${topic}` || key.startsWith(`${tenantId}/${topic}.`)) memory.delete(key);
+    for (const key of memory.keys())
+      if (key === `${tenantId}/${topic}` || key.startsWith(`${tenantId}/${topic}.`)) memory.delete(key);
   }
 
   async function commit(tx: Tx, tenantId: string, drafts: readonly LeafDraft[]): Promise<Committed> {
@@ -142,13 +157,22 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     };
     const now = await readClock(tx);
     deps.clock.check(now);
-    const known = await findByEventKey(tx, tenantId, drafts.map((d) => ({ log: headOf(d.topic).log, eventKey: d.eventKey })));
+    const known = await findByEventKey(
+      tx,
+      tenantId,
+      drafts.map((d) => ({ log: headOf(d.topic).log, eventKey: d.eventKey })),
+    );
     const plan = number(drafts, new Map(known.map((k) => [k.ordinal, k])), headOf, now);
     const states = await insert(tx, tenantId, [...heads.values()], plan.rows);
     return { appended: plan.appended, conflicts: plan.conflicts, states };
   }
 
-  async function insert(tx: Tx, tenantId: string, heads: readonly LogHead[], rows: readonly LeafRow[]): Promise<Map<string, Remembered>> {
+  async function insert(
+    tx: Tx,
+    tenantId: string,
+    heads: readonly LogHead[],
+    rows: readonly LeafRow[],
+  ): Promise<Map<string, Remembered>> {
     const states = new Map<string, Remembered>();
     const tiles: TileRow[] = [];
     const moves: { batch: BatchRow; frontier: Uint8Array }[] = [];
@@ -163,7 +187,13 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       const grown = growEdge(before.edge, head.log, first.index, hashes);
       tiles.push(...grown.tiles);
       states.set(head.log, { frontier, root, edge: grown.edge });
-      const batch = { first: first.index, count: mine.length, rootBefore: before.root, rootAfter: root, at: first.recordedAt };
+      const batch = {
+        first: first.index,
+        count: mine.length,
+        rootBefore: before.root,
+        rootAfter: root,
+        at: first.recordedAt,
+      };
       const mac = authenticate(deps.recorderKey, { origin: deps.originOf(tenantId, head.log), ...batch });
       moves.push({ batch: { log: head.log, ...batch, mac }, frontier: encodeFrontier(frontier) });
     }
@@ -251,7 +281,12 @@ function number(
     if (first !== undefined) {
       taken.set(identity, first);
       const same = equalBytes(first.digest, draft.digest);
-      appended[ordinal] = { outcome: same ? 'duplicate' : 'conflict', index: first.index, leafHash: first.leafHash, recordedAt: first.recordedAt };
+      appended[ordinal] = {
+        outcome: same ? 'duplicate' : 'conflict',
+        index: first.index,
+        leafHash: first.leafHash,
+        recordedAt: first.recordedAt,
+      };
       if (!same) conflicts.push({ ordinal, draft, first });
       continue;
     }

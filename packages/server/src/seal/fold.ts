@@ -1,5 +1,5 @@
 import { emptyFrontier, extendFrontier, type Frontier, frontierRoot } from '@sworn/evidence';
-import { type RunEnd, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
+import { hasFailed, type RunEnd, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
 import type { SealedStep } from './step.js';
 
 /** Names kept of what a run used: bounded by the leaf's lists. */
@@ -39,6 +39,8 @@ export interface RunSummary extends TokenTotals, RunEnd {
   readonly correlationId: string | null;
   readonly finishReasons: readonly string[];
   readonly tools: readonly string[];
+  /** Of the root when it failed, else of the first failed step. */
+  readonly errorType: string | null;
   readonly sdk: boolean;
 }
 
@@ -83,7 +85,9 @@ function summarise(all: readonly SealedStep[], conflicts: number, range: Frontie
   const [first] = steps;
   if (first === undefined) throw new Error('a run without steps');
   const arrived = new Set(steps.map((step) => step.spanId));
-  const byStart = steps.toSorted((a, b) => (a.startedNs < b.startedNs ? -1 : a.startedNs > b.startedNs ? 1 : a.index - b.index));
+  const byStart = steps.toSorted((a, b) =>
+    a.startedNs < b.startedNs ? -1 : a.startedNs > b.startedNs ? 1 : a.index - b.index,
+  );
   const root = byStart.find((step) => step.isRoot) ?? null;
   const top = root ?? byStart.find((step) => step.parentSpanId === null || !arrived.has(step.parentSpanId)) ?? first;
   const started = steps.reduce((min, s) => (s.startedNs < min ? s.startedNs : min), first.startedNs);
@@ -92,6 +96,7 @@ function summarise(all: readonly SealedStep[], conflicts: number, range: Frontie
   const llm = byStart.filter((step) => step.kind === 'LLM' || step.kind === 'EMBEDDING');
   const completedAt = timeOf(ended < started ? started : ended);
   const pick = <T>(read: (step: SealedStep) => T | null): T | null => read(top) ?? firstOf(byStart, read);
+  const failed = byStart.filter(hasFailed);
   return {
     ...rollUpTokens(steps),
     ...end,
@@ -106,7 +111,8 @@ function summarise(all: readonly SealedStep[], conflicts: number, range: Frontie
     startedAt: timeOf(started),
     completedAt,
     durationUs: ended < started ? 0 : Number((ended - started) / 1000n),
-    inflection: inflectionOf(byStart, end, completedAt),
+    errorType: (hasFailed(top) ? top.errorType : null) ?? firstOf(failed, (s) => s.errorType),
+    inflection: inflectionOf(failed[0], end, completedAt),
     service: pick((s) => s.service),
     environment: pick((s) => s.environment),
     release: pick((s) => s.release),
@@ -117,14 +123,16 @@ function summarise(all: readonly SealedStep[], conflicts: number, range: Frontie
     conversationId: pick((s) => s.conversationId),
     correlationId: pick((s) => s.correlationId),
     finishReasons: [...new Set(llm.flatMap((s) => s.finishReasons))].slice(0, MAX_NAMES),
-    tools: [...new Set(byStart.flatMap((s) => (s.kind === 'TOOL' && s.tool !== null ? [s.tool] : [])))].slice(0, MAX_NAMES),
+    tools: [...new Set(byStart.flatMap((s) => (s.kind === 'TOOL' && s.tool !== null ? [s.tool] : [])))].slice(
+      0,
+      MAX_NAMES,
+    ),
     sdk: steps.some((s) => s.sdk),
   };
 }
 
 /** The first failed step, else the abort or time-out, else the end. */
-function inflectionOf(byStart: readonly SealedStep[], end: RunEnd, completedAt: string): Inflection {
-  const failed = end.executionStatus === 'SUCCEEDED' && !end.hadErrors ? undefined : byStart.find((s) => s.status === 'ERROR' && !s.marks.includes('interrupt'));
+function inflectionOf(failed: SealedStep | undefined, end: RunEnd, completedAt: string): Inflection {
   if (failed !== undefined) return { timestamp: timeOf(failed.endedNs), reason: 'FAILED_STEP', span_id: failed.spanId };
   const reason = end.executionStatus === 'ABORTED' ? 'ABORT' : end.executionStatus === 'TIMEOUT' ? 'TIMEOUT' : 'END';
   return { timestamp: completedAt, reason, span_id: null };

@@ -68,18 +68,29 @@ export function createSealer(deps: SealerDeps): Sealer {
     const { log, from, leaves } = seen;
     const traces = groupSteps(leaves);
     const known = new Map(
-      (await inTenant(deps.db, 'reader', tenantId, (tx) => findRuns(tx, tenantId, log, [...traces.keys()]))).map((run) => [run.runId, run]),
+      (await inTenant(deps.db, 'reader', tenantId, (tx) => findRuns(tx, tenantId, log, [...traces.keys()]))).map(
+        (run) => [run.runId, run],
+      ),
     );
-    const opened = await openNew(tenantId, log, [...traces.values()].filter((t) => !known.has(t.runId)));
+    const opened = await openNew(
+      tenantId,
+      log,
+      [...traces.values()].filter((t) => !known.has(t.runId)),
+    );
     const activity = [...traces.values()].map((t) => activityOf(t, known.get(t.runId), opened.get(t.runId)));
-    await inTenant(deps.db, 'writer', tenantId, (tx) => noteActivity(tx, tenantId, log, { from, to: from + leaves.length }, activity));
+    await inTenant(deps.db, 'writer', tenantId, (tx) =>
+      noteActivity(tx, tenantId, log, { from, to: from + leaves.length }, activity),
+    );
     return leaves.length === FOLLOW_LEAVES;
   }
 
   async function openNew(tenantId: string, log: string, traces: readonly Trace[]): Promise<Map<string, number>> {
     const origin = deps.originOf(tenantId, log);
     const synthetic = await deps.isSynthetic(tenantId);
-    const drafts = traces.flatMap((t) => [openedLeaf(origin, t.runId, t.first, synthetic), memberLeaf(origin, t.runId, t.first)]);
+    const drafts = traces.flatMap((t) => [
+      openedLeaf(origin, t.runId, t.first, synthetic),
+      memberLeaf(origin, t.runId, t.first),
+    ]);
     const appended = await deps.append(tenantId, drafts);
     return new Map(traces.map((t, i) => [t.runId, indexOf(appended[2 * i])]));
   }
@@ -114,11 +125,16 @@ export function createSealer(deps: SealerDeps): Sealer {
       const open = await readOpenSizes(tx, tenantId);
       const log = open.get('llm-runs')?.log ?? 'llm-runs';
       const followed = await readCursor(tx, tenantId, log);
-      return { log, sizes: { 'llm-runs': followed, system: open.get('system')?.size ?? 0, audit: open.get('audit')?.size ?? 0 } };
+      return {
+        log,
+        sizes: { 'llm-runs': followed, system: open.get('system')?.size ?? 0, audit: open.get('audit')?.size ?? 0 },
+      };
     });
     const fold = createFold();
     for (let from = 0; ; ) {
-      const leaves = await inTenant(deps.db, 'reader', tenantId, (tx) => readTraceLeaves(tx, tenantId, log, run.traceId, from, sizes['llm-runs'], FOLD_LEAVES));
+      const leaves = await inTenant(deps.db, 'reader', tenantId, (tx) =>
+        readTraceLeaves(tx, tenantId, log, run.traceId, from, sizes['llm-runs'], FOLD_LEAVES),
+      );
       for (const leaf of leaves) {
         if (leaf.kind === 'STEP') fold.add(readStep(leaf));
         else fold.addConflict();
@@ -129,7 +145,6 @@ export function createSealer(deps: SealerDeps): Sealer {
     const draft = runLeaf({
       origin: deps.originOf(tenantId, log),
       runId: run.runId,
-      traceId: run.traceId,
       revision: run.revision + 1,
       runIndex: run.openedIndex,
       runOccurredAt: run.runOccurredAt,
@@ -164,7 +179,15 @@ function groupSteps(leaves: readonly FollowedLeaf[]): Map<string, Trace> {
     const trace = traces.get(runId);
     const rootSeenAt = step.isRoot ? leaf.recordedAt : null;
     if (trace === undefined) {
-      traces.set(runId, { runId, traceId: leaf.traceId, first: step, steps: 1, lastIndex: leaf.index, lastSeenAt: leaf.recordedAt, rootSeenAt });
+      traces.set(runId, {
+        runId,
+        traceId: leaf.traceId,
+        first: step,
+        steps: 1,
+        lastIndex: leaf.index,
+        lastSeenAt: leaf.recordedAt,
+        rootSeenAt,
+      });
     } else {
       trace.steps++;
       trace.lastIndex = leaf.index;

@@ -44,10 +44,13 @@ export interface SealedStep {
 
 /** Reads a STEP leaf that the writer's own sequencer stored. Whether it is intact is the checks' business, and the reader's. */
 export function readStep(leaf: FollowedLeaf): SealedStep {
-  const f = JSON.parse(Buffer.from(leaf.leaf.buffer, leaf.leaf.byteOffset, leaf.leaf.byteLength).toString('utf8')) as Readonly<Record<string, unknown>>;
+  const f = JSON.parse(
+    Buffer.from(leaf.leaf.buffer, leaf.leaf.byteOffset, leaf.leaf.byteLength).toString('utf8'),
+  ) as Readonly<Record<string, unknown>>;
   const text = (name: string): string | null => (typeof f[name] === 'string' ? f[name] : null);
   const count = (name: string): number | null => (typeof f[name] === 'number' ? f[name] : null);
-  const texts = (name: string): string[] => (Array.isArray(f[name]) ? f[name].filter((x) => typeof x === 'string') : []);
+  const texts = (name: string): string[] =>
+    Array.isArray(f[name]) ? f[name].filter((x) => typeof x === 'string') : [];
   const status = text('status');
   return {
     index: leaf.index,

@@ -53,7 +53,9 @@ export function openJournal(dir: string): SignerMemory {
         if (!sameSigned(held, from)) throw new Error(`signer memory of ${origin} moved under the signer`);
         if (held !== null && to.size < held.size) throw new Error(`signer memory of ${origin} never goes back`);
       }
-      const text = steps.map(({ origin, to }) => `${JSON.stringify({ origin, size: to.size, root: hex(to.root) })}\n`).join('');
+      const text = steps
+        .map(({ origin, to }) => `${JSON.stringify({ origin, size: to.size, root: hex(to.root) })}\n`)
+        .join('');
       const bytes = Buffer.from(text);
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
       fsyncSync(fd);
@@ -88,7 +90,10 @@ function readJournal(path: string): { state: Map<string, Signed>; lines: number 
 }
 
 function rewrite(path: string, state: ReadonlyMap<string, Signed>): void {
-  rewriteText(path, [...state].map(([origin, s]) => `${JSON.stringify({ origin, size: s.size, root: hex(s.root) })}\n`).join(''));
+  rewriteText(
+    path,
+    [...state].map(([origin, s]) => `${JSON.stringify({ origin, size: s.size, root: hex(s.root) })}\n`).join(''),
+  );
 }
 
 function rewriteText(path: string, text: string): void {

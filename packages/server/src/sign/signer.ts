@@ -1,14 +1,25 @@
 import { checkpointBody, equalBytes, formatNote, parseCheckpoint, EMPTY_ROOT } from '@sworn/evidence';
 import { authenticate } from '../record/authenticator.js';
 import { type Database, inTenant } from '../store/database.js';
-import { type CheckpointRow, insertCheckpoints, readBatches, readDurability, readSignableLogs, type SignableLog } from '../store/signing.js';
+import {
+  type CheckpointRow,
+  insertCheckpoints,
+  readBatches,
+  readDurability,
+  readSignableLogs,
+  type SignableLog,
+} from '../store/signing.js';
 import type { Advance, Signed, SignerMemory } from './journal.js';
 
 /** Batches read at once while following the chain. */
 const BATCHES_A_READ = 1000;
 
 /** Why the signer will not sign a log; recorded in `control` as a FINDING. */
-export type SignerFindingKind = 'SIGNER_MEMORY_LOST' | 'UNAUTHENTICATED_APPEND' | 'LOG_SHORTER_THAN_SIGNED' | 'NOT_DURABLE';
+export type SignerFindingKind =
+  | 'SIGNER_MEMORY_LOST'
+  | 'UNAUTHENTICATED_APPEND'
+  | 'LOG_SHORTER_THAN_SIGNED'
+  | 'NOT_DURABLE';
 
 /** A finding of the signer about one log. */
 export interface SignerFinding {
@@ -69,7 +80,14 @@ export function createSigner(deps: SignerDeps): Signer {
     const rows: CheckpointRow[] = [];
     for (const log of logs) {
       if (off.length > 0) {
-        found({ finding: 'NOT_DURABLE', tenantId, log: log.log, index: log.nextIndex, expected: 'on', found: `${off.map((s) => s.name).join(', ')} off` });
+        found({
+          finding: 'NOT_DURABLE',
+          tenantId,
+          log: log.log,
+          index: log.nextIndex,
+          expected: 'on',
+          found: `${off.map((s) => s.name).join(', ')} off`,
+        });
         continue;
       }
       const step = await nextStep(tenantId, log);
@@ -82,7 +100,10 @@ export function createSigner(deps: SignerDeps): Signer {
     // Memory first: a crash between the two leaves a memory that is ahead, and the next round signs the very same size again.
     if (steps.length > 0) deps.memory.advance(steps);
     await inTenant(deps.db, 'signer', tenantId, (tx) => insertCheckpoints(tx, tenantId, rows));
-    deps.onSigned(tenantId, rows.map((row) => row.log));
+    deps.onSigned(
+      tenantId,
+      rows.map((row) => row.log),
+    );
   }
 
   /** What may be signed next for a log; null when there is nothing, or a finding forbids it. */
@@ -105,35 +126,71 @@ export function createSigner(deps: SignerDeps): Signer {
       return null;
     }
     if (from !== null && log.nextIndex < from.size) {
-      found({ finding: 'LOG_SHORTER_THAN_SIGNED', tenantId, log: log.log, index: log.nextIndex, expected: `at least ${from.size} leaves`, found: `${log.nextIndex} leaves` });
+      found({
+        finding: 'LOG_SHORTER_THAN_SIGNED',
+        tenantId,
+        log: log.log,
+        index: log.nextIndex,
+        expected: `at least ${from.size} leaves`,
+        found: `${log.nextIndex} leaves`,
+      });
       return null;
     }
     if (from !== null && log.checkpointSize === from.size && !storedSays(log, from)) {
-      found({ finding: 'SIGNER_MEMORY_LOST', tenantId, log: log.log, index: from.size, expected: 'the root that was signed', found: 'another root at the same size' });
+      found({
+        finding: 'SIGNER_MEMORY_LOST',
+        tenantId,
+        log: log.log,
+        index: from.size,
+        expected: 'the root that was signed',
+        found: 'another root at the same size',
+      });
       return null;
     }
     const start = from ?? { size: 0, root: EMPTY_ROOT };
-    if (log.nextIndex === start.size) return from !== null && log.checkpointSize !== from.size ? { origin, from, to: from } : null;
+    if (log.nextIndex === start.size)
+      return from !== null && log.checkpointSize !== from.size ? { origin, from, to: from } : null;
     const to = await followChain(tenantId, log, origin, start);
     return to === null || to.size === start.size ? null : { origin, from, to };
   }
 
   /** Walks the authenticators from `start` to the head; a gap, a wrong root or a wrong MAC ends it with a finding. */
-  async function followChain(tenantId: string, log: SignableLog, origin: string, start: Signed): Promise<Signed | null> {
+  async function followChain(
+    tenantId: string,
+    log: SignableLog,
+    origin: string,
+    start: Signed,
+  ): Promise<Signed | null> {
     let at = start;
     while (at.size < log.nextIndex) {
-      const batches = await inTenant(deps.db, 'signer', tenantId, (tx) => readBatches(tx, tenantId, log.log, at.size, BATCHES_A_READ));
+      const batches = await inTenant(deps.db, 'signer', tenantId, (tx) =>
+        readBatches(tx, tenantId, log.log, at.size, BATCHES_A_READ),
+      );
       for (const batch of batches) {
         if (at.size >= log.nextIndex) break;
         const isNext = batch.first === at.size && batch.count > 0 && equalBytes(batch.rootBefore, at.root);
         if (!isNext || !equalBytes(batch.mac, authenticate(deps.recorderKey, { origin, ...batch }))) {
-          found({ finding: 'UNAUTHENTICATED_APPEND', tenantId, log: log.log, index: at.size, expected: `an authenticated batch from ${at.size}`, found: `a batch from ${batch.first} of ${batch.count} that is not ours` });
+          found({
+            finding: 'UNAUTHENTICATED_APPEND',
+            tenantId,
+            log: log.log,
+            index: at.size,
+            expected: `an authenticated batch from ${at.size}`,
+            found: `a batch from ${batch.first} of ${batch.count} that is not ours`,
+          });
           return null;
         }
         at = { size: batch.first + batch.count, root: batch.rootAfter };
       }
       if (batches.length === 0) {
-        found({ finding: 'UNAUTHENTICATED_APPEND', tenantId, log: log.log, index: at.size, expected: `an authenticated batch from ${at.size}`, found: 'no authenticator' });
+        found({
+          finding: 'UNAUTHENTICATED_APPEND',
+          tenantId,
+          log: log.log,
+          index: at.size,
+          expected: `an authenticated batch from ${at.size}`,
+          found: 'no authenticator',
+        });
         return null;
       }
     }
@@ -142,7 +199,11 @@ export function createSigner(deps: SignerDeps): Signer {
 
   function noteFor(origin: string, signed: Signed): string {
     return formatNote(checkpointBody({ origin, size: signed.size, root: signed.root }), [
-      { name: origin, publicKey: deps.noteSigner.publicKey, sign: (message: Uint8Array) => deps.noteSigner.sign(message) },
+      {
+        name: origin,
+        publicKey: deps.noteSigner.publicKey,
+        sign: (message: Uint8Array) => deps.noteSigner.sign(message),
+      },
     ]);
   }
 

@@ -1,4 +1,4 @@
-import type { Topic } from '../record/draft.js';
+import type { Topic } from '@sworn/evidence';
 import { insertRows } from './copyBinary.js';
 import type { Tx } from './database.js';
 import { insertProjections, type ProjectionRow } from './projection.js';
@@ -101,7 +101,13 @@ export async function findByEventKey(
 }
 
 /** Leaf hashes `from` ≤ index < `to` of one log, in order. Primary key. */
-export async function readLeafHashes(tx: Tx, tenantId: string, log: string, from: number, to: number): Promise<Uint8Array[]> {
+export async function readLeafHashes(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  from: number,
+  to: number,
+): Promise<Uint8Array[]> {
   if (from >= to) return [];
   const rows = await tx.query<{ hash: Uint8Array }>(sql`
     select leaf_hash as hash from sworn.leaf
@@ -112,7 +118,14 @@ export async function readLeafHashes(tx: Tx, tenantId: string, log: string, from
 }
 
 /** Full tiles of one level, `from` ≤ tile index < `to`, in order. Primary key. */
-export async function readTiles(tx: Tx, tenantId: string, log: string, level: number, from: number, to: number): Promise<Uint8Array[]> {
+export async function readTiles(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  level: number,
+  from: number,
+  to: number,
+): Promise<Uint8Array[]> {
   if (from >= to) return [];
   const rows = await tx.query<{ hashes: Uint8Array }>(sql`
     select hashes from sworn.tile

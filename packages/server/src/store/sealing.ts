@@ -12,7 +12,10 @@ export interface FollowedLeaf {
 }
 
 /** The open log of each topic and how many leaves it has. */
-export async function readOpenSizes(tx: Tx, tenantId: string): Promise<ReadonlyMap<string, { readonly log: string; readonly size: number }>> {
+export async function readOpenSizes(
+  tx: Tx,
+  tenantId: string,
+): Promise<ReadonlyMap<string, { readonly log: string; readonly size: number }>> {
   const rows = await tx.query<{ topic: string; log: string; size: number }>(sql`
     select topic, log, next_index as size from sworn.log_head where tenant_id = ${tenantId}::uuid and not closed`);
   return new Map(rows.map((r) => [r.topic, { log: r.log, size: r.size }]));
@@ -26,7 +29,13 @@ export async function readCursor(tx: Tx, tenantId: string, log: string): Promise
 }
 
 /** Leaves from `from` on, in order, at most `limit`. Primary key of `leaf`. */
-export async function readLeavesFrom(tx: Tx, tenantId: string, log: string, from: number, limit: number): Promise<FollowedLeaf[]> {
+export async function readLeavesFrom(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  from: number,
+  limit: number,
+): Promise<FollowedLeaf[]> {
   return tx.query<FollowedLeaf>(sql`
     select leaf_index as index, kind, leaf, leaf_hash as "leafHash", trace_id as "traceId", recorded_at as "recordedAt"
       from sworn.leaf
@@ -149,7 +158,9 @@ export async function readDueRuns(tx: Tx, tenantId: string, limit: number): Prom
 
 /** How many runs of the tenant are open. */
 export async function countOpenRuns(tx: Tx, tenantId: string): Promise<number> {
-  const [row] = await tx.query<{ open: number }>(sql`select count(*) as open from sworn.open_run where tenant_id = ${tenantId}::uuid`);
+  const [row] = await tx.query<{ open: number }>(
+    sql`select count(*) as open from sworn.open_run where tenant_id = ${tenantId}::uuid`,
+  );
   return row?.open ?? 0;
 }
 

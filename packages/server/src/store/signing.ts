@@ -35,7 +35,13 @@ export async function readSignableLogs(tx: Tx, tenantId: string): Promise<Signab
 }
 
 /** Batch authenticators from `first` on, in order, at most `limit`. Primary key. */
-export async function readBatches(tx: Tx, tenantId: string, log: string, first: number, limit: number): Promise<StoredBatch[]> {
+export async function readBatches(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  first: number,
+  limit: number,
+): Promise<StoredBatch[]> {
   return tx.query<StoredBatch>(sql`
     select first_index as first, count, root_before as "rootBefore", root_after as "rootAfter", at, mac
       from sworn.batch_authenticator
