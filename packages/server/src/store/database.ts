@@ -172,8 +172,10 @@ function openPool(options: DatabaseOptions, role: Role): RolePool {
     max: options.poolSizes?.[role] ?? POOL_SIZES[role],
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
   });
-  // An idle connection that the server ends is dropped by the pool; without a listener it would end the process.
+  // A connection that the server ends, idle or at work, is dropped by the pool, and work under way is told by its own rejection. The
+  // driver also emits an event, which ends the process when nobody listens.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   let bypass: Promise<boolean> | undefined;
   return {
     role,
