@@ -26,6 +26,7 @@ export const Inflection = Type.Object(
     timestamp: Timestamp,
     reason: Type.String(),
     step_index: NullableInteger,
+    span_id: NullableString,
     observed: NullableString,
     threshold: NullableString,
     actor: NullableString,

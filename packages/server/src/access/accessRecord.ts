@@ -1,0 +1,153 @@
+import type { Permission, ProblemCode } from '@sworn/contract';
+import type { JsonValue } from '@sworn/evidence';
+import type { LeafDraft } from '../record/draft.js';
+import { ownEventKey, ownLeaf } from '../record/ownLeaf.js';
+
+/** One read, decided and, when allowed, about to be answered (CONTRACT.md §1, "No unaudited read"). */
+export interface AccessEvent {
+  /** READ before the answer; READ_ENDED after a stream. */
+  readonly kind: 'READ' | 'READ_ENDED';
+  /** Whose log it goes to: the credential's tenant, or the platform's for a caller nobody knows. */
+  readonly tenantId: string;
+  readonly requestId: string;
+  /** Id of the matched endpoint, never URL text; `unknown_route`, `method_not_allowed`, `cli:leaf`, … */
+  readonly endpoint: string;
+  readonly method: string;
+  readonly credential: { readonly keyId: string; readonly role: string } | null;
+  readonly permission: Permission | null;
+  readonly decision: 'ALLOW' | 'DENY';
+  readonly reason: ProblemCode | null;
+  readonly status: number;
+  /** Source address, as it came; stands in the leaf as a token. */
+  readonly source: string;
+  /** The client's X-Correlation-Id: a claim. */
+  readonly correlationId: string | null;
+  readonly userAgent: string | null;
+  /** Query text as sent; goes into the body. */
+  readonly query: string | null;
+  /** By-id reads: what was asked for. */
+  readonly runId: string | null;
+  readonly filters: Readonly<Record<string, string | number | boolean>>;
+  readonly pins: readonly { readonly log: string; readonly size: number }[];
+  readonly count: number | null;
+  /** `sha256:` over the bytes of the answer before coding. */
+  readonly answer: string | null;
+  readonly at: string;
+  /**
+   * Null: a record of its own. Else one record stands for all that share it: repeats change nothing in the log, so that a flood of them
+   * cannot fill the disk.
+   */
+  readonly fold: readonly string[] | null;
+}
+
+/** What a record of Sworn's own reads needs of the tenant's keys. */
+export interface AccessRecordDeps {
+  readonly originOf: (tenantId: string, log: string) => string;
+  /** Token of a personal value under the tenant's pseudonym key. */
+  readonly tokenOf: (tenantId: string, value: string) => Promise<string>;
+  /** Seals the body of an `access` leaf under the key of its tenant, actor and day. */
+  readonly sealBody: SealAccessBody;
+}
+
+/** Seals `value` as path `body` of the `access` leaf with `eventKey`. */
+export type SealAccessBody = (
+  tenantId: string,
+  place: {
+    readonly origin: string;
+    readonly eventKey: Uint8Array;
+    readonly actorToken: string | null;
+    readonly day: string;
+  },
+  value: Uint8Array,
+) => Promise<{
+  readonly body: Uint8Array;
+  readonly dk: string;
+  readonly pc: string;
+  readonly ch: string;
+  readonly n: number;
+}>;
+
+/** Longest user agent and query text kept: what a header line of Node may hold is 16 KiB, what identifies a client far less. */
+const MAX_KEPT = 4_096;
+
+/** Prepares the leaf of an access record. Personal values stand in it as tokens only; user agent and query text are its body. */
+export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Promise<LeafDraft> {
+  const { tenantId, kind } = event;
+  const origin = deps.originOf(tenantId, 'access');
+  const identity = event.fold === null ? [event.requestId] : ['folded', ...event.fold];
+  const source = await deps.tokenOf(tenantId, event.source);
+  const value = bodyOf(event);
+  const eventKey = ownEventKey(kind, ...identity);
+  const actorToken = event.credential === null ? source : null;
+  const sealed =
+    value === null
+      ? null
+      : await deps.sealBody(tenantId, { origin, eventKey, actorToken, day: event.at.slice(0, 10) }, value);
+  return ownLeaf({
+    topic: 'access',
+    origin,
+    kind,
+    identity,
+    occurredAt: event.at,
+    runId: event.runId,
+    sealed,
+    fields: {
+      request_id: event.requestId,
+      endpoint: event.endpoint,
+      method: event.method,
+      decision: event.decision,
+      status: event.status,
+      source,
+      pins: event.pins.map(({ log, size }) => ({ log, size })),
+      ...present({
+        credential_id: event.credential?.keyId ?? null,
+        role: event.credential?.role ?? null,
+        permission: event.permission,
+        reason_code: event.reason,
+        correlation_id: event.correlationId,
+        run_id: event.runId,
+        count: event.count,
+        answer: event.answer,
+        folded: event.fold === null ? null : true,
+      }),
+      filters: await tokens(deps, tenantId, event.filters),
+    },
+    projection: {
+      table: 'access_records',
+      kind,
+      requestId: event.requestId,
+      endpoint: event.endpoint,
+      credentialId: event.credential?.keyId ?? null,
+      decision: event.decision,
+      permission: event.permission,
+      runId: event.runId,
+      status: event.status,
+    },
+  });
+}
+
+function bodyOf(event: AccessEvent): Uint8Array | null {
+  if (event.userAgent === null && event.query === null) return null;
+  const text = JSON.stringify({
+    user_agent: event.userAgent?.slice(0, MAX_KEPT) ?? null,
+    query: event.query?.slice(0, MAX_KEPT) ?? null,
+  });
+  return Buffer.from(text, 'utf8');
+}
+
+/** Filters whose values may name people become tokens; numbers, flags and tokens stay as they are. */
+async function tokens(
+  deps: AccessRecordDeps,
+  tenantId: string,
+  filters: AccessEvent['filters'],
+): Promise<Record<string, string | number | boolean>> {
+  const out: Record<string, string | number | boolean> = {};
+  for (const [name, value] of Object.entries(filters)) {
+    out[name] = typeof value === 'string' && !value.startsWith('tok_') ? await deps.tokenOf(tenantId, value) : value;
+  }
+  return out;
+}
+
+function present(members: Readonly<Record<string, JsonValue | null>>): Record<string, JsonValue> {
+  return Object.fromEntries(Object.entries(members).filter((e): e is [string, JsonValue] => e[1] !== null));
+}

@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import type { Appended, LeafDraft } from '../record/draft.js';
+import { ownLeaf } from '../record/ownLeaf.js';
+import { insertApiKey, markRevoked, readApiKeys } from '../store/apiKey.js';
+import { type Database, inTenant } from '../store/database.js';
+import { apiKeyMac, formatApiKey, makeApiKey } from './apiKey.js';
+import type { KeyRole } from './credential.js';
+import { isKeyProven, keyFields } from './directory.js';
+
+/** Days a key lives unless told otherwise, and at most. */
+export const KEY_DAYS = 90;
+const MAX_KEY_DAYS = 3_650;
+const DAY_MS = 86_400_000;
+/** Bounds of what stands in a leaf: lists ≤ 64, names short. */
+const MAX_NAMES = 64;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._:/@+#-]{0,127}$/;
+
+/** What a new key should be. */
+export interface KeyRequest {
+  readonly tenantId: string;
+  readonly role: KeyRole;
+  /** e.g. `ingest:assert`. */
+  readonly scopes?: readonly string[];
+  /** Service names an ingest key is bound to; none: any. */
+  readonly services?: readonly string[];
+  readonly label?: string | null;
+  /** Milliseconds from now; `KEY_DAYS` unless told otherwise. */
+  readonly livesMs?: number;
+}
+
+/** A key at the only moment its text exists here. */
+export interface IssuedKey {
+  readonly keyId: string;
+  /** `swk_…`: shown once, never stored. */
+  readonly key: string;
+  readonly expiresAt: string;
+}
+
+/** A key as lists show it. */
+export interface ListedKey {
+  readonly keyId: string;
+  readonly role: KeyRole;
+  readonly scopes: readonly string[];
+  readonly services: readonly string[];
+  readonly label: string | null;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly revokedAt: string | null;
+  /** False: the row is not what its `control` leaf says, and the key opens nothing. */
+  readonly proven: boolean;
+}
+
+/** Keys of tenants. Each change is a `control` leaf first and a row second: a crash between leaves a leaf without a key, never a key without a leaf. */
+export interface Keys {
+  /** @throws RangeError for scopes, services or a life out of bounds. */
+  issue(request: KeyRequest): Promise<IssuedKey>;
+  list(tenantId: string): Promise<readonly ListedKey[]>;
+  /** Dead everywhere within 5 seconds. Returns false when the tenant has no such key. */
+  revoke(tenantId: string, keyId: string): Promise<boolean>;
+}
+
+/** Appends Sworn's own leaves, through the recorder's sequencer. */
+export type Append = (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
+
+/** What keys and tenants need. */
+export interface DirectoryDeps {
+  readonly db: Database;
+  readonly append: Append;
+  /** Origin of a log by its topic, in its open generation. */
+  readonly originOf: (tenantId: string, log: string) => string;
+  readonly pepper: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export function createKeys({ db, append, originOf, pepper, now }: DirectoryDeps): Keys {
+  async function issue(request: KeyRequest): Promise<IssuedKey> {
+    const { tenantId, role } = request;
+    const scopes = names('scope', request.scopes);
+    const services = names('service', request.services);
+    const livesMs = request.livesMs ?? KEY_DAYS * DAY_MS;
+    if (!(livesMs > 0 && livesMs <= MAX_KEY_DAYS * DAY_MS))
+      throw new RangeError(`a key lives at most ${MAX_KEY_DAYS} days`);
+    const key = makeApiKey(tenantId);
+    const keyId = randomUUID();
+    const row = {
+      keyId,
+      role,
+      scopes,
+      services,
+      secretMac: apiKeyMac(pepper, key),
+      expiresAt: timestamp(now() + livesMs),
+    };
+    const [appended] = await append(tenantId, [
+      ownLeaf({
+        topic: 'control',
+        origin: originOf(tenantId, 'control'),
+        kind: 'KEY_CREATED',
+        identity: [keyId],
+        occurredAt: timestamp(now()),
+        fields: keyFields(row),
+        projection: { table: 'control_records', kind: 'KEY_CREATED', subject: keyId },
+      }),
+    ]);
+    const controlIndex = indexOf(appended);
+    await inTenant(db, 'recorder', tenantId, (tx) =>
+      insertApiKey(tx, tenantId, { ...row, label: request.label ?? null }, controlIndex),
+    );
+    return { keyId, key: formatApiKey(key), expiresAt: row.expiresAt };
+  }
+
+  async function list(tenantId: string): Promise<readonly ListedKey[]> {
+    return inTenant(
+      db,
+      'reader',
+      tenantId,
+      async (tx) => {
+        const listed: ListedKey[] = [];
+        for (const row of await readApiKeys(tx, tenantId)) {
+          const { secretMac: _, ...shown } = row;
+          listed.push({ ...shown, proven: row.revokedAt !== null || (await isKeyProven(tx, tenantId, row)) });
+        }
+        return listed;
+      },
+      { readOnly: true },
+    );
+  }
+
+  async function revoke(tenantId: string, keyId: string): Promise<boolean> {
+    const known = await inTenant(db, 'reader', tenantId, (tx) => readApiKeys(tx, tenantId), { readOnly: true });
+    if (!known.some((key) => key.keyId === keyId)) return false;
+    await append(tenantId, [
+      ownLeaf({
+        topic: 'control',
+        origin: originOf(tenantId, 'control'),
+        kind: 'KEY_REVOKED',
+        identity: [keyId],
+        occurredAt: timestamp(now()),
+        fields: { key_id: keyId },
+        projection: { table: 'control_records', kind: 'KEY_REVOKED', subject: keyId },
+      }),
+    ]);
+    return inTenant(db, 'recorder', tenantId, (tx) => markRevoked(tx, tenantId, keyId));
+  }
+
+  return { issue, list, revoke };
+}
+
+/** Milliseconds since 1970 as RFC 3339 with six digits. */
+export function timestamp(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, -1)}000Z`;
+}
+
+/** The index of the one leaf that was appended. */
+export function indexOf(appended: Appended | undefined): number {
+  if (appended === undefined) throw new Error('the sequencer answered for no leaf');
+  return appended.index;
+}
+
+function names(what: string, given: readonly string[] | undefined): readonly string[] {
+  const list = given ?? [];
+  if (list.length > MAX_NAMES) throw new RangeError(`at most ${MAX_NAMES} names of a ${what}`);
+  for (const name of list)
+    if (!NAME.test(name)) throw new RangeError(`not a name of a ${what}: ${JSON.stringify(name)}`);
+  return list;
+}

@@ -1,0 +1,50 @@
+import { Refusal } from './refusal.js';
+
+/** Headers of a request, as Node gives them: `headers`, or `headersDistinct` where repeats must be seen. */
+export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** Where a credential was found. */
+export interface Presented {
+  /** The text that should be an API key. Attacker-controlled. */
+  readonly key: string;
+}
+
+/**
+ * Takes the one credential out of the headers: `Authorization: Bearer`, `Authorization: Basic` (the key as password, or as user name with
+ * an empty password), or `x-api-key`.
+ *
+ * @throws Refusal `not_authenticated` without one, `ambiguous_credential` with more than one.
+ */
+export function presentedCredential(headers: RequestHeaders): Presented {
+  const authorization = valuesOf(headers.authorization);
+  const apiKey = valuesOf(headers['x-api-key']);
+  if (authorization.length + apiKey.length > 1) {
+    throw new Refusal('ambiguous_credential', 'more than one credential was sent');
+  }
+  const [key] = apiKey;
+  if (key !== undefined) return { key };
+  const [text] = authorization;
+  if (text === undefined) throw new Refusal('not_authenticated', 'no credential was sent');
+  const [, scheme, value] = /^([A-Za-z]+) +([\x21-\x7e]+) *$/.exec(text) ?? [];
+  if (value !== undefined && scheme?.toLowerCase() === 'bearer') return { key: value };
+  if (value !== undefined && scheme?.toLowerCase() === 'basic') return { key: keyOfBasic(value) };
+  throw new Refusal('not_authenticated', 'the Authorization header is neither Bearer nor Basic');
+}
+
+function valuesOf(header: string | readonly string[] | undefined): readonly string[] {
+  if (header === undefined) return [];
+  // Node joins repeats of x-api-key with a comma, and no key holds one.
+  return typeof header === 'string' ? header.split(',').map((part) => part.trim()) : header;
+}
+
+/** RFC 7617: base64 of `user:password`. Two keys in one header are two credentials. */
+function keyOfBasic(value: string): string {
+  const text = Buffer.from(value, 'base64').toString('latin1');
+  const colon = text.indexOf(':');
+  const user = colon < 0 ? text : text.slice(0, colon);
+  const password = colon < 0 ? '' : text.slice(colon + 1);
+  if (user.startsWith('swk_') && password.startsWith('swk_') && user !== password) {
+    throw new Refusal('ambiguous_credential', 'user name and password are two keys');
+  }
+  return password === '' ? user : password;
+}

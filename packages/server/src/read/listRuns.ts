@@ -1,0 +1,187 @@
+import type { RunList, RunListQuery } from '@sworn/contract';
+import { invalidParameter } from '../access/refusal.js';
+import { readLogSizes, readNewestTimes } from '../store/checkpointRead.js';
+import { inTenant, type Tx } from '../store/database.js';
+import {
+  countRuns,
+  findExaminedEnd,
+  findPlaceOf,
+  findRunPlaces,
+  type RunPlace,
+  type RunWindow,
+  readRunsAt,
+  type StoredRun,
+} from '../store/runs.js';
+import { readTenant } from '../store/tenant.js';
+import { type Checked, checkRun } from './check.js';
+import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
+import { liveFigures } from './live.js';
+import { aggregateMetadata, runSpine } from './metadata.js';
+import type { Pin, ReadDeps, Reading } from './reading.js';
+import { compromisedItem, runItem } from './runItem.js';
+import { type RunQuery, readRunQuery } from './runQuery.js';
+
+/** Endpoint 1: runs, newest first by the place of their OPENED leaf, at one pin for a whole crawl. */
+export async function listRuns(deps: ReadDeps, tenantId: string, parameters: RunListQuery): Promise<Reading<RunList>> {
+  const query = await readRunQuery(parameters, (value) => deps.tokenOf(tenantId, value));
+  const scope: CursorScope = { key: deps.cursorKey, tenantId, query: ['llm_runs.list', query.applied] };
+  const cursor = query.cursor === null ? null : openCursor(scope, query.cursor);
+  return inTenant(deps.db, 'reader', tenantId, (tx) => page(deps, tx, { tenantId, query, scope, cursor }), {
+    readOnly: true,
+    snapshot: true,
+  });
+}
+
+interface Asked {
+  readonly tenantId: string;
+  readonly query: RunQuery;
+  readonly scope: CursorScope;
+  readonly cursor: Cursor | null;
+}
+
+/** Where a page begins: log, place, and under `occurred_*` the time. */
+type Position = readonly [log: string, place: number, occurredAt: string];
+
+async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunList>> {
+  const { tenantId, query } = asked;
+  const sizes = await readLogSizes(tx, tenantId);
+  const isTail = query.order === 'asc';
+  const logs = sizes
+    .filter((log) => log.topic === 'llm-runs')
+    .map(({ log, size }) => ({ log, size: isTail ? size : pinOf(asked, log, size) }));
+  const found = await walk(tx, asked, isTail ? logs.toReversed() : logs);
+  const checked: Checked<StoredRun>[] = [];
+  for (const { log, places } of found.pages) {
+    const runs = await readRunsAt(
+      tx,
+      tenantId,
+      log,
+      places.map((p) => p.index),
+    );
+    for (const run of runs) checked.push(checkRun(run, deps.originOf(tenantId, run.log)));
+  }
+  const items = [];
+  const live = await liveFigures(deps, tx, tenantId, checked, logs);
+  for (const run of checked) {
+    items.push(run.kind === 'sound' ? runItem(tenantId, run, live.get(run.stored) ?? null) : compromisedItem(run));
+  }
+  const sound = checked.filter((run) => run.kind === 'sound');
+  const pins: Pin[] = logs;
+  const next =
+    found.next === null
+      ? null
+      : sealCursor(asked.scope, {
+          pins: isTail ? {} : Object.fromEntries(logs.map((l) => [l.log, l.size])),
+          position: found.next,
+        });
+  const answer: RunList = {
+    items,
+    ...(query.includeTotal ? { total: await total(tx, asked, logs) } : {}),
+    has_more: found.hasMore,
+    next_cursor: next,
+    filters_applied: query.applied,
+    metadata: aggregateMetadata({
+      tenantId,
+      items: sound.map(({ stored, members }) => ({ ...stored, spine: runSpine(members) })),
+      pins,
+      whenEmpty: await whenEmpty(tx, tenantId, pins),
+      sound: sound.length === checked.length,
+    }),
+  };
+  return { answer, pins, count: items.length, sizes };
+}
+
+/** A log that the cursor does not name was opened after the crawl began, and is not part of it. */
+function pinOf({ cursor }: Asked, log: string, size: number): number {
+  return cursor === null ? size : Math.min(size, cursor.pins[log] ?? 0);
+}
+
+interface Walked {
+  readonly pages: readonly { readonly log: string; readonly places: readonly RunPlace[] }[];
+  readonly hasMore: boolean;
+  readonly next: Position | null;
+}
+
+/** Goes through the generations of the log until the page is full, or has examined its share. */
+async function walk(tx: Tx, asked: Asked, logs: readonly Pin[]): Promise<Walked> {
+  const { query, tenantId } = asked;
+  const isTail = query.order === 'asc';
+  const start = positionOf(asked);
+  const from = start === null ? 0 : logs.findIndex((l) => l.log === start[0]);
+  if (from < 0) throw invalidParameter('cursor', 'is not a cursor of this query');
+  const pages: { log: string; places: readonly RunPlace[] }[] = [];
+  let wanted = query.limit;
+  let last: Position | null = start;
+  for (const [i, { log, size }] of logs.slice(from).entries()) {
+    const window = await windowOf(tx, asked, { log, size, after: i === 0 ? start : null, limit: wanted + 1 });
+    const places = await findRunPlaces(tx, tenantId, query.filters, window);
+    const shown = places.slice(0, wanted);
+    pages.push({ log, places: shown });
+    last = endOf(log, shown, window, isTail) ?? last;
+    if (places.length > wanted) return { pages, hasMore: true, next: last };
+    const examined = await findExaminedEnd(tx, tenantId, query.filters, window);
+    if (examined !== null)
+      return { pages, hasMore: true, next: [log, examined.place + (isTail ? 1 : 0), examined.occurredAt] };
+    wanted -= shown.length;
+  }
+  return { pages, hasMore: false, next: isTail ? last : null };
+}
+
+/** The position after the last shown run; of a tail that saw everything, the end of the log. */
+function endOf(log: string, shown: readonly RunPlace[], window: RunWindow, isTail: boolean): Position | null {
+  const last = shown.at(-1);
+  if (last === undefined) return isTail ? [log, Math.max(window.fromPlace, 0), ''] : null;
+  return [log, isTail ? last.place + 1 : last.place, last.occurredAt];
+}
+
+function positionOf({ cursor }: Asked): Position | null {
+  if (cursor === null) return null;
+  const [log, place, occurredAt] = cursor.position;
+  return [String(log), Number(place), String(occurredAt)];
+}
+
+interface Part {
+  readonly log: string;
+  readonly size: number;
+  readonly after: Position | null;
+  readonly limit: number;
+}
+
+async function windowOf(tx: Tx, { tenantId, query }: Asked, { log, size, after, limit }: Part): Promise<RunWindow> {
+  const placeOf = (time: string | null, otherwise: number) =>
+    time === null ? otherwise : findPlaceOf(tx, tenantId, log, size, time);
+  const fromPlace = await placeOf(query.recordedAfter, 0);
+  const belowPlace = await placeOf(query.recordedBefore, size);
+  const base = { log, pin: size, limit };
+  if (query.by === 'occurred') {
+    const at = after === null ? null : { occurredAt: after[2], place: after[1] };
+    return { ...base, order: 'occurred_desc', fromPlace, belowPlace, after: at };
+  }
+  if (query.order === 'asc')
+    return { ...base, order: 'place_asc', fromPlace: Math.max(fromPlace, after?.[1] ?? 0), belowPlace, after: null };
+  return { ...base, order: 'place_desc', fromPlace, belowPlace: Math.min(belowPlace, after?.[1] ?? size), after: null };
+}
+
+async function total(tx: Tx, asked: Asked, logs: readonly Pin[]): Promise<number> {
+  let sum = 0;
+  for (const { log, size } of logs) {
+    const window = await windowOf(tx, asked, { log, size, after: null, limit: 0 });
+    sum += await countRuns(tx, asked.tenantId, asked.query.filters, window);
+  }
+  return sum;
+}
+
+/** Times of an empty page: those of the log's newest record at the pin, else of the tenant's creation. */
+async function whenEmpty(
+  tx: Tx,
+  tenantId: string,
+  pins: readonly Pin[],
+): Promise<{ occurredAt: string; recordedAt: string }> {
+  for (const { log, size } of pins) {
+    const times = await readNewestTimes(tx, tenantId, log, size);
+    if (times !== null) return times;
+  }
+  const created = (await readTenant(tx, tenantId))?.createdAt;
+  if (created === undefined) throw new Error('a tenant that has a credential has a row');
+  return { occurredAt: created, recordedAt: created };
+}

@@ -1,0 +1,31 @@
+import type { Database } from '../store/database.js';
+import type { DataKeys } from '../record/dataKeys.js';
+
+/** What every question is asked with. */
+export interface ReadDeps {
+  readonly db: Database;
+  readonly originOf: (tenantId: string, log: string) => string;
+  readonly cursorKey: Uint8Array;
+  /** Token of a personal value under the tenant's pseudonym key. */
+  readonly tokenOf: (tenantId: string, value: string) => Promise<string>;
+  /** Key of the tenant's content hashes. */
+  readonly contentKeyOf: (tenantId: string) => Promise<Uint8Array>;
+  /** Data keys as the reader may open them. */
+  readonly dataKeys: DataKeys;
+}
+
+/** The size of a log at which an answer was computed. */
+export interface Pin {
+  readonly log: string;
+  readonly size: number;
+}
+
+/** An answer, and what its access record says of it. */
+export interface Reading<T> {
+  readonly answer: T;
+  readonly pins: readonly Pin[];
+  /** Records in the answer. */
+  readonly count: number;
+  /** Sizes of all logs of the tenant as of this read, for the header. */
+  readonly sizes: readonly (Pin & { readonly topic: string })[];
+}

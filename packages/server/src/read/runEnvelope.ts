@@ -1,0 +1,126 @@
+import type { ContentState, RunEnvelope } from '@sworn/contract';
+import { inTenant, type Tx } from '../store/database.js';
+import { readBodies, readStepsAt } from '../store/steps.js';
+import { checkLeaf } from './check.js';
+import { figuresOf } from './live.js';
+import { checksumOf } from './metadata.js';
+import { proofOf } from './proof.js';
+import type { ReadDeps, Reading } from './reading.js';
+import { retentionOf } from './retention.js';
+import { idOf, runItem } from './runItem.js';
+import { compromisedRecord, type PinnedRun, pinRun, sound } from './settled.js';
+import { readSkeleton, type Skeleton } from './skeleton.js';
+import { contentHash, openSteps, type SoundStep, type StepBody } from './stepBody.js';
+
+/** Endpoint 2: the canonical record of a run, with its proof. @throws Refusal */
+export async function runEnvelope(deps: ReadDeps, tenantId: string, runId: string): Promise<Reading<RunEnvelope>> {
+  const read = await inTenant(deps.db, 'reader', tenantId, (tx) => readRecord(deps, tx, tenantId, runId), {
+    readOnly: true,
+    snapshot: true,
+  });
+  return answer(deps, tenantId, read);
+}
+
+/** A run as it came out of one snapshot; bodies are still sealed. */
+interface RunRecord {
+  readonly run: PinnedRun;
+  readonly skeleton: Skeleton;
+  readonly proof: RunEnvelope['proof'];
+  /** The topmost step, then the model calls that began first and ended last. */
+  readonly steps: readonly SoundStep[];
+  readonly bodies: ReadonlyMap<number, Uint8Array>;
+}
+
+async function readRecord(deps: ReadDeps, tx: Tx, tenantId: string, runId: string): Promise<RunRecord> {
+  const run = await pinRun(deps, tx, tenantId, runId);
+  const proven = await proofOf(tx, tenantId, run.newest.stored);
+  if (proven.kind === 'compromised') throw compromisedRecord(proven.finding, run.newest.stored.leaf);
+  const skeleton = await readSkeleton(deps, tx, tenantId, run);
+  const indexes = speaking(skeleton);
+  const leaves = await readStepsAt(tx, tenantId, run.log, indexes);
+  const steps = leaves.map((stored) => sound(checkLeaf(stored, deps.originOf(tenantId, run.log))));
+  const inOrder = indexes.flatMap((index) => steps.filter((step) => step.stored.index === index));
+  return {
+    run,
+    skeleton,
+    proof: proven.proof,
+    steps: inOrder,
+    bodies: await readBodies(tx, tenantId, run.log, indexes),
+  };
+}
+
+/** Leaf indexes of the steps whose content may be the run's prompt and response. */
+function speaking({ steps }: Skeleton): number[] {
+  const top = steps[0]?.step;
+  const calls = steps.map(({ step }) => step).filter((step) => step.kind === 'LLM');
+  const first = calls.reduce((a, b) => (a !== undefined && a.startedNs <= b.startedNs ? a : b), calls[0]);
+  const last = calls.reduce((a, b) => (a !== undefined && a.endedNs >= b.endedNs ? a : b), calls[0]);
+  return [...new Set([top, first, last].flatMap((step) => (step === undefined ? [] : [step.index])))];
+}
+
+async function answer(
+  deps: ReadDeps,
+  tenantId: string,
+  { run, skeleton, proof, steps, bodies }: RunRecord,
+): Promise<Reading<RunEnvelope>> {
+  const { stored, members: m } = run.newest;
+  const opened = await openSteps(deps, tenantId, steps, bodies);
+  for (const { stored: leaf } of steps) {
+    const body = opened.get(leaf.index);
+    if (body?.kind === 'compromised') throw compromisedRecord(body.finding, leaf.leaf);
+  }
+  const contentKey = await deps.contentKeyOf(tenantId);
+  const said = steps.map((step) => opened.get(step.stored.index)).filter((body) => body !== undefined);
+  const live = stored.kind === 'OPENED' ? figuresOf(skeleton.steps.map(({ step }) => step)) : null;
+  const item = runItem(tenantId, run.newest, live);
+  return {
+    answer: {
+      ...item,
+      prompt_hash: contentHash(contentKey, said.map(inputOf).find((content) => content !== null) ?? null),
+      // The root first, then the model call that ended last.
+      response_hash: contentHash(
+        contentKey,
+        [said[0], said.at(-1)].map(outputOf).find((content) => content !== null) ?? null,
+      ),
+      cached_tokens: m.count('cached_tokens'),
+      cache_write_tokens: m.count('cache_write_tokens'),
+      reasoning_tokens: m.count('reasoning_tokens'),
+      finish_reasons: [...m.texts('finish_reasons')],
+      root_missing: m.flag('root_missing'),
+      revision: m.count('revision') ?? 0,
+      revisions: run.revisions.map((revision) => ({
+        revision: revision.members.count('revision') ?? 0,
+        id: idOf(revision.stored),
+        recorded_at: revision.stored.recordedAt,
+        checksum: checksumOf(revision.stored.leafHash),
+        leaf_index: revision.stored.index,
+      })),
+      termination_reason: m.text('termination_reason') as RunEnvelope['termination_reason'],
+      environment_fingerprint: fingerprintOf(m.text('resource') ?? skeleton.resource),
+      content: contentState(skeleton),
+      retention: retentionOf(stored.recordedAt, m.flag('is_synthetic') ?? false),
+      proof,
+    },
+    pins: [{ log: run.log, size: run.pin }],
+    count: 1,
+    sizes: run.sizes,
+  };
+}
+
+function inputOf(body: StepBody | undefined) {
+  return body?.kind === 'open' ? body.input : null;
+}
+
+function outputOf(body: StepBody | undefined) {
+  return body?.kind === 'open' ? body.output : null;
+}
+
+/** The checksum of the RESOURCE record of the topmost step. */
+function fingerprintOf(resource: string | null): string | null {
+  return resource === null ? null : `sha256:${resource}`;
+}
+
+/** REDACTED when any step was. */
+function contentState({ steps }: Skeleton): ContentState {
+  return steps.some(({ step }) => step.redacted) ? 'REDACTED' : 'FULL';
+}

@@ -1,0 +1,116 @@
+import type { CompromisedItem, RunItem } from '@sworn/contract';
+import { recordId, type Topic } from '@sworn/evidence';
+import type { LeaflessRun, StoredLeaf, StoredRun } from '../store/runs.js';
+import type { Checked } from './check.js';
+import { runMetadata } from './metadata.js';
+import type { Members } from './members.js';
+
+/** Figures of a run that is still open, from its steps so far. */
+export interface LiveFigures {
+  readonly steps: number;
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly costNanoUsd: number | null;
+  readonly lastActivityAt: string | null;
+  readonly hadErrors: boolean;
+}
+
+/** A run as lists and its envelope show it. `live` only for a run that was never sealed. */
+export function runItem(
+  tenantId: string,
+  run: Extract<Checked<StoredRun>, { kind: 'sound' }>,
+  live: LiveFigures | null,
+): RunItem {
+  const { stored, members: m } = run;
+  const cost = live?.costNanoUsd ?? m.count('cost_nano_usd');
+  return {
+    id: idOf(stored),
+    run_id: m.text('run_id') ?? '',
+    trace_id: m.text('trace_id'),
+    conversation_id: m.text('conversation_id'),
+    executor_type: word(m, 'executor_type'),
+    executor_id: executorOf(m),
+    service: m.text('service'),
+    environment: m.text('environment'),
+    release: m.text('release'),
+    provider: m.text('provider'),
+    model: m.text('model'),
+    input_tokens: live === null ? m.count('input_tokens') : live.inputTokens,
+    output_tokens: live === null ? m.count('output_tokens') : live.outputTokens,
+    cost_usd: money(cost),
+    cost_source: cost === null ? 'UNKNOWN' : (word(m, 'cost_source') ?? 'REPORTED'),
+    execution_status: word(m, 'execution_status') ?? 'RUNNING',
+    outcome: word(m, 'outcome'),
+    waiting_for: m.text('waiting_for'),
+    started_at: m.text('started_at') ?? stored.occurredAt,
+    last_activity_at: live?.lastActivityAt ?? m.text('completed_at'),
+    completed_at: m.text('completed_at'),
+    duration_ms: milliseconds(m.count('duration_us')),
+    total_steps: live?.steps ?? m.count('steps'),
+    had_errors: live?.hadErrors ?? m.flag('had_errors'),
+    inflection: inflectionOf(m.object('inflection')),
+    source: word(m, 'source'),
+    is_synthetic: m.flag('is_synthetic') ?? false,
+    provisional: live !== null,
+    metadata: runMetadata(tenantId, stored, m),
+  };
+}
+
+/** Stands in the place of a run that failed its check. */
+export function compromisedItem({
+  stored,
+  finding,
+}: Extract<Checked<unknown>, { kind: 'compromised' }>): CompromisedItem {
+  return { id: idOf(stored), compromised: true, leaf_index: stored.index, finding };
+}
+
+/** Public id of a record: topic, generation and leaf index. */
+export function idOf({ log, index }: Pick<StoredLeaf | LeaflessRun, 'log' | 'index'>): string {
+  const [topic, generation] = log.split('.');
+  return recordId({ topic: topic as Topic, generation: generation === undefined ? 1 : Number(generation), index });
+}
+
+/** Nano-dollars as an exact decimal; null stays null. */
+export function money(nanoUsd: number | null): string | null {
+  if (nanoUsd === null) return null;
+  const digits = String(nanoUsd).padStart(10, '0');
+  return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
+}
+
+/** Microseconds as milliseconds, exact to the microsecond. */
+export function milliseconds(us: number | null): number | null {
+  return us === null ? null : us / 1000;
+}
+
+function executorOf(m: Members): string | null {
+  switch (m.text('executor_type')) {
+    case 'AGENT':
+      return m.text('agent_id');
+    case 'HUMAN':
+      return m.text('human_actor_id');
+    case 'LLM':
+      return m.text('model');
+    default:
+      return null;
+  }
+}
+
+function inflectionOf(m: Members): RunItem['inflection'] {
+  const timestamp = m.text('timestamp');
+  const reason = m.text('reason');
+  if (timestamp === null || reason === null) return null;
+  return {
+    timestamp,
+    reason,
+    step_index: m.count('step_index'),
+    span_id: m.text('span_id'),
+    observed: m.text('observed'),
+    threshold: m.text('threshold'),
+    actor: m.text('actor'),
+  };
+}
+
+/** A word of a closed list: the leaf passed its check, and the serialiser refuses what the schema does not name. */
+function word<T extends string>(m: Members, name: string): T | null {
+  return m.text(name) as T | null;
+}
