@@ -1,0 +1,68 @@
+import { Command, Option } from 'commander';
+import type { CommandContext, KeyRole } from '../deployment.js';
+import { parseLifetime } from '../lifetime.js';
+import { chooseTenant } from '../tenantChoice.js';
+import { withDeployment } from '../withDeployment.js';
+
+interface Options {
+  readonly tenant?: string;
+  readonly role: KeyRole;
+  readonly scope: readonly string[];
+  readonly service: readonly string[];
+  readonly label?: string;
+  readonly expires?: number;
+  readonly json: boolean;
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+/** `sworn key create`: the key is shown here once and stored nowhere. */
+export function keyCreate(context: CommandContext): Command {
+  return new Command('create')
+    .description('create an API key; it is shown once and stored nowhere')
+    .option('--tenant <id or name>', 'whose key; without it the only tenant there is')
+    .addOption(
+      new Option(
+        '--role <role>',
+        'what it may do: ingest writes only, reader reads runs and system, auditor also the audit trail and proofs',
+      )
+        .choices(['ingest', 'reader', 'auditor'])
+        .makeOptionMandatory(),
+    )
+    .option('--scope <scope>', 'e.g. ingest:assert, repeatable', collect, [])
+    .option('--service <name>', 'bind an ingest key to a service name, repeatable', collect, [])
+    .option('--label <text>', 'a note for people')
+    .option('--expires <when>', '30d, 12h, 90m or a date; 90 days unless given', (text) => parseLifetime(text))
+    .option('--json', 'print {"key","key_id","tenant","role","expires_at"}', false)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sworn key create --role reader\n  sworn key create --tenant acme --role ingest --service checkout --expires 30d --json | jq -r .key',
+    )
+    .action((options: Options) =>
+      withDeployment(context, async (deployment) => {
+        const { tenantId } = await chooseTenant(deployment, options.tenant);
+        const issued = await deployment.issueKey({
+          tenantId,
+          role: options.role,
+          scopes: options.scope,
+          services: options.service,
+          label: options.label ?? null,
+          ...(options.expires === undefined ? {} : { livesMs: options.expires }),
+        });
+        if (options.json) {
+          context.terminal.json({
+            key: issued.key,
+            key_id: issued.keyId,
+            tenant: tenantId,
+            role: options.role,
+            expires_at: issued.expiresAt,
+          });
+          return;
+        }
+        context.terminal.line(issued.key);
+        context.terminal.note(
+          `key ${issued.keyId}, role ${options.role}, until ${issued.expiresAt}; it is not shown again`,
+        );
+      }),
+    );
+}

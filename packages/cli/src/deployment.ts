@@ -1,0 +1,98 @@
+import type { Config } from '@sworn/server';
+import type { Terminal } from './terminal.js';
+
+/** A tenant as lists show it. */
+export interface TenantView {
+  readonly tenantId: string;
+  readonly name: string;
+  readonly synthetic: boolean;
+  readonly platform: boolean;
+  readonly createdAt: string;
+}
+
+/** A key as lists show it; never its secret. */
+export interface KeyView {
+  readonly keyId: string;
+  readonly role: KeyRole;
+  readonly scopes: readonly string[];
+  readonly services: readonly string[];
+  readonly label: string | null;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly revokedAt: string | null;
+  /** False: the row is not what its `control` leaf says, and the key opens nothing. */
+  readonly proven: boolean;
+}
+
+export type KeyRole = 'ingest' | 'reader' | 'auditor';
+
+/** A log and the key that signs its checkpoints. */
+export interface LogKey {
+  readonly origin: string;
+  /** C2SP vkey line: `<origin>+<key id>+<base64>`. */
+  readonly vkey: string;
+  /** SubjectPublicKeyInfo as PEM, for `openssl`. */
+  readonly pem: string;
+}
+
+/**
+ * What the commands need of a deployment. Opened on the same database and keys as a running server, and beside it: every
+ * change goes through the same sequencer code, and heads are locked in the database.
+ */
+export interface Deployment {
+  readonly id: string;
+  createTenant(request: { readonly name: string; readonly synthetic: boolean }): Promise<string>;
+  listTenants(): Promise<readonly TenantView[]>;
+  issueKey(request: {
+    readonly tenantId: string;
+    readonly role: KeyRole;
+    readonly scopes: readonly string[];
+    readonly services: readonly string[];
+    readonly label: string | null;
+    /** Milliseconds; absent: the default of 90 days. */
+    readonly livesMs?: number;
+  }): Promise<{ readonly keyId: string; readonly key: string; readonly expiresAt: string }>;
+  listKeys(tenantId: string): Promise<readonly KeyView[]>;
+  /** False when the tenant has no such key. */
+  revokeKey(tenantId: string, keyId: string): Promise<boolean>;
+  /** The exact bytes of a leaf, its access record written first; null when there is none. */
+  readLeaf(tenantId: string, recordId: string): Promise<Uint8Array | null>;
+  /** One entry for each log of the tenant, in the order of the topics. */
+  logKeys(tenantId: string): Promise<readonly LogKey[]>;
+  /** A `postgres://` URL of the embedded database, null when it is not embedded; a superuser's is recorded in `control` first. */
+  databaseUrl(options: { readonly superuser: boolean }): Promise<string | null>;
+  /** Takes the newest checkpoints as the signer's memory; recorded in `control`. */
+  adoptSigner(): Promise<readonly { readonly origin: string; readonly size: number }[]>;
+  close(): Promise<void>;
+}
+
+/** Base URLs, without a slash at the end. */
+export interface Addresses {
+  readonly http: string;
+  readonly otlpHttp: string;
+}
+
+/** A server in this process. */
+export interface RunningApp {
+  readonly addresses: Addresses;
+  readonly deploymentId: string;
+  /** `SHA256:<base64>` of the public signing key. */
+  readonly keyFingerprint: string;
+  /** Rejects when it cannot go on; never resolves. */
+  readonly failed: Promise<never>;
+  /** Commits everything accepted, then stops. */
+  stop(): Promise<void>;
+}
+
+/** What every command is given. */
+export interface CommandContext {
+  readonly terminal: Terminal;
+  /** @throws ConfigMistakes naming all mistakes. */
+  readConfig(): Config;
+  /** Opens the deployment beside a running server, or on its database alone. */
+  connect(config: Config): Promise<Deployment>;
+  /** Starts the server in this process; it accepts when this resolves. */
+  startApp(config: Config): Promise<RunningApp>;
+  /** Names of the migrations applied, in order. */
+  migrate(config: Config): Promise<readonly string[]>;
+}

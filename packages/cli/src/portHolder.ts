@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { Config } from '@sworn/server';
+import { CommandFailed, EXIT } from './exitCode.js';
+
+/** Which setting chooses a port. */
+const PORT_SETTINGS = [
+  { setting: 'SWORN_HTTP_PORT', of: (config: Config) => config.httpPort },
+  { setting: 'SWORN_OTLP_HTTP_PORT', of: (config: Config) => config.otlpHttpPort },
+] as const;
+
+/** Runs `start`; a taken port becomes a sentence that names who has it and how to choose another. */
+export async function withPortHolder<T>(config: Config, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    const port = takenPort(error);
+    if (port === null) throw error;
+    const setting = PORT_SETTINGS.find(({ of }) => of(config) === port)?.setting ?? 'SWORN_HTTP_PORT';
+    const holder = holderOf(port);
+    const who = holder === null ? 'another program' : `process ${holder.pid} (${holder.command})`;
+    throw new CommandFailed(
+      EXIT.unable,
+      `port ${port} is taken by ${who}.\nStop it, or choose another port: ${setting}=${port + 1000} (0 takes a free one).`,
+      { cause: error },
+    );
+  }
+}
+
+function takenPort(error: unknown): number | null {
+  if (!(error instanceof Error)) return null;
+  const { code, port } = error as NodeJS.ErrnoException & { port?: number };
+  return code === 'EADDRINUSE' && port !== undefined ? port : null;
+}
+
+/** Who listens on a TCP port, as far as `/proc` tells this user; null elsewhere than on Linux. */
+export function holderOf(port: number): { readonly pid: number; readonly command: string } | null {
+  const inodes = listeningInodes(port);
+  if (inodes.size === 0) return null;
+  for (const pid of listed('/proc').filter((name) => /^\d+$/.test(name))) {
+    for (const fd of listed(`/proc/${pid}/fd`)) {
+      const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1];
+      if (inode === undefined || !inodes.has(inode)) continue;
+      const command = textOf(`/proc/${pid}/cmdline`).split('\0').filter(Boolean).slice(0, 3).join(' ');
+      return { pid: Number(pid), command: command === '' ? 'unknown' : command.slice(0, 120) };
+    }
+  }
+  return null;
+}
+
+/** Column 2 of `/proc/net/tcp` is local address:port in hex, column 4 the state (0A: listening), column 10 the inode. */
+function listeningInodes(port: number): Set<string> {
+  const wanted = port.toString(16).toUpperCase().padStart(4, '0');
+  const inodes = new Set<string>();
+  for (const line of `${textOf('/proc/net/tcp')}${textOf('/proc/net/tcp6')}`.split('\n')) {
+    const columns = line.trim().split(/\s+/);
+    const inode = columns[9];
+    if (columns[1]?.endsWith(`:${wanted}`) === true && columns[3] === '0A' && inode !== undefined) inodes.add(inode);
+  }
+  return inodes;
+}
+
+/** Processes come and go, and others' are closed to us: what cannot be read is not there. */
+function listed(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,99 @@
+import { Command, CommanderError } from 'commander';
+import { dbUrl } from './commands/dbUrl.js';
+import { demo } from './commands/demo.js';
+import { keyCreate } from './commands/keyCreate.js';
+import { keyList } from './commands/keyList.js';
+import { keyRevoke } from './commands/keyRevoke.js';
+import { leaf } from './commands/leaf.js';
+import { logKey } from './commands/logKey.js';
+import { migrate } from './commands/migrate.js';
+import { serve } from './commands/serve.js';
+import { signerAdopt } from './commands/signerAdopt.js';
+import { tenantCreate } from './commands/tenantCreate.js';
+import { tenantList } from './commands/tenantList.js';
+import { version } from './commands/version.js';
+import type { CommandContext } from './deployment.js';
+import { CommandFailed, EXIT, type ExitCode } from './exitCode.js';
+
+/** Errors of the server that say, in a sentence for an operator, why it could not be tried. */
+export type IsOperatorError = (error: unknown) => boolean;
+
+/** Runs one command line (without `node` and script). Resolves to the exit code; writes why it is not 0. */
+export async function runCommandLine(
+  args: readonly string[],
+  context: CommandContext,
+  isOperatorError: IsOperatorError,
+): Promise<ExitCode> {
+  try {
+    await program(context).parseAsync([...args], { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.unable;
+    if (error instanceof CommandFailed) {
+      saySentences(context, error.message);
+      return error.exitCode;
+    }
+    if (error instanceof RangeError || isOperatorError(error)) {
+      saySentences(context, error instanceof Error ? error.message : String(error));
+      return EXIT.unable;
+    }
+    saySentences(context, error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return EXIT.bug;
+  }
+}
+
+function saySentences({ terminal }: CommandContext, text: string): void {
+  const [first = '', ...rest] = text.split('\n');
+  terminal.note(`sworn: ${first}`);
+  for (const line of rest) terminal.note(line);
+}
+
+function program(context: CommandContext): Command {
+  const sworn = new Command('sworn').description('Provable evidence of what AI systems did.').addHelpText(
+    'after',
+    `
+Settings are SWORN_* environment variables; every command but serve works beside a running server with the same settings.
+
+Exit codes:
+  ${EXIT.ok}   done
+  ${EXIT.no}   the answer is no: not there, or refused
+  ${EXIT.unable}   could not try: wrong usage or settings, directory in use, database not reachable
+  ${EXIT.bug}  a bug in Sworn`,
+  );
+  sworn.addCommand(serve(context));
+  sworn.addCommand(demo(context));
+  sworn.addCommand(group('tenant', 'tenants of the deployment', [tenantCreate(context), tenantList(context)]));
+  sworn.addCommand(group('key', 'API keys of a tenant', [keyCreate(context), keyList(context), keyRevoke(context)]));
+  sworn.addCommand(migrate(context));
+  sworn.addCommand(group('db', 'the embedded database', [dbUrl(context)]));
+  sworn.addCommand(leaf(context));
+  sworn.addCommand(group('log', "a tenant's logs", [logKey(context)]));
+  sworn.addCommand(group('signer', 'the signer', [signerAdopt(context)]));
+  sworn.addCommand(version(context));
+  harden(sworn, context);
+  return sworn;
+}
+
+function group(name: string, description: string, commands: readonly Command[]): Command {
+  const command = new Command(name).description(description);
+  for (const child of commands) command.addCommand(child);
+  return command;
+}
+
+/** Every command throws instead of exiting, and what it echoes of the command line is disarmed like all output. */
+function harden(command: Command, context: CommandContext): void {
+  command.exitOverride().showHelpAfterError(`(${commandPath(command)} --help shows how)`);
+  command.configureOutput({
+    writeOut: (text) => {
+      for (const line of text.trimEnd().split('\n')) context.terminal.line(line);
+    },
+    writeErr: (text) => {
+      for (const line of text.trimEnd().split('\n')) context.terminal.note(line);
+    },
+  });
+  for (const child of command.commands) harden(child, context);
+}
+
+function commandPath(command: Command): string {
+  return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
+}
