@@ -67,7 +67,11 @@ const PLAIN = /^[ !#-[\]-~]*$/;
 
 /** Refuses what I-JSON does not allow in a string. */
 export function checkText(text: string, rules: JsonRules): void {
-  if (FORBIDDEN.test(text)) throw rules.refuse('string', 'a lone surrogate or a noncharacter');
+  if (!PLAIN.test(text) && FORBIDDEN.test(text)) throw forbidden(rules);
+}
+
+function forbidden(rules: JsonRules): Malformed {
+  return rules.refuse('string', 'a lone surrogate or a noncharacter');
 }
 
 // Text is put together by hand, not through an object with sorted members: JavaScript orders members like "10" by number, and one named
@@ -76,7 +80,7 @@ function write(value: JsonValue, rules: JsonRules, depth: number): string {
   switch (typeof value) {
     case 'string':
       if (PLAIN.test(value)) return `"${value}"`;
-      checkText(value, rules);
+      if (FORBIDDEN.test(value)) throw forbidden(rules);
       return JSON.stringify(value);
     case 'number':
       if (!Number.isSafeInteger(value)) throw rules.refuse('number', 'not an integer within ±(2^53−1)');

@@ -144,20 +144,20 @@ function checkEnvelope(fields: JsonObject): asserts fields is JsonObject & LeafF
 }
 
 function checkCommitted(c: JsonValue): void {
-  const paths = membersOf(c);
+  const paths = Object.entries(objectOf(c));
   if (paths.length === 0) throw wrong('c');
   for (const [path, committed] of paths) {
-    const { pc, ch, n } = Object.fromEntries(membersOf(committed));
-    if (!PATH.test(path) || membersOf(committed).length !== 3) throw wrong('c');
+    const { pc, ch, n, ...others } = objectOf(committed);
+    if (!PATH.test(path) || Object.keys(others).length > 0) throw wrong('c');
     demand('pc', pc, HASH);
     demand('ch', ch, HASH);
     if (typeof n !== 'number' || !isSizeClass(n)) throw wrong('n');
   }
 }
 
-function membersOf(value: JsonValue | undefined): [string, JsonValue][] {
+function objectOf(value: JsonValue): JsonObject {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw wrong('c');
-  return Object.entries(value);
+  return value as JsonObject;
 }
 
 function demand(member: string, value: JsonValue | undefined, shape: RegExp): void {
