@@ -18,9 +18,13 @@ create table sworn.leaf (
   digest bytea not null check (octet_length(digest) = 32),
   dk uuid,
   primary key (tenant_id, log, leaf_index),
-  constraint leaf_event_key unique (tenant_id, log, event_key),
+  -- event_key before log: see findByEventKey in store/append.ts.
+  constraint leaf_event_key unique (tenant_id, event_key, log),
   constraint leaf_body_has_key check (body is null or dk is not null)
 );
+-- Ciphertext does not compress, and rows of a page or less stay whole: half the cost of an insert, measured. docs/benchmarks.md.
+alter table sworn.leaf set (toast_tuple_target = 8160);
+alter table sworn.leaf alter leaf set storage external, alter body set storage external;
 create index leaf_trace on sworn.leaf (tenant_id, trace_id, leaf_index);
 
 -- Full tiles of 256 hashes (C2SP tlog-tiles).

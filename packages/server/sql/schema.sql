@@ -227,24 +227,24 @@ table directory owner sworn_owner row security forced
   grant select on directory to sworn_remover
   grant select on directory to sworn_writer
 
-table leaf owner sworn_owner row security forced
+table leaf owner sworn_owner row security forced with toast_tuple_target=8160
   tenant_id uuid not null
   log text not null
   leaf_index bigint not null
   kind text not null
-  leaf bytea not null
+  leaf bytea not null storage external
   leaf_hash bytea not null
   event_key bytea not null
   trace_id bytea
   run_id text
   occurred_at timestamp with time zone not null
   recorded_at timestamp with time zone not null
-  body bytea
+  body bytea storage external
   digest bytea not null
   dk uuid
   constraint leaf_body_has_key CHECK (((body IS NULL) OR (dk IS NOT NULL)))
   constraint leaf_digest_check CHECK ((octet_length(digest) = 32))
-  constraint leaf_event_key UNIQUE (tenant_id, log, event_key)
+  constraint leaf_event_key UNIQUE (tenant_id, event_key, log)
   constraint leaf_event_key_check CHECK ((octet_length(event_key) = ANY (ARRAY[24, 32])))
   constraint leaf_leaf_check CHECK ((octet_length(leaf) <= 16384))
   constraint leaf_leaf_hash_check CHECK ((octet_length(leaf_hash) = 32))

@@ -82,8 +82,9 @@ export async function readClock(tx: Tx): Promise<string> {
 }
 
 /**
- * Looks up event keys, after the lock was taken. Unique index (tenant_id, log, event_key); the lateral with its limit keeps it an
- * index lookup per key even before the table has statistics, where `= any` becomes a sequential scan.
+ * Looks up event keys, after the lock was taken. Unique index `leaf_event_key` (tenant_id, event_key, log). The lateral with its limit makes
+ * it an index lookup per key; `is not distinct from`, which no index serves, keeps the planner from walking the whole log by the primary key,
+ * which it takes for equally cheap as long as the table has no statistics (600 µs a leaf in place of 40).
  */
 export async function findByEventKey(
   tx: Tx,
@@ -96,7 +97,7 @@ export async function findByEventKey(
      cross join lateral (
        select leaf_index, leaf_hash, digest, recorded_at
          from sworn.leaf
-        where tenant_id = ${tenantId}::uuid and log = k.log and event_key = k.event_key
+        where tenant_id = ${tenantId}::uuid and event_key = k.event_key and log is not distinct from k.log
         limit 1) l`);
 }
 

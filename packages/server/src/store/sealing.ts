@@ -43,7 +43,7 @@ export async function readLeavesFrom(
      order by leaf_index limit ${limit}`);
 }
 
-/** Steps of one trace with `from` ≤ leaf index < `below`, in order, at most `limit`. Index `leaf_trace`. */
+/** Steps of one trace with `from` ≤ leaf index < `below`, in order, at most `limit`. Index `leaf_trace`; see `findByEventKey` on `is not distinct from`. */
 export async function readTraceLeaves(
   tx: Tx,
   tenantId: string,
@@ -57,7 +57,7 @@ export async function readTraceLeaves(
     select leaf_index as index, kind, leaf, leaf_hash as "leafHash", trace_id as "traceId", recorded_at as "recordedAt"
       from sworn.leaf
      where tenant_id = ${tenantId}::uuid and trace_id = ${traceId} and leaf_index >= ${from} and leaf_index < ${below}
-       and log = ${log} and kind in ('STEP', 'CONFLICT')
+       and log is not distinct from ${log}::text and kind in ('STEP', 'CONFLICT')
      order by leaf_index limit ${limit}`);
 }
 
