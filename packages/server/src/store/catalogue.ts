@@ -54,13 +54,13 @@ lines (section, object, place, line) as (
   union all
   select 2, '', 1, '  ' || line from grants where kind = 'schema'
   union all
-  select 3, c.relname::text, 0, format(E'\\n%s %I owner %s%s%s', case c.relkind when 'r' then 'table' when 'v' then 'view' else 'relation' end,
+  select 3, c.relname::text, 0, format(E'\\n%s %I owner %s%s%s%s', case c.relkind when 'r' then 'table' when 'v' then 'view' else 'relation' end,
          c.relname, pg_get_userbyid(c.relowner), case when c.relrowsecurity then ' row security' else '' end,
-         case when c.relforcerowsecurity then ' forced' else '' end)
+         case when c.relforcerowsecurity then ' forced' else '' end, ' with ' || array_to_string(c.reloptions, ', '))
     from pg_catalog.pg_class c where c.relnamespace = 'sworn'::regnamespace and c.relkind not in ('i', 't', 'I')
   union all
-  select 3, c.relname::text, 1000 + t.attnum, format('  %I %s%s%s', t.attname, format_type(t.atttypid, t.atttypmod),
-         case when t.attnotnull then ' not null' else '' end, ' default ' || pg_get_expr(d.adbin, d.adrelid))
+  select 3, c.relname::text, 1000 + t.attnum, format('  %I %s%s%s%s', t.attname, format_type(t.atttypid, t.atttypmod),
+         case when t.attnotnull then ' not null' else '' end, case when t.attstorage = 'e' then ' storage external' else '' end, ' default ' || pg_get_expr(d.adbin, d.adrelid))
     from pg_catalog.pg_class c join pg_catalog.pg_attribute t on t.attrelid = c.oid
          left join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = t.attnum
    where c.relnamespace = 'sworn'::regnamespace and c.relkind in ('r', 'p', 'v') and t.attnum > 0 and not t.attisdropped

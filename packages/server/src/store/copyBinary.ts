@@ -59,8 +59,8 @@ function arrayLiteral(elements: readonly string[]): string {
 }
 
 /**
- * Sends one COPY and waits for its end. Own, in place of pg-copy-streams: everything is in memory already, and when the server refuses a row
- * while the socket is still draining, that stream goes on to write to a connection it has let go, which ends the process.
+ * Sends one COPY and waits for its end. Own, in place of pg-copy-streams: the rows are in memory already, so a COPY is three writes and one
+ * answer, and there is no stream between the server's refusal and ours.
  */
 function copyIn(client: pg.PoolClient, text: string, data: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {

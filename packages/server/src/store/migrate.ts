@@ -85,9 +85,16 @@ async function applyPending(
   }
   const pending = migrations.slice(rows.length);
   for (const migration of pending) await apply(admin, prefix, migration);
-  // Plans that are made before there are statistics read whole tables.
-  if (pending.length > 0) await admin.query('analyze');
+  if (pending.length > 0) await analyse(admin);
   return pending.map((migration) => migration.name);
+}
+
+/** Plans that are made before there are statistics read whole tables. */
+async function analyse(admin: pg.Client): Promise<void> {
+  const { rows } = await admin.query<{ tables: string }>(
+    "select pg_catalog.string_agg(oid::pg_catalog.regclass::text, ', ') as tables from pg_catalog.pg_class where relkind = 'r' and relnamespace = 'sworn'::pg_catalog.regnamespace",
+  );
+  await admin.query(`analyze ${rows[0]?.tables}`);
 }
 
 async function createLedger(admin: pg.Client, prefix: string): Promise<void> {
