@@ -1,0 +1,54 @@
+import type { FastifyRequest } from 'fastify';
+
+/** What the transport says of a request; nothing of it is trusted. */
+export interface Caller {
+  readonly requestId: string;
+  /** The socket's address, or that a trusted proxy names. */
+  readonly source: string;
+  readonly method: string;
+  /** Query text as sent, without `?`; null for none. */
+  readonly query: string | null;
+  readonly userAgent: string | null;
+  /** The client's claim, if it is well-formed. */
+  readonly correlationId: string | null;
+}
+
+const CORRELATION_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+const ADDRESS = /^[0-9a-fA-F.:]{2,45}$/;
+
+/** Reads the caller of a request. */
+export function callerOf(request: FastifyRequest, trustedProxies: ReadonlySet<string>): Caller {
+  const { headers } = request;
+  const url = request.raw.url ?? '';
+  const mark = url.indexOf('?');
+  const claimed = headers['x-correlation-id'];
+  return {
+    requestId: request.id,
+    source: sourceOf(request.raw.socket.remoteAddress ?? 'unknown', headers['x-forwarded-for'], trustedProxies),
+    method: request.method,
+    query: mark < 0 || mark === url.length - 1 ? null : url.slice(mark + 1),
+    userAgent: headers['user-agent'] ?? null,
+    correlationId: typeof claimed === 'string' && CORRELATION_ID.test(claimed) ? claimed : null,
+  };
+}
+
+/** The last address in X-Forwarded-For that no trusted proxy has; whoever is not one cannot choose his own. */
+function sourceOf(socket: string, forwarded: string | string[] | undefined, trusted: ReadonlySet<string>): string {
+  let source = plain(socket);
+  const hops = [forwarded ?? []]
+    .flat()
+    .join(',')
+    .split(',')
+    .map((hop) => hop.trim());
+  while (trusted.has(source)) {
+    const hop = hops.pop();
+    if (hop === undefined || !ADDRESS.test(hop)) break;
+    source = plain(hop);
+  }
+  return source;
+}
+
+/** An IPv4 address that came over an IPv6 socket is the IPv4 address. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '');
+}

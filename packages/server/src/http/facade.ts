@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import helmet from '@fastify/helmet';
+import { ENDPOINTS, openApiDocument, PROBLEM_CODES, type ProblemCode, problemMarkdown } from '@sworn/contract';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { Histogram, type Registry } from 'prom-client';
+import type { Credential } from '../access/credential.js';
+import { Refusal } from '../access/refusal.js';
+import { callerOf } from './caller.js';
+import { isOurHost } from './host.js';
+import { answerInOrder, type OrderDeps, refuse } from './order.js';
+import { loggable, refusalOf, sendProblem } from './problem.js';
+import { queryReader } from './query.js';
+
+/** What the facade is made of. */
+export interface FacadeDeps extends OrderDeps {
+  readonly version: string;
+  /** Host names beside those of loopback. */
+  readonly allowedHosts: ReadonlySet<string>;
+  /** Served at `/metrics`; holds no tenant names. */
+  readonly registry: Registry;
+  /** What keeps this process from answering; empty: ready. */
+  readonly missing: () => Promise<readonly string[]>;
+  /** Constant messages, variables as fields, no payload and no credential. */
+  readonly log: FastifyBaseLogger;
+  readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer } | null;
+}
+
+/** Milliseconds a client may take to send its request. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longest path parameter before decoding: 256 characters, percent-encoded. */
+const MAX_PARAM_LENGTH = 3 * 256;
+/** Routes that probes ask by address: they read nothing. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** The read facade: GET and HEAD only, every read recorded before it is answered. Not listening yet. */
+export function createFacade(deps: FacadeDeps): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: deps.log,
+    ...(deps.tls === null ? {} : { https: { cert: deps.tls.cert, key: deps.tls.key } }),
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: {
+      maxParamLength: MAX_PARAM_LENGTH,
+      // Queries are read by the endpoint's own schema, from the text.
+      querystringParser: () => ({}),
+    },
+    frameworkErrors: (error, request, reply) => void onError(error, request, reply),
+  }) as unknown as FastifyInstance;
+
+  // No route takes a body; what a client sends all the same is never parsed.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null, null));
+  app.register(helmet, {
+    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  });
+  addHooks(app, deps);
+  addPublicRoutes(app, deps);
+  for (const endpoint of ENDPOINTS) {
+    const ready = { endpoint, readQuery: queryReader(endpoint.query) };
+    app.get(
+      endpoint.path.replaceAll(/\{([a-z_]+)\}/g, ':$1'),
+      {
+        schema: { response: { 200: JSON.parse(JSON.stringify(endpoint.response)) } },
+        config: { endpoint: endpoint.id },
+      },
+      (request, reply) => answerInOrder(deps, ready, request, reply),
+    );
+  }
+  app.setNotFoundHandler((request, reply) =>
+    refuseRoute(deps, request, reply, new Refusal('not_found', 'there is no such route')),
+  );
+  app.setErrorHandler(onError);
+  return app;
+}
+
+function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  // What the framework refuses before a handler runs is about the path: it names no record.
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : null;
+  const isOfRequest = typeof status === 'number' && status >= 400 && status < 500;
+  const refusal =
+    isOfRequest && !(error instanceof Refusal) ? new Refusal('not_found', 'there is no such route') : refusalOf(error);
+  if (refusal.code === 'internal') request.log.error(loggable(error), 'a request failed');
+  if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id);
+  return sendProblem(reply, refusal);
+}
+
+function addHooks(app: FastifyInstance, deps: FacadeDeps): void {
+  const seconds = new Histogram({
+    name: 'sworn_http_request_duration_seconds',
+    help: 'Time to answer a request of the facade.',
+    labelNames: ['endpoint', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers: [deps.registry],
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    const { correlationId } = callerOf(request, deps.trustedProxies);
+    if (correlationId !== null) reply.header('x-correlation-id', correlationId);
+    const path = request.raw.url?.split('?', 1)[0] ?? '';
+    if (!PROBES.has(path) && !isOurHost(request.headers.host, deps.allowedHosts)) {
+      return sendProblem(reply, new Refusal('misdirected', 'this server does not answer for that host'));
+    }
+    // Before any body is read, and whatever the route: nothing here changes anything.
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return refuseRoute(deps, request, reply, new Refusal('method_not_allowed', 'only GET and HEAD are served here'));
+    }
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { endpoint } = request.routeOptions.config as { readonly endpoint?: string };
+    seconds.observe({ endpoint: endpoint ?? 'other', status: String(reply.statusCode) }, reply.elapsedTime / 1000);
+  });
+}
+
+/** Refuses what reaches no endpoint. Whoever tried is recorded: an attempt to change evidence is evidence too. */
+async function refuseRoute(
+  deps: FacadeDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  refusal: Refusal,
+): Promise<FastifyReply> {
+  const caller = callerOf(request, deps.trustedProxies);
+  let credential: Credential | null = null;
+  try {
+    credential = await deps.authenticate(request.raw.headersDistinct);
+  } catch (error) {
+    // A caller nobody knows; the refusal of the route stands, whoever asks.
+    if (!(error instanceof Refusal)) return sendProblem(reply, refusalOf(error));
+  }
+  const endpoint = refusal.code === 'method_not_allowed' ? 'method_not_allowed' : 'unknown_route';
+  return refuse(deps, { caller, credential, endpoint, permission: null, params: null, refusal, request, reply });
+}
+
+/** The routes of `PUBLIC_ROUTES`: they answer anyone and read no evidence. */
+function addPublicRoutes(app: FastifyInstance, deps: FacadeDeps): void {
+  const openApi = JSON.stringify(openApiDocument(deps.version));
+  app.get('/healthz', (_request, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', async (_request, reply) => {
+    const missing = await deps.missing();
+    if (missing.length === 0) return reply.type('text/plain').send('ready\n');
+    return sendProblem(reply, new Refusal('unavailable', `not ready: ${missing.join(', ')}`));
+  });
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(deps.registry.contentType).send(await deps.registry.metrics()),
+  );
+  app.get('/api/v1/openapi.json', (_request, reply) =>
+    reply.type('application/json; charset=utf-8').header('cache-control', 'no-cache').send(openApi),
+  );
+  app.get('/problems/:code', (request, reply) => {
+    const { code } = request.params as { readonly code: string };
+    const known = PROBLEM_CODES.find((c): c is ProblemCode => c === code);
+    if (known === undefined) return sendProblem(reply, new Refusal('not_found', 'there is no such problem'));
+    return reply.type('text/markdown; charset=utf-8').send(problemMarkdown(known));
+  });
+}

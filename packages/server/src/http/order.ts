@@ -1,0 +1,258 @@
+import { createHash } from 'node:crypto';
+import { type Endpoint, type EndpointId, PATH_ID, type Permission } from '@sworn/contract';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AccessEvent } from '../access/accessRecord.js';
+import type { Authenticate } from '../access/authenticate.js';
+import type { Credential } from '../access/credential.js';
+import { timestamp } from '../access/keys.js';
+import type { RecordAccess } from '../access/recorder.js';
+import { invalidParameter, Refusal } from '../access/refusal.js';
+import type { ReadDeps, Reading } from '../read/reading.js';
+import { type Caller, callerOf } from './caller.js';
+import { codingFor, encode } from './coding.js';
+import { ndjson, wantsNdjson } from './ndjson.js';
+import { loggable, refusalOf, sendProblem } from './problem.js';
+import { type Answer, ITEMS, QUESTIONS, type Question } from './questions.js';
+
+/** What answering needs. */
+export interface OrderDeps {
+  readonly authenticate: Authenticate;
+  readonly recordAccess: RecordAccess;
+  readonly read: ReadDeps;
+  /** Whose log holds refusals of callers nobody knows. */
+  readonly platformTenant: string;
+  readonly trustedProxies: ReadonlySet<string>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** An endpoint, ready to read its query. */
+export interface ReadyEndpoint {
+  readonly endpoint: Endpoint & { readonly id: EndpointId };
+  readonly readQuery: (search: string) => Question['query'];
+}
+
+/**
+ * Answers one request in the order that makes every read audited (CONTRACT.md §1): credential, permission, parameters, pin and read, access
+ * record durable, and only then the first byte of the answer. Refusals are recorded in the same way.
+ */
+export async function answerInOrder(
+  deps: OrderDeps,
+  ready: ReadyEndpoint,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { endpoint } = ready;
+  const caller = callerOf(request, deps.trustedProxies);
+  let credential: Credential | null = null;
+  try {
+    credential = await deps.authenticate(credentialHeaders(request));
+    const question = ask(ready, request, caller, credential);
+    const reading = await QUESTIONS[endpoint.id](deps.read, question);
+    reply.header('sworn-log-sizes', logSizes(reading, endpoint.permission));
+    if (ITEMS[endpoint.id] !== undefined && wantsNdjson(request.headers.accept)) {
+      return await stream(deps, { ready, caller, question, reading, request, reply });
+    }
+    return await answer(deps, { ready, caller, question, reading, request, reply });
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal.code === 'internal') request.log.error(loggable(error), 'a request failed');
+    return refuse(deps, {
+      caller,
+      credential,
+      endpoint: endpoint.id,
+      permission: endpoint.permission,
+      params: request.params,
+      refusal,
+      request,
+      reply,
+    });
+  }
+}
+
+/** Node keeps only the first of a repeated Authorization header; the distinct ones show them all. */
+function credentialHeaders(request: FastifyRequest): Readonly<Record<string, readonly string[] | undefined>> {
+  const { headersDistinct } = request.raw;
+  return { authorization: headersDistinct.authorization, 'x-api-key': headersDistinct['x-api-key'] };
+}
+
+/** Permission, then parameters. @throws Refusal */
+function ask(ready: ReadyEndpoint, request: FastifyRequest, caller: Caller, credential: Credential): Question {
+  const { endpoint } = ready;
+  if (!credential.permissions.has(endpoint.permission)) {
+    throw new Refusal('permission_denied', `a key of role ${credential.role} lacks ${endpoint.permission}`);
+  }
+  const { 'content-length': length, 'transfer-encoding': chunked } = request.headers;
+  if ((length !== undefined && length !== '0') || chunked !== undefined)
+    throw invalidParameter('body', 'a read takes no body');
+  const params = request.params as Record<string, string>;
+  for (const name of endpoint.params) {
+    if (!PATH_ID.test(params[name] ?? '')) throw new Refusal('not_found', 'there is no such record');
+  }
+  return { credential, params, query: ready.readQuery(caller.query ?? '') };
+}
+
+interface Answering {
+  readonly ready: ReadyEndpoint;
+  readonly caller: Caller;
+  readonly question: Question;
+  readonly reading: Reading<Answer>;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+async function answer(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
+  const { endpoint } = a.ready;
+  const { reply, request } = a;
+  const serialise = reply.getSerializationFunction('200');
+  if (serialise === undefined) throw new Error(`${endpoint.id} has no serialiser`);
+  const bytes = Buffer.from(serialise(a.reading.answer), 'utf8');
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const coding = codingFor(request.headers['accept-encoding'], bytes.length);
+  const etag = endpoint.shape === 'record' ? `"${digest.slice(0, 32)}-${coding}"` : null;
+  const isUnchanged = etag !== null && names(request.headers['if-none-match'], etag);
+  const minute = timestamp(deps.now()).slice(0, 16);
+  await deps.recordAccess({
+    ...allowed(deps, a),
+    status: isUnchanged ? 304 : 200,
+    count: a.reading.count,
+    answer: `sha256:${digest}`,
+    fold: isUnchanged ? [a.question.credential.keyId, endpoint.id, a.question.params.run_id ?? '', minute] : null,
+  });
+  reply
+    .header('vary', 'accept-encoding, accept')
+    .header('cache-control', endpoint.shape === 'long' ? 'no-store' : 'private, no-cache');
+  if (etag !== null) reply.header('etag', etag);
+  if (isUnchanged) return reply.code(304).send();
+  if (coding !== 'identity') reply.header('content-encoding', coding);
+  return reply.type('application/json; charset=utf-8').send(await encode(coding, bytes));
+}
+
+async function stream(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
+  const { endpoint } = a.ready;
+  const { reply, request, question } = a;
+  await deps.recordAccess({ ...allowed(deps, a), status: 200, count: null, answer: null, fold: null });
+  const coding = codingFor(request.headers['accept-encoding'], Number.POSITIVE_INFINITY);
+  reply.header('vary', 'accept-encoding, accept').header('cache-control', 'no-store').type('application/x-ndjson');
+  if (coding !== 'identity') reply.header('content-encoding', coding);
+  if (request.method === 'HEAD') return reply.send();
+  return reply.send(
+    ndjson({
+      coding,
+      first: a.reading,
+      items: ITEMS[endpoint.id] ?? 'items',
+      next: (cursor) => QUESTIONS[endpoint.id](deps.read, { ...question, query: { ...question.query, cursor } }),
+      ended: (end) =>
+        deps.recordAccess({
+          ...allowed(deps, a),
+          kind: 'READ_ENDED',
+          status: end.code === null ? 200 : refusalOf(end.error).status,
+          reason: end.code,
+          count: end.count,
+          answer: end.checksum,
+          at: timestamp(deps.now()),
+          fold: null,
+        }),
+      log: (error) => request.log.error(loggable(error), 'a stream broke'),
+    }),
+  );
+}
+
+type Undecided = Omit<AccessEvent, 'status' | 'count' | 'answer' | 'fold'>;
+
+function allowed(deps: OrderDeps, { ready, caller, question, reading }: Answering): Undecided {
+  const { credential, params, query } = question;
+  const { limit: _, cursor: __, ...filters } = query;
+  return {
+    kind: 'READ',
+    tenantId: credential.tenantId,
+    ...caller,
+    endpoint: ready.endpoint.id,
+    credential: { keyId: credential.keyId, role: credential.role },
+    permission: ready.endpoint.permission,
+    decision: 'ALLOW',
+    reason: null,
+    runId: params.run_id ?? null,
+    filters,
+    pins: reading.pins,
+    at: timestamp(deps.now()),
+  };
+}
+
+/** A refusal to record and to send. */
+export interface Refusing {
+  readonly caller: Caller;
+  /** Null: nobody knows who asked. */
+  readonly credential: Credential | null;
+  readonly endpoint: string;
+  readonly permission: Permission | null;
+  readonly params: unknown;
+  readonly refusal: Refusal;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** Records a refusal, then sends it. One that cannot be recorded is sent as 503. */
+export async function refuse(deps: OrderDeps, r: Refusing): Promise<FastifyReply> {
+  const { caller, credential, endpoint, refusal } = r;
+  const tenantId = credential?.tenantId ?? deps.platformTenant;
+  const asked =
+    typeof r.params === 'object' && r.params !== null && 'run_id' in r.params ? String(r.params.run_id) : null;
+  try {
+    const minute = timestamp(deps.now()).slice(0, 16);
+    await deps.recordAccess({
+      kind: 'READ',
+      tenantId,
+      ...caller,
+      // What nobody's credential asked for is kept by place and minute alone.
+      query: credential === null ? null : caller.query,
+      correlationId: credential === null ? null : caller.correlationId,
+      endpoint,
+      credential: credential === null ? null : { keyId: credential.keyId, role: credential.role },
+      permission: r.permission,
+      decision: 'DENY',
+      reason: refusal.code,
+      status: refusal.status,
+      runId: null,
+      // An id that names nothing here may be anything, a person's name too: it stands as a token.
+      filters: credential === null || asked === null ? {} : { run_id: asked },
+      pins: [],
+      count: null,
+      answer: null,
+      at: timestamp(deps.now()),
+      fold:
+        credential === null ? [await deps.read.tokenOf(tenantId, caller.source), endpoint, refusal.code, minute] : null,
+    });
+  } catch (error) {
+    r.request.log.error(
+      loggable(error instanceof Refusal ? (error.cause ?? error) : error),
+      'a refusal could not be recorded',
+    );
+    return sendProblem(
+      r.reply,
+      refusal.status >= 500
+        ? refusal
+        : refusalOf(
+            error instanceof Refusal
+              ? error
+              : new Refusal('unavailable', 'the read could not be recorded, so it is not answered'),
+          ),
+    );
+  }
+  return sendProblem(r.reply, refusal);
+}
+
+/** Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison). */
+function names(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
+}
+
+/** Live sizes of the logs this permission may read: `llm-runs=120, system=4`. */
+function logSizes({ sizes }: Reading<Answer>, permission: Permission): string {
+  const topics = permission === 'logs.audit' ? ['audit', 'access', 'control'] : ['llm-runs', 'system'];
+  return sizes
+    .filter((s) => topics.includes(s.topic))
+    .map((s) => `${s.log}=${s.size}`)
+    .join(', ');
+}

@@ -1,0 +1,53 @@
+import type { TObject } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { type ParameterError, Refusal } from '../access/refusal.js';
+
+/** Names that may be repeated in an answer; anything else in a query is the attacker's text. */
+const QUOTABLE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+const WHOLE_NUMBER = /^(0|[1-9]\d{0,14})$/;
+
+/** Parameters that passed their schema, by name. */
+export type QueryValues = Readonly<Record<string, string | number | boolean>>;
+
+/**
+ * A reader of query strings for one schema: every parameter known, once, in plain decimal where it is a number, and within its bounds.
+ * The reader throws Refusal `invalid_parameter` naming each that is not.
+ */
+export function queryReader(schema: TObject): (search: string) => QueryValues {
+  const validator = Compile(schema);
+  const types = new Map(
+    Object.entries(schema.properties).map(([name, property]) => [name, (property as { type?: string }).type]),
+  );
+  return (search) => {
+    const errors: ParameterError[] = [];
+    const values: Record<string, string | number | boolean> = {};
+    for (const [name, text] of new URLSearchParams(search)) {
+      const shown = QUOTABLE_NAME.test(name) ? name : 'query';
+      if (!types.has(name)) errors.push({ parameter: shown, detail: 'is not a parameter of this endpoint' });
+      else if (Object.hasOwn(values, name)) errors.push({ parameter: name, detail: 'stands more than once' });
+      else values[name] = valueOf(types.get(name), text);
+    }
+    if (errors.length === 0 && !validator.Check(values)) {
+      const wrong = new Map<string, string>();
+      for (const error of validator.Errors(values)) {
+        const parameter = error.instancePath.split('/')[1] ?? 'query';
+        if (!wrong.has(parameter)) wrong.set(parameter, error.message);
+      }
+      for (const [parameter, detail] of wrong) errors.push({ parameter, detail });
+    }
+    if (errors.length > 0) throw refusal(errors);
+    return values;
+  };
+}
+
+/** A value that is not of its type stays text, and the schema refuses it. */
+function valueOf(type: string | undefined, text: string): string | number | boolean {
+  if (type === 'integer' && WHOLE_NUMBER.test(text)) return Number(text);
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
+}
+
+function refusal(errors: readonly ParameterError[]): Refusal {
+  const detail = errors.map((error) => `${error.parameter}: ${error.detail}`).join('; ');
+  return new Refusal('invalid_parameter', detail, { errors: errors.slice(0, 32) });
+}

@@ -1,0 +1,43 @@
+import type { AggregateMetadata, EndpointId, RecordMetadata, RunListQuery, RunTraceQuery } from '@sworn/contract';
+import type { Credential } from '../access/credential.js';
+import { listRuns } from '../read/listRuns.js';
+import type { ReadDeps, Reading } from '../read/reading.js';
+import { runEnvelope } from '../read/runEnvelope.js';
+import { runTrace } from '../read/runTrace.js';
+import type { QueryValues } from './query.js';
+
+/** A request whose credential, permission and parameters are good. */
+export interface Question {
+  readonly credential: Credential;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: QueryValues;
+}
+
+/** An answer as it will be serialised; the endpoint's schema says the rest. */
+export interface Answer {
+  readonly [member: string]: unknown;
+  readonly metadata: AggregateMetadata | RecordMetadata;
+  readonly has_more?: boolean;
+  readonly next_cursor?: string | null;
+}
+
+/** Answers each endpoint. An endpoint without an entry does not compile. */
+export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Question) => Promise<Reading<Answer>>>> =
+  {
+    'llm_runs.list': (deps, { credential, query }) => listRuns(deps, credential.tenantId, query as RunListQuery),
+    'llm_runs.envelope': (deps, { credential, params }) => runEnvelope(deps, credential.tenantId, idOf(params)),
+    'llm_runs.trace': (deps, { credential, params, query }) =>
+      runTrace(deps, credential.tenantId, idOf(params), query as RunTraceQuery),
+  };
+
+/** Member of an answer that holds its items, for streams. */
+export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
+  'llm_runs.list': 'items',
+  'llm_runs.trace': 'steps',
+};
+
+function idOf(params: Question['params']): string {
+  const id = params.run_id;
+  if (id === undefined) throw new Error('the route has no run_id');
+  return id;
+}
