@@ -56,23 +56,12 @@ export function extractKey(key: Uint8Array): Uint8Array {
   return createHmac('sha256', Buffer.alloc(32)).update(key).digest();
 }
 
-/** Encrypts and commits to one value (INTEGRITY.md, "Bodies, keys, erasure"). Synchronous: 20 µs for a kilobyte. */
+/** Encrypts and commits to one value (INTEGRITY.md, "Bodies, keys, erasure"). Synchronous: 30 µs for a kilobyte. */
 export function sealBody(dataKey: DataKey, address: BodyAddress, value: Uint8Array): SealedBody {
-  const tuple = tupleOf(address);
-  const nonce = randomSlice(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', derive(dataKey, VALUE, tuple), nonce);
-  cipher.setAAD(tuple);
-  const plain = plainOf(value);
-  const body = Buffer.concat([
-    nonce,
-    cipher.update(plain.flag),
-    cipher.update(plain.bytes),
-    cipher.final(),
-    cipher.getAuthTag(),
-  ]);
+  const body = sealValue(dataKey, address, value);
   return {
     body,
-    pc: hex(commit(derive(dataKey, SALT, tuple), address.path, value)),
+    pc: hex(commit(derive(dataKey, SALT, tupleOf(address)), address.path, value)),
     ch: createHash('sha256').update(body).digest('hex'),
     n: sizeClass(value.length),
   };
@@ -80,17 +69,51 @@ export function sealBody(dataKey: DataKey, address: BodyAddress, value: Uint8Arr
 
 /** Decrypts a stored body and holds it against its leaf. The salt discloses the value to whoever is shown both. */
 export function openBody(dataKey: DataKey, address: BodyAddress, stored: SealedBody): OpenedBody {
-  const { body } = stored;
-  if (createHash('sha256').update(body).digest('hex') !== stored.ch) return { kind: 'damaged', check: 'ciphertext' };
+  if (createHash('sha256').update(stored.body).digest('hex') !== stored.ch)
+    return { kind: 'damaged', check: 'ciphertext' };
+  const value = openValue(dataKey, address, stored.body, stored.n);
+  if (value === null) return { kind: 'damaged', check: 'key' };
+  const salt = derive(dataKey, SALT, tupleOf(address));
+  const committed = equalBytes(commit(salt, address.path, value), Buffer.from(stored.pc, 'hex'));
+  return committed ? { kind: 'open', value, salt } : { kind: 'damaged', check: 'commitment' };
+}
+
+/** Encrypts a value that no leaf commits to: nonce[12] ‖ ciphertext ‖ tag[16]. */
+export function sealValue(dataKey: DataKey, address: BodyAddress, value: Uint8Array): Uint8Array {
   const tuple = tupleOf(address);
-  const plain = decrypt(derive(dataKey, VALUE, tuple), tuple, body);
-  if (plain === null) return { kind: 'damaged', check: 'key' };
-  const value = valueOf(plain, stored.n);
-  const salt = derive(dataKey, SALT, tuple);
-  if (value === null || !equalBytes(commit(salt, address.path, value), Buffer.from(stored.pc, 'hex'))) {
-    return { kind: 'damaged', check: 'commitment' };
+  const nonce = randomSlice(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', derive(dataKey, VALUE, tuple), nonce);
+  cipher.setAAD(tuple);
+  const plain = plainOf(value);
+  return Buffer.concat([
+    nonce,
+    cipher.update(plain.flag),
+    cipher.update(plain.bytes),
+    cipher.final(),
+    cipher.getAuthTag(),
+  ]);
+}
+
+/**
+ * Opens what `sealValue` made, inflated to at most `maxBytes`: whoever holds the keys cannot make a reader inflate more.
+ * Null when it does not open.
+ */
+export function openValue(
+  dataKey: DataKey,
+  address: BodyAddress,
+  stored: Uint8Array,
+  maxBytes: number,
+): Uint8Array | null {
+  const tuple = tupleOf(address);
+  const plain = decrypt(derive(dataKey, VALUE, tuple), tuple, stored);
+  const rest = plain?.subarray(1);
+  if (rest === undefined || plain?.[0] === RAW) return rest ?? null;
+  if (plain?.[0] !== DEFLATED) return null;
+  try {
+    return inflateRawSync(rest, { maxOutputLength: maxBytes });
+  } catch {
+    return null;
   }
-  return { kind: 'open', value, salt };
 }
 
 const VALUE = Buffer.from('sworn.value/1\0');
@@ -131,18 +154,6 @@ function decrypt(key: Uint8Array, tuple: Uint8Array, body: Uint8Array): Uint8Arr
   decipher.setAuthTag(body.subarray(-TAG_BYTES));
   try {
     return Buffer.concat([decipher.update(body.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
-  } catch {
-    return null;
-  }
-}
-
-/** The value in a plaintext, inflated to at most its size class: whoever holds the keys cannot make a reader inflate more. */
-function valueOf(plain: Uint8Array, n: number): Uint8Array | null {
-  const rest = plain.subarray(1);
-  if (plain[0] === RAW) return rest;
-  if (plain[0] !== DEFLATED) return null;
-  try {
-    return inflateRawSync(rest, { maxOutputLength: n });
   } catch {
     return null;
   }

@@ -1,0 +1,111 @@
+import { encodeLeaf, type JsonValue, type LeafFields, LeafRefused } from '@sworn/evidence';
+import { randomSlice, type SealedBody } from '../record/body.js';
+import { RECORDED_AT_ROOM } from '../record/ownLeaf.js';
+import type { Removal } from '../record/redact/redactor.js';
+
+/** Removals that a leaf lists; it counts the others. */
+const REDACTED_LISTED = 64;
+/** Stands for a leaf hash until the sequencer knows it; the same 64 characters wide. */
+const HASH_ROOM = '0'.repeat(64);
+
+/** The members of a producer's leaf that do not come from its content. */
+export interface LeafHead {
+  readonly origin: string;
+  readonly kind: string;
+  /** Ingest key that sent it. */
+  readonly keyId: string;
+  readonly eventKey: Uint8Array;
+  readonly occurredAt: string;
+  readonly body: SealedBody;
+  readonly dk: string;
+}
+
+/** Members of a leaf; undefined ones are left out. */
+export type Members = Readonly<Record<string, JsonValue | undefined>>;
+
+/**
+ * The canonical bytes of a producer's leaf. What a leaf cannot hold goes in a fixed order and the leaf says `trimmed`: first the
+ * list of removals, then lists, then every member that is not in `needed`. The body has it all.
+ */
+export function encodeProducerLeaf(head: LeafHead, needed: Members, wanted: Members): Uint8Array {
+  const fields = { ...envelope(head), ...present(needed) };
+  for (const keep of KEPT) {
+    try {
+      return encodeLeaf({ ...fields, ...present(keep(wanted)) });
+    } catch (error) {
+      if (!(error instanceof LeafRefused)) throw error;
+    }
+  }
+  return encodeLeaf({ ...fields, trimmed: true });
+}
+
+const KEPT: readonly ((wanted: Members) => Members)[] = [
+  (wanted) => wanted,
+  ({ redacted, ...others }) => ({
+    ...others,
+    redacted_more: (Array.isArray(redacted) ? redacted.length : 0) + Number(others.redacted_more ?? 0),
+    trimmed: true,
+  }),
+  ({ redacted, ...others }) => ({
+    ...Object.fromEntries(Object.entries(others).filter(([, value]) => !Array.isArray(value))),
+    trimmed: true,
+  }),
+];
+
+function envelope(head: LeafHead): LeafFields {
+  const { pc, ch, n } = head.body;
+  return {
+    t: 'sworn.leaf/1',
+    log: head.origin,
+    kind: head.kind,
+    by: 'producer',
+    key: head.keyId,
+    event_key: Buffer.from(head.eventKey).toString('hex'),
+    occurred_at: head.occurredAt,
+    recorded_at: RECORDED_AT_ROOM,
+    c: { body: { pc, ch, n } },
+    dk: head.dk,
+    r: randomSlice(16).toString('hex'),
+  };
+}
+
+function present(members: Members): Readonly<Record<string, JsonValue>> {
+  const there: Record<string, JsonValue> = {};
+  for (const name in members) {
+    const value = members[name];
+    if (value !== undefined) there[name] = value;
+  }
+  return there;
+}
+
+/** Members that name a RESOURCE leaf, with room for its hash. */
+export const SOURCE_ROOM = { resource: HASH_ROOM, scope: HASH_ROOM } as const;
+
+/** Byte offset of the 64 digits of a member made from `SOURCE_ROOM`. No text can hold the member's name: its quotes are escaped there. */
+export function hashOffset(leaf: Uint8Array, member: keyof typeof SOURCE_ROOM): number {
+  const name = `"${member}":"`;
+  const at = Buffer.from(leaf.buffer, leaf.byteOffset, leaf.byteLength).indexOf(name);
+  if (at < 0) throw new Error(`a leaf without ${member}`);
+  return at + name.length;
+}
+
+/** What a leaf says of removals. */
+export function redactedMembers(removed: readonly Removal[]): Members {
+  if (removed.length === 0) return {};
+  return {
+    redacted: removed.slice(0, REDACTED_LISTED).map(({ rule, path, n }) => ({ rule, path, n })),
+    redacted_more: removed.length > REDACTED_LISTED ? removed.length - REDACTED_LISTED : undefined,
+  };
+}
+
+/** RFC 3339 with six digits of a moment in nanoseconds since 1970 (unsigned 64 bits: up to the year 2554). */
+export function timestampOfNs(ns: bigint): string {
+  const us = ns / 1_000n;
+  const text = new Date(Number(us / 1_000n)).toISOString();
+  return `${text.slice(0, -1)}${String(us % 1_000n).padStart(3, '0')}Z`;
+}
+
+/** The same of a clock's milliseconds. */
+export function timestampOf(at: Date): string {
+  return `${at.toISOString().slice(0, -1)}000Z`;
+}

@@ -1,0 +1,166 @@
+import { type JsonValue, token } from '@sworn/evidence';
+import type { SpanSlice } from '../otlp/decoded.js';
+import { mapSpan, type StepFields } from '../otlp/map/step.js';
+import { MAPPING_VERSION } from '../otlp/map/tables.js';
+import { readSpan } from '../otlp/span.js';
+import { type DataKey, sealBody } from '../record/body.js';
+import type { FirstLeaf, LeafDraft } from '../record/draft.js';
+import { recordedAtOffset } from '../record/ownLeaf.js';
+import type { Redactor } from '../record/redact/redactor.js';
+import {
+  encodeProducerLeaf,
+  hashOffset,
+  type Members,
+  redactedMembers,
+  SOURCE_ROOM,
+  timestampOf,
+  timestampOfNs,
+} from './prepareLeaf.js';
+import type { PreparedSource } from './prepareResource.js';
+import { duplicateMac, redactionToken, type Tenancy } from './tenancy.js';
+
+/** The scope of an ingest key whose `sworn.*` attributes take effect (CONTRACT.md §7). */
+const ASSERT_SCOPE = 'ingest:assert';
+
+/** What a span came under. */
+export interface SpanSources {
+  readonly resource: PreparedSource;
+  readonly scope: PreparedSource;
+}
+
+/** A span redacted and mapped: all that its STEP leaf, or a CONFLICT leaf in its stead, is made of. */
+interface ReadStep {
+  readonly tenancy: Tenancy;
+  readonly traceId: Uint8Array;
+  readonly sources: SpanSources;
+  readonly dataKey: DataKey;
+  /** The body: the span's own bytes after redaction. */
+  readonly bytes: Uint8Array;
+  readonly digest: Uint8Array;
+  readonly occurred: Occurred;
+  readonly needed: Members;
+  readonly wanted: Members;
+}
+
+interface Occurred {
+  readonly at: string;
+  /** Absent: the start of the span. */
+  readonly basis: 'end' | 'received' | null;
+}
+
+/** One span as the draft of its STEP leaf. */
+export function prepareStep(
+  tenancy: Tenancy,
+  redactor: Redactor,
+  slice: SpanSlice,
+  sources: SpanSources,
+  dataKey: DataKey,
+): LeafDraft {
+  const { bytes, removed } = redactor.redact('span', slice.bytes, (text) => redactionToken(tenancy, text));
+  const span = readSpan(bytes);
+  const { fields, human } = mapSpan(span, sources.resource.view, tenancy.credential.scopes.includes(ASSERT_SCOPE));
+  const occurred = occurredAt(span.startNs, span.endNs, tenancy.at);
+  const step: ReadStep = {
+    tenancy,
+    traceId: slice.traceId,
+    sources,
+    dataKey,
+    bytes,
+    digest: duplicateMac(tenancy, slice.bytes),
+    occurred,
+    needed: neededMembers(fields, occurred),
+    wanted: {
+      ...(fields as unknown as Record<string, JsonValue>),
+      human_actor_id: human === null ? undefined : humanToken(tenancy, human),
+      ...redactedMembers(removed),
+    },
+  };
+  const eventKey = Buffer.concat([slice.traceId, slice.spanId]);
+  return {
+    ...draftOf(step, 'STEP', eventKey, {}),
+    conflict: (first) => Promise.resolve(conflictOf(step, eventKey, first)),
+  };
+}
+
+/**
+ * The same span id with other bytes: kept beside the first, which counts. Its event key is made of both, so that a resend of
+ * the conflicting copy is a duplicate like any other.
+ */
+function conflictOf(step: ReadStep, stepKey: Uint8Array, first: FirstLeaf): LeafDraft {
+  const eventKey = duplicateMac(step.tenancy, 'CONFLICT\0', stepKey, step.digest);
+  return draftOf(step, 'CONFLICT', eventKey, {
+    first: Buffer.from(first.leafHash).toString('hex'),
+    first_index: first.index,
+  });
+}
+
+function draftOf(step: ReadStep, kind: 'STEP' | 'CONFLICT', eventKey: Uint8Array, more: Members): LeafDraft {
+  const { tenancy, dataKey, occurred, sources } = step;
+  const origin = tenancy.stepOrigin;
+  const body = sealBody(dataKey, { origin, eventKey, path: 'body' }, step.bytes);
+  const leaf = encodeProducerLeaf(
+    {
+      origin,
+      kind,
+      keyId: tenancy.credential.keyId,
+      eventKey,
+      occurredAt: occurred.at,
+      body,
+      dk: dataKey.id,
+    },
+    { ...step.needed, ...SOURCE_ROOM, foreign: sources.resource.foreign || undefined, ...more },
+    step.wanted,
+  );
+  return {
+    topic: 'llm-runs',
+    kind,
+    eventKey,
+    digest: step.digest,
+    traceId: step.traceId,
+    runId: null,
+    occurredAt: occurred.at,
+    leaf,
+    recordedAtOffset: recordedAtOffset(leaf),
+    places: [
+      { offset: hashOffset(leaf, 'resource'), eventKey: sources.resource.eventKey },
+      { offset: hashOffset(leaf, 'scope'), eventKey: sources.scope.eventKey },
+    ],
+    body: body.body,
+    dk: dataKey.id,
+    projection: null,
+    conflict: null,
+  };
+}
+
+/** What a leaf is no STEP without; none of it is text that a sender chose. */
+function neededMembers(fields: StepFields, occurred: Occurred): Members {
+  return {
+    map: MAPPING_VERSION,
+    occurred_basis: occurred.basis ?? undefined,
+    trace_id: fields.trace_id,
+    span_id: fields.span_id,
+    parent_span_id: fields.parent_span_id,
+    remote_parent: fields.remote_parent,
+    step_kind: fields.step_kind,
+    status: fields.status,
+    started_ns: fields.started_ns,
+    ended_ns: fields.ended_ns,
+    duration_us: fields.duration_us,
+  };
+}
+
+/**
+ * When it happened: the start of the span, as the sender says, however odd; its end where it has no start; and only where it has
+ * neither the server's clock. The leaf says which, unless it is the start.
+ */
+function occurredAt(startNs: bigint, endNs: bigint, received: Date): Occurred {
+  if (startNs > 0n) return { at: timestampOfNs(startNs), basis: null };
+  if (endNs > 0n) return { at: timestampOfNs(endNs), basis: 'end' };
+  return { at: timestampOf(received), basis: 'received' };
+}
+
+function humanToken(tenancy: Tenancy, human: string): string {
+  const name = token(tenancy.keys.pseudonym, human);
+  tenancy.humans.set(name, human);
+  return name;
+}

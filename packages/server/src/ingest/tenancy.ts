@@ -1,0 +1,29 @@
+import { createHmac } from 'node:crypto';
+import { token } from '@sworn/evidence';
+import type { Credential } from '../access/credential.js';
+import type { TenantKeys } from '../record/keyStore.js';
+
+/** Whose request is prepared, and when. */
+export interface Tenancy {
+  readonly credential: Credential;
+  readonly keys: TenantKeys;
+  /** The server's clock when the request was taken up. */
+  readonly at: Date;
+  /** Origins of the open logs `llm-runs` and `system`. */
+  readonly stepOrigin: string;
+  readonly resourceOrigin: string;
+  /** Token → person, of those that this request names; entered in the directory before the drafts are handed on. */
+  readonly humans: Map<string, string>;
+}
+
+/** Tenant-keyed HMAC over the parts, under the duplicate key: digests of bytes as sent, and event keys made of them. */
+export function duplicateMac(tenancy: Tenancy, ...parts: readonly (string | Uint8Array)[]): Buffer {
+  const mac = createHmac('sha256', tenancy.keys.duplicate);
+  for (const part of parts) mac.update(part);
+  return mac.digest();
+}
+
+/** The token of a text that redaction removed. */
+export function redactionToken(tenancy: Tenancy, removed: Uint8Array): string {
+  return token(tenancy.keys.pseudonym, Buffer.from(removed).toString('utf8'));
+}
