@@ -9,7 +9,7 @@ export type Mark = 'failed' | 'interrupt' | 'tripwire' | 'denied' | 'cancelled' 
 export function marksOf(span: SpanView, sources: Sources, kind: string): Mark[] {
   const marks: Mark[] = [];
   const error = span.status.code === 2;
-  const message = error ? span.status.message : '';
+  const message = error ? span.status.message.slice(0, MAX_MESSAGE_LENGTH) : '';
   if (FAILED_VALUES.some(([source, value]) => String(sources.value(source) ?? '').toLowerCase() === value))
     marks.push('failed');
   if (isInterrupt(message)) return [...marks, 'interrupt'];
@@ -30,6 +30,9 @@ export function exceptionType(span: SpanView): string | null {
   return event?.attributes.text('exception.type') ?? null;
 }
 
+/** Characters of a status message that are looked at: what names the cause stands at its front. */
+const MAX_MESSAGE_LENGTH = 65_536;
+
 /** OpenAI Agents' word for a tool call that a human rejected. */
 const NOT_APPROVED = 'Tool execution was not approved';
 
@@ -46,7 +49,7 @@ function isInterrupt(message: string): boolean {
 }
 
 function isTripwire(span: SpanView, sources: Sources, message: string): boolean {
-  if (/\w*TripwireTriggered\b/.test(message) || /TripwireTriggered$/.test(exceptionType(span) ?? '')) return true;
+  if (/TripwireTriggered\b/.test(message) || /TripwireTriggered$/.test(exceptionType(span) ?? '')) return true;
   const triggered = sources.value('guardrail.triggered');
   if (triggered === true || triggered === 'true') return true;
   return sources.value(['mastra.agent_run.output', 'tripwire']) !== undefined;

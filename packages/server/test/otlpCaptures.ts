@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+const CAPTURES = new URL('../../../testkit/captures/', import.meta.url);
+
+/** A recorded export request of a real client. */
+export interface Capture {
+  readonly client: string;
+  readonly encoding: 'protobuf' | 'json';
+  readonly body: Uint8Array;
+}
+
+/** Every recorded traces request. */
+export const TRACE_CAPTURES: readonly Capture[] = readdirSync(CAPTURES, { recursive: true, encoding: 'utf8' })
+  .filter((path) => /-traces\.(pb|json)$/.test(path))
+  .sort()
+  .map((path) => ({
+    client: path.split('/')[0] ?? path,
+    encoding: path.endsWith('.pb') ? 'protobuf' : 'json',
+    body: new Uint8Array(readFileSync(new URL(path, CAPTURES))),
+  }));
+
+/** What is known to be true of each client's run. */
+export interface GroundTruth {
+  readonly traces: number;
+  readonly spans: number;
+  readonly input: number;
+  readonly output: number;
+  readonly llm_calls: number;
+  readonly tool_calls?: number;
+  readonly failed_traces?: number;
+  readonly handoffs?: number;
+  readonly guardrails?: number;
+  readonly retrievals?: number;
+  readonly interrupts?: number;
+  readonly tripwires?: number;
+  readonly tool_denied?: number;
+}
+
+export const GROUND_TRUTH = JSON.parse(readFileSync(new URL('expected.json', CAPTURES), 'utf8')) as Readonly<
+  Record<string, GroundTruth>
+>;

@@ -1,0 +1,151 @@
+import { createRequire } from 'node:module';
+import fc from 'fast-check';
+
+/** The generated protobufjs code of the OpenTelemetry JS project, as 0.213 still ships it for traces: a decoder nobody here wrote. */
+interface OracleType {
+  decode(bytes: Uint8Array): unknown;
+  encode(message: unknown): { finish(): Uint8Array };
+  fromObject(object: unknown): unknown;
+  toObject(message: unknown, options: object): unknown;
+}
+
+const root = createRequire(import.meta.url)('@opentelemetry/otlp-transformer/build/src/generated/root.js') as {
+  opentelemetry: {
+    proto: { collector: { trace: { v1: Record<string, OracleType> } }; trace: { v1: Record<string, OracleType> } };
+  };
+};
+const { proto } = root.opentelemetry;
+const Request = proto.collector.trace.v1['ExportTraceServiceRequest'] as OracleType;
+const Response = proto.collector.trace.v1['ExportTraceServiceResponse'] as OracleType;
+const Span = proto.trace.v1['Span'] as OracleType;
+
+/** An export request decoded by the oracle, as OTLP/JSON. */
+export function oracleTraces(bytes: Uint8Array): unknown {
+  return otlpJson(Request, bytes);
+}
+
+export function oracleSpan(bytes: Uint8Array): unknown {
+  return otlpJson(Span, bytes);
+}
+
+export function oracleResponse(bytes: Uint8Array): unknown {
+  return otlpJson(Response, bytes);
+}
+
+/** OTLP/JSON encoded by the oracle as protobuf. */
+export function oracleEncode(request: unknown): Uint8Array {
+  return Request.encode(Request.fromObject(withBase64Ids(request))).finish();
+}
+
+function otlpJson(type: OracleType, bytes: Uint8Array): unknown {
+  return tidy(type.toObject(type.decode(bytes), { longs: String, bytes: Buffer, json: true }));
+}
+
+/** Ids to hex, other bytes to base64, the one number JSON cannot hold to a string. */
+function tidy(value: unknown, name = ''): unknown {
+  if (Buffer.isBuffer(value) || value instanceof Uint8Array)
+    return Buffer.from(value).toString(isId(name) ? 'hex' : 'base64');
+  if (Array.isArray(value)) return value.map((item) => tidy(item, name));
+  if (Object.is(value, -0)) return '-0';
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, tidy(member, key)]));
+}
+
+function withBase64Ids(value: unknown, name = ''): unknown {
+  if (isId(name) && typeof value === 'string') return Buffer.from(value, 'hex');
+  if (name === 'bytesValue' && typeof value === 'string') return Buffer.from(value, 'base64');
+  if (name === 'doubleValue' && typeof value === 'string') return Number(value);
+  if (Array.isArray(value)) return value.map((item) => withBase64Ids(item, name));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, withBase64Ids(member, key)]));
+}
+
+function isId(name: string): boolean {
+  return name === 'traceId' || name === 'spanId' || name === 'parentSpanId';
+}
+
+const id = (bytes: number) =>
+  fc
+    .uint8Array({ minLength: bytes, maxLength: bytes })
+    .filter((array) => array.some((byte) => byte !== 0))
+    .map((array) => Buffer.from(array).toString('hex'));
+const words = fc.string({ unit: 'grapheme', maxLength: 80 });
+const uint32 = fc.nat({ max: 0xffffffff });
+const ns = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String);
+const double = fc
+  .double()
+  .map((value) => (Object.is(value, -0) ? '-0' : Number.isFinite(value) ? value : String(value)));
+
+const { anyValue } = fc.letrec<{ anyValue: object; keyValue: object }>((tie) => ({
+  anyValue: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    words.map((stringValue) => ({ stringValue })),
+    fc.boolean().map((boolValue) => ({ boolValue })),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => ({ intValue: String(value) })),
+    double.map((doubleValue) => ({ doubleValue })),
+    fc.uint8Array({ maxLength: 40 }).map((bytes) => ({ bytesValue: Buffer.from(bytes).toString('base64') })),
+    fc.constant({}),
+    some('values', tie('anyValue')).map((arrayValue) => ({ arrayValue })),
+    some('values', tie('keyValue')).map((kvlistValue) => ({ kvlistValue })),
+  ),
+  keyValue: fc.record({ key: words, value: tie('anyValue') }, { requiredKeys: ['key'] }),
+}));
+const attributes = fc.array(fc.record({ key: words, value: anyValue }), { minLength: 1, maxLength: 4 });
+const counted = { attributes, droppedAttributesCount: uint32 };
+const optional = <T>(shape: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(shape, { requiredKeys: [] });
+
+/** A list under one name, absent when empty: protobuf knows no empty list. */
+function some(name: string, of: fc.Arbitrary<unknown>): fc.Arbitrary<object> {
+  return fc.array(of, { maxLength: 3 }).map((items) => (items.length > 0 ? { [name]: items } : {}));
+}
+
+const event = optional({ timeUnixNano: ns, name: words, ...counted });
+const link = optional({ traceId: id(16), spanId: id(8), traceState: words, ...counted, flags: uint32 });
+const enumValue = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+
+/** A span as OTLP/JSON, every field of it in use, identity valid. */
+export const anySpan = fc.record(
+  {
+    traceId: id(16),
+    spanId: id(8),
+    traceState: words,
+    parentSpanId: id(8),
+    name: words,
+    kind: enumValue,
+    startTimeUnixNano: ns,
+    endTimeUnixNano: ns,
+    ...counted,
+    events: fc.array(event, { minLength: 1, maxLength: 2 }),
+    droppedEventsCount: uint32,
+    links: fc.array(link, { minLength: 1, maxLength: 2 }),
+    droppedLinksCount: uint32,
+    status: optional({ message: words, code: enumValue }),
+    flags: uint32,
+  },
+  { requiredKeys: ['traceId', 'spanId'] },
+);
+
+/** An export request as OTLP/JSON; every group holds at least one span. */
+export const anyRequest = fc.record({
+  resourceSpans: fc.array(
+    fc.record(
+      {
+        resource: optional(counted),
+        scopeSpans: fc.array(
+          fc.record(
+            {
+              scope: optional({ name: words, version: words, ...counted }),
+              spans: fc.array(anySpan, { minLength: 1, maxLength: 3 }),
+              schemaUrl: words,
+            },
+            { requiredKeys: ['spans'] },
+          ),
+          { minLength: 1, maxLength: 2 },
+        ),
+        schemaUrl: words,
+      },
+      { requiredKeys: ['scopeSpans'] },
+    ),
+    { minLength: 1, maxLength: 2 },
+  ),
+});
