@@ -39,8 +39,8 @@ export interface TestDatabase {
   readonly passwordOf: (role: Role) => string;
   /** Runs SQL as the superuser: the attacker's seat, and the tester's. */
   admin<T extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<T[]>;
-  /** A connection of any role that logs in, with nothing set. */
-  connect(role: Role): Promise<pg.Client>;
+  /** A connection of its own, with nothing set; closed by `drop` at the latest. */
+  connect(role: Role | 'superuser'): Promise<pg.Client>;
   drop(): Promise<void>;
 }
 
@@ -89,6 +89,7 @@ export async function testDatabase(): Promise<TestDatabase> {
   const db = openDatabase({ address, rolePrefix: run.rolePrefix, passwordOf });
   const admin = new pg.Client(driverConfig(address, run.superuser));
   await admin.connect();
+  const clients: pg.Client[] = [];
   return {
     db,
     address,
@@ -100,15 +101,18 @@ export async function testDatabase(): Promise<TestDatabase> {
       return (await admin.query<T>(text, values)).rows;
     },
     async connect(role) {
-      const client = new pg.Client(
-        driverConfig(address, { user: `${run.rolePrefix}_${role}`, password: passwordOf(role) }),
-      );
+      const login =
+        role === 'superuser' ? run.superuser : { user: `${run.rolePrefix}_${role}`, password: passwordOf(role) };
+      const client = new pg.Client(driverConfig(address, login));
+      // A connection that a test has cut says so to whoever uses it; the event would end the process.
+      client.on('error', () => undefined);
       await client.connect();
+      clients.push(client);
       return client;
     },
     async drop() {
       await db.close();
-      await admin.end();
+      await Promise.all([admin, ...clients].map((client) => client.end()));
       await asSuperuser(
         run.address,
         run.superuser,
@@ -173,9 +177,10 @@ function driverConfig(address: DatabaseAddress, login: Login): pg.ClientConfig {
   };
 }
 
+/** A socket's directory cannot stand where a URL has its host, so it is a parameter, which wins. */
 function urlOf(address: DatabaseAddress, login: Login): string {
+  const isSocket = address.host.startsWith('/');
   const credentials = `${encodeURIComponent(login.user)}:${encodeURIComponent(login.password)}`;
-  const host = address.host.startsWith('/') ? '' : address.host;
-  const query = address.host.startsWith('/') ? `?host=${encodeURIComponent(address.host)}` : '';
-  return `postgres://${credentials}@${host}:${address.port}/${address.database}${query}`;
+  const where = `${isSocket ? 'localhost' : address.host}:${address.port}/${address.database}`;
+  return `postgres://${credentials}@${where}${isSocket ? `?host=${encodeURIComponent(address.host)}` : ''}`;
 }
