@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import helmet from '@fastify/helmet';
 import { ENDPOINTS, openApiDocument, PROBLEM_CODES, type ProblemCode, problemMarkdown } from '@sworn/contract';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { Histogram, type Registry } from 'prom-client';
 import type { Credential } from '../access/credential.js';
 import { Refusal } from '../access/refusal.js';
@@ -32,12 +38,28 @@ const MAX_PARAM_LENGTH = 3 * 256;
 /** Routes that probes ask by address: they read nothing. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
+/** What the framework logs on its own, by the same allow-list: its default prints messages and stacks, which may hold values. */
+class PlainLog extends LogController {
+  override defaultErrorLog(error: Error, request: FastifyRequest): void {
+    request.log.error(loggable(error), 'a request failed');
+  }
+  override streamError(error: Error, request: FastifyRequest): void {
+    request.log.info(loggable(error), 'a client went away');
+  }
+  override writeHeadError(error: Error, request: FastifyRequest): void {
+    request.log.error(loggable(error), 'a head could not be written');
+  }
+  override serializerError(error: Error, request: FastifyRequest): void {
+    request.log.error(loggable(error), 'an answer is not what its schema says');
+  }
+}
+
 /** The read facade: GET and HEAD only, every read recorded before it is answered. Not listening yet. */
 export function createFacade(deps: FacadeDeps): FastifyInstance {
   const app = Fastify({
     loggerInstance: deps.log,
     ...(deps.tls === null ? {} : { https: { cert: deps.tls.cert, key: deps.tls.key } }),
-    disableRequestLogging: true,
+    logController: new PlainLog({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -54,7 +76,7 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null, null));
   app.register(helmet, {
-    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
   addHooks(app, deps);
   addPublicRoutes(app, deps);

@@ -76,6 +76,10 @@ async function answer(
   return {
     answer: {
       ...item,
+      inflection:
+        item.inflection === null
+          ? null
+          : { ...item.inflection, step_index: placeOf(skeleton, item.inflection.span_id) },
       prompt_hash: contentHash(contentKey, said.map(inputOf).find((content) => content !== null) ?? null),
       // The root first, then the model call that ended last.
       response_hash: contentHash(
@@ -118,6 +122,12 @@ function outputOf(body: StepBody | undefined) {
 /** The checksum of the RESOURCE record of the topmost step. */
 function fingerprintOf(resource: string | null): string | null {
   return resource === null ? null : `sha256:${resource}`;
+}
+
+/** Place in tree order of the step a run turned at. Lists leave it out: it takes all steps to tell. */
+function placeOf({ steps }: Skeleton, spanId: string | null): number | null {
+  const at = spanId === null ? -1 : steps.findIndex(({ step }) => step.spanId === spanId);
+  return at < 0 ? null : at;
 }
 
 /** REDACTED when any step was. */

@@ -50,7 +50,8 @@ function first(span: SpanView, attributes: readonly string[]): Content | null {
 
 function contentOf(span: SpanView, attribute: string, value: AttributeValue): Content {
   if (typeof value !== 'string') return { text: jsonText(value), mime: 'application/json', attribute };
-  const said = span.attributes.text(attribute.replace(/\.value$/, '.mime_type'));
+  // Only `….value` has a type beside it; of any other name the replacement would be the value itself.
+  const said = attribute.endsWith('.value') ? span.attributes.text(attribute.replace(/\.value$/, '.mime_type')) : null;
   const json = said === null ? /^\s*[[{]/.test(value) : said === 'application/json';
   return { text: value, mime: json ? 'application/json' : 'text/plain', attribute };
 }

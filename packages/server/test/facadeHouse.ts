@@ -1,0 +1,186 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { token } from '@sworn/evidence';
+import { type TestDatabase, testDatabase } from '@sworn/testkit';
+import type { FastifyInstance } from 'fastify';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { type AccessRecordDeps, accessLeaf } from '../src/access/accessRecord.js';
+import { createAuthenticator } from '../src/access/authenticate.js';
+import { createKeys, type Keys } from '../src/access/keys.js';
+import { createAccessRecorder, type RecordAccess } from '../src/access/recorder.js';
+import { createTenants, type Tenants } from '../src/access/tenants.js';
+import { createFacade } from '../src/http/facade.js';
+import { createPreparer } from '../src/ingest/prepare.js';
+import { decodeTracesJson } from '../src/otlp/json.js';
+import { decodeTraces } from '../src/otlp/wire.js';
+import type { ReadDeps } from '../src/read/reading.js';
+import { sealBody } from '../src/record/body.js';
+import { createClockGuard } from '../src/record/clockGuard.js';
+import { createDataKeys, dayScope } from '../src/record/dataKeys.js';
+import { createDirectory } from '../src/record/directory.js';
+import { type KeyStore, openKeyStore } from '../src/record/keyStore.js';
+import { createRedactor } from '../src/record/redact/redactor.js';
+import { createSequencer } from '../src/record/sequencer.js';
+import { createSealer } from '../src/seal/sealer.js';
+import { openJournal } from '../src/sign/journal.js';
+import { createSigner } from '../src/sign/signer.js';
+import { settleDeployment } from '../src/store/deployment.js';
+import type { Capture } from './otlpCaptures.js';
+
+export { accessLeaf };
+
+/** A whole installation on a database of its own, without loops: tests say when it seals and signs. */
+export interface House {
+  readonly database: TestDatabase;
+  readonly keyStore: KeyStore;
+  readonly platformTenant: string;
+  readonly tenants: Tenants;
+  readonly keys: Keys;
+  readonly read: ReadDeps;
+  readonly app: FastifyInstance;
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  /** Milliseconds the house's clock is ahead. */
+  advance(ms: number): void;
+  /** Makes the next access records fail, as if the recorder's database were away. */
+  breakRecorder(broken: boolean): void;
+  /** What the house logged. */
+  readonly logged: readonly string[];
+  /** Records a request as a producer with the scope `ingest:assert` or without it. Returns trace ids. */
+  ingest(tenantId: string, capture: Pick<Capture, 'encoding' | 'body'>, scopes?: readonly string[]): Promise<string[]>;
+  /** Opens runs; with a grace of 0 seals what has a root. */
+  seal(tenantId: string): Promise<void>;
+  sign(tenantId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `graceMs`: quiet after the root until a run is sealed. */
+export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<House> {
+  const database = await testDatabase();
+  const dir = mkdtempSync(join(tmpdir(), 'sworn-house-'));
+  const { db } = database;
+  let ahead = 0;
+  let broken = false;
+  const now = () => Date.now() + ahead;
+  const keyStore = await openKeyStore({ keyDir: join(dir, 'keys'), dataDir: join(dir, 'data'), now });
+  const originOf = (tenantId: string, log: string): string => `test/${tenantId}/${log}`;
+  const clock = createClockGuard(() => performance.now());
+  const shared = { db, recorderKey: keyStore.deployment.recorder, originOf, clock, onCommit: () => undefined };
+  const recorder = createSequencer({ ...shared, role: 'recorder' });
+  const writer = createSequencer({ ...shared, role: 'writer' });
+  const { platformTenant } = await settleDeployment(db, { id: 'test', platformTenant: crypto.randomUUID() });
+  const append: typeof recorder.append = (tenantId, drafts) => recorder.append(tenantId, drafts);
+  const directoryDeps = { db, append, originOf, pepper: keyStore.deployment.apiKeyPepper, now };
+  const tenants = createTenants({ ...directoryDeps, createTenantKeys: (id) => keyStore.createTenant(id) });
+  await tenants.create({ name: 'platform', platformId: platformTenant });
+  const keysOf = (role: 'writer' | 'recorder' | 'reader') => createDataKeys({ db, keyStore, role, now });
+  const [recorderKeys, writerKeys] = [keysOf('recorder'), keysOf('writer')];
+  const tokenOf = async (tenantId: string, value: string) => token((await keyStore.tenant(tenantId)).pseudonym, value);
+  const accessRecords: AccessRecordDeps = {
+    originOf,
+    tokenOf,
+    async sealBody(tenantId, place, value) {
+      const scope = dayScope('access', place.actorToken, place.day);
+      const key = (await recorderKeys.forScopes(tenantId, [scope])).get(scope);
+      if (key === undefined) throw new Error('no key');
+      return { dk: key.id, ...sealBody(key, { origin: place.origin, eventKey: place.eventKey, path: 'body' }, value) };
+    },
+  };
+  const record = createAccessRecorder({
+    ...accessRecords,
+    append: (tenantId, drafts) =>
+      broken ? Promise.reject(new Error('the recorder is away')) : append(tenantId, drafts),
+  });
+  const recordAccess: RecordAccess = (event) => record(event);
+  const read: ReadDeps = {
+    db,
+    originOf,
+    cursorKey: keyStore.deployment.cursor,
+    tokenOf,
+    contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
+    dataKeys: keysOf('reader'),
+  };
+  const logged: string[] = [];
+  const app = createFacade({
+    authenticate: createAuthenticator({ db, pepper: keyStore.deployment.apiKeyPepper, now }),
+    recordAccess,
+    read,
+    platformTenant,
+    trustedProxies: new Set(),
+    now,
+    version: '0.0.0',
+    allowedHosts: new Set(['evidence.example']),
+    registry: new Registry(),
+    missing: () => Promise.resolve([]),
+    log: pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) }),
+    tls: null,
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const preparer = createPreparer({
+    keyStore,
+    dataKeys: writerKeys,
+    directory: createDirectory({ db, dataKeys: writerKeys, originOf }),
+    redactor: createRedactor([]),
+    originOf,
+    now,
+  });
+  const isSynthetic = async (tenantId: string) =>
+    (await tenants.list()).find((t) => t.tenantId === tenantId)?.synthetic ?? false;
+  const sealer = createSealer({ db, append: (t, d) => writer.append(t, d), originOf, isSynthetic, graceMs, idleMs });
+  const signer = createSigner({
+    db,
+    memory: openJournal(join(dir, 'signer')),
+    noteSigner: keyStore.noteSigner,
+    recorderKey: keyStore.deployment.recorder,
+    originOf,
+    onFinding: (finding) => logged.push(JSON.stringify(finding)),
+    onSigned: () => undefined,
+  });
+  return {
+    database,
+    keyStore,
+    platformTenant,
+    tenants,
+    keys: createKeys(directoryDeps),
+    read,
+    app,
+    url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    advance: (ms) => {
+      ahead += ms;
+    },
+    breakRecorder: (is) => {
+      broken = is;
+    },
+    logged,
+    async ingest(tenantId, { encoding, body }, scopes = []) {
+      const { spans } = encoding === 'json' ? decodeTracesJson(body) : decodeTraces(body);
+      const credential = {
+        tenantId,
+        keyId: '00000000-0000-4000-8000-000000000001',
+        role: 'ingest' as const,
+        permissions: new Set(['logs.ingest' as const]),
+        scopes,
+        services: [],
+        tenantSynthetic: false,
+        expiresAt: new Date(now() + 1000),
+      };
+      await writer.append(tenantId, await preparer.prepareTraces(credential, spans));
+      return [...new Set(spans.map((span) => Buffer.from(span.traceId).toString('hex')))];
+    },
+    async seal(tenantId) {
+      while (await sealer.turn(tenantId));
+      await sealer.turn(tenantId);
+    },
+    sign: (tenantId) => signer.signTenant(tenantId),
+    async close() {
+      await app.close();
+      await writer.close();
+      await recorder.close();
+      await database.drop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
