@@ -162,11 +162,9 @@ describe('data keys', () => {
       'select dk, epoch, wrapped from sworn.data_key where tenant_id = $1',
       [tenantId],
     );
-    await database.admin(`insert into sworn.data_key values ($1, $2, 'planted', $3, '\\x00', now())`, [
-      tenantId,
-      randomUUID(),
-      keyStore.currentEpoch(),
-    ]);
+    await attack(
+      `insert into sworn.data_key values ('${tenantId}', '${randomUUID()}', 'planted', ${keyStore.currentEpoch()}, '\\x00', now())`,
+    );
     now += EPOCH_DAYS * 86_400_000;
     const first = await keysFor('recorder').rewrapEpoch(tenantId);
     expect(first).toMatchObject({ count: 5 });

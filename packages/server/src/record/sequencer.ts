@@ -117,10 +117,13 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
         return draft.conflict(first);
       }),
     );
-    const kept = await commitWithRetry(tenantId, beside);
+    // The resources that they name come along; by now each is a duplicate, found by its event key.
+    const named = new Set(beside.flatMap((draft) => draft.places.map((place) => place.eventKey)));
+    const resources = drafts.filter((draft) => draft.topic === 'system' && named.has(hex(draft.eventKey)));
+    const kept = await commitWithRetry(tenantId, [...resources, ...beside]);
     const result = [...appended];
     conflicts.forEach(({ ordinal }, i) => {
-      const leaf = kept.appended[i];
+      const leaf = kept.appended[resources.length + i];
       if (leaf !== undefined) result[ordinal] = { ...leaf, outcome: 'conflict' };
     });
     return result;
