@@ -5,3 +5,6 @@ export { type MigrateOptions, migrate } from './store/migrate.js';
 export { type Config, ConfigMistakes, readConfig } from './config.js';
 export { tracesFromJson } from './otlp/json.js';
 export { type OtlpJson, type OtlpObject, tracesToJson } from './otlp/jsonOut.js';
+export { type RunningApp, startApp } from './app.js';
+export { type Deployment, migrateDeployment, type OpenOptions, openDeployment } from './deployment.js';
+export { acceptClock, adoptSigner, databaseUrl, type LogKey, logKeys, readLeaf } from './operate.js';

@@ -1,7 +1,5 @@
 /** A background task that runs in rounds until stopped. */
 export interface Loop {
-  /** Starts the next round now instead of at the end of the pause. */
-  wake(): void;
   /** Resolves when the round under way has ended; no other follows. */
   stop(): Promise<void>;
 }
@@ -12,39 +10,25 @@ export interface Loop {
  */
 export function startLoop(pauseMs: number, round: () => Promise<void>, onError: (error: unknown) => void): Loop {
   let stopped = false;
-  let wakeUp: (() => void) | null = null;
-  let isWoken = false;
-  const pause = () =>
-    new Promise<void>((resolve) => {
-      if (isWoken || stopped) return resolve();
-      const timer = setTimeout(resolve, pauseMs);
-      wakeUp = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  const run = async () => {
+  let endPause = (): void => undefined;
+  const run = async (): Promise<void> => {
     while (!stopped) {
-      isWoken = false;
-      try {
-        await round();
-      } catch (error) {
-        onError(error);
-        isWoken = false;
-      }
-      await pause();
-      wakeUp = null;
+      await round().catch(onError);
+      if (stopped) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, pauseMs);
+        endPause = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
     }
   };
   const running = run();
   return {
-    wake() {
-      isWoken = true;
-      wakeUp?.();
-    },
     async stop() {
       stopped = true;
-      wakeUp?.();
+      endPause();
       await running;
     },
   };

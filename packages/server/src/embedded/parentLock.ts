@@ -46,6 +46,11 @@ export async function takeParentLock(socketDir: string): Promise<ParentLock> {
   }
 }
 
+/** Pid of the living process that holds the directory; null when none does. */
+export function lockOwner(socketDir: string): Promise<number | null> {
+  return askOwner(join(socketDir, 'sworn.lock'));
+}
+
 /** Another Sworn process uses the data directory. */
 export class DirectoryInUse extends Error {
   override readonly name = 'DirectoryInUse';

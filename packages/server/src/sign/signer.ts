@@ -1,6 +1,6 @@
 import { checkpointBody, equalBytes, formatNote, parseCheckpoint, EMPTY_ROOT } from '@sworn/evidence';
 import { authenticate } from '../record/authenticator.js';
-import { type Database, inTenant } from '../store/database.js';
+import { type Database, inTenant, type Tx } from '../store/database.js';
 import {
   type CheckpointRow,
   insertCheckpoints,
@@ -49,7 +49,8 @@ export interface SignerDeps {
   readonly originOf: (tenantId: string, log: string) => string;
   /** Told once a finding opens; records it. */
   readonly onFinding: (finding: SignerFinding) => void;
-  readonly onSigned: (tenantId: string, logs: readonly string[]) => void;
+  /** Whether this process still is the one that signs; asked in the transaction that stores checkpoints. */
+  readonly holdsLease: (tx: Tx) => Promise<boolean>;
 }
 
 /** Signs the committed sizes of a tenant's logs, along an unbroken chain of batch authenticators only. */
@@ -91,23 +92,23 @@ export function createSigner(deps: SignerDeps): Signer {
         continue;
       }
       const step = await nextStep(tenantId, log);
+      if (step === 'refused') continue;
+      findings.delete(`${tenantId}/${log.log}`);
       if (step === null) continue;
       if (step.from === null || step.to.size > step.from.size) steps.push(step);
       rows.push({ log: log.log, size: step.to.size, root: step.to.root, note: noteFor(step.origin, step.to) });
-      findings.delete(`${tenantId}/${log.log}`);
     }
     if (rows.length === 0) return;
     // Memory first: a crash between the two leaves a memory that is ahead, and the next round signs the very same size again.
     if (steps.length > 0) deps.memory.advance(steps);
-    await inTenant(deps.db, 'signer', tenantId, (tx) => insertCheckpoints(tx, tenantId, rows));
-    deps.onSigned(
-      tenantId,
-      rows.map((row) => row.log),
-    );
+    await inTenant(deps.db, 'signer', tenantId, async (tx) => {
+      // A process that was stopped for longer than its lease must not publish when it wakes.
+      if (await deps.holdsLease(tx)) await insertCheckpoints(tx, tenantId, rows);
+    });
   }
 
-  /** What may be signed next for a log; null when there is nothing, or a finding forbids it. */
-  async function nextStep(tenantId: string, log: SignableLog): Promise<Advance | null> {
+  /** What may be signed next for a log; null when there is nothing to sign, `refused` when a finding forbids it. */
+  async function nextStep(tenantId: string, log: SignableLog): Promise<Advance | null | 'refused'> {
     const origin = deps.originOf(tenantId, log.log);
     let from = deps.memory.load(origin);
     if ((from?.size ?? 0) < (log.checkpointSize ?? 0)) {
@@ -123,7 +124,7 @@ export function createSigner(deps: SignerDeps): Signer {
         expected: `memory of size ${log.checkpointSize}`,
         found: from === null ? 'no memory' : `memory of size ${from.size}`,
       });
-      return null;
+      return 'refused';
     }
     if (from !== null && log.nextIndex < from.size) {
       found({
@@ -134,7 +135,7 @@ export function createSigner(deps: SignerDeps): Signer {
         expected: `at least ${from.size} leaves`,
         found: `${log.nextIndex} leaves`,
       });
-      return null;
+      return 'refused';
     }
     if (from !== null && log.checkpointSize === from.size && !storedSays(log, from)) {
       found({
@@ -145,13 +146,13 @@ export function createSigner(deps: SignerDeps): Signer {
         expected: 'the root that was signed',
         found: 'another root at the same size',
       });
-      return null;
+      return 'refused';
     }
     const start = from ?? { size: 0, root: EMPTY_ROOT };
     if (log.nextIndex === start.size)
       return from !== null && log.checkpointSize !== from.size ? { origin, from, to: from } : null;
     const to = await followChain(tenantId, log, origin, start);
-    return to === null || to.size === start.size ? null : { origin, from, to };
+    return to === null ? 'refused' : { origin, from, to };
   }
 
   /** Walks the authenticators from `start` to the head; a gap, a wrong root or a wrong MAC ends it with a finding. */

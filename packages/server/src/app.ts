@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type Logger, pino } from 'pino';
+import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
+import { createAuthenticator } from './access/authenticate.js';
+import { createAccessRecorder } from './access/recorder.js';
+import { createBackground } from './background.js';
+import type { Config } from './config.js';
+import { type Deployment, openDeployment } from './deployment.js';
+import { createFacade } from './http/facade.js';
+import { loggable } from './http/problem.js';
+import { Admission } from './ingest/admission.js';
+import { createOtlpHttp } from './ingest/otlpHttp.js';
+import { createPreparer } from './ingest/prepare.js';
+import { createDirectory } from './record/directory.js';
+import { createRedactor } from './record/redact/redactor.js';
+import { createSequencer } from './record/sequencer.js';
+
+/** A server in this process. */
+export interface RunningApp {
+  /** Base URLs, without a slash at the end. */
+  readonly addresses: { readonly http: string; readonly otlpHttp: string };
+  readonly deploymentId: string;
+  /** `SHA256:<base64>` of the public signing key. */
+  readonly keyFingerprint: string;
+  /** Rejects when the server cannot go on; never resolves. */
+  readonly failed: Promise<never>;
+  /** Commits everything accepted, signs it, then stops. */
+  stop(): Promise<void>;
+}
+
+const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+  .version;
+
+/** The built-in redaction rules: in the repository's `config/`. */
+const REDACTION_RULES = fileURLToPath(new URL('../../../config/redaction.yaml', import.meta.url));
+
+/** The composition root: opens the deployment, puts the parts together, listens. Resolves when requests are served. */
+export async function startApp(config: Config): Promise<RunningApp> {
+  const log = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ fd: 2, sync: true }),
+  );
+  const touched = { sign: new Set<string>(), seal: new Set<string>() };
+  const onCommit = (tenantId: string): void => {
+    touched.sign.add(tenantId);
+    touched.seal.add(tenantId);
+  };
+  const redactor = createRedactor(redactionRules(config));
+  const deployment = await openDeployment(config, {
+    database: 'start',
+    onCommit,
+    databaseLog: (line) => log.debug({ line }, 'postgres'),
+  });
+  try {
+    return await assemble({ config, log, deployment, redactor, touched, onCommit });
+  } catch (error) {
+    await deployment.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly deployment: Deployment;
+  readonly redactor: ReturnType<typeof createRedactor>;
+  readonly touched: { readonly sign: Set<string>; readonly seal: Set<string> };
+  readonly onCommit: (tenantId: string) => void;
+}
+
+async function assemble({ config, log, deployment, redactor, touched, onCommit }: Parts): Promise<RunningApp> {
+  const { db, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const spans = new Counter({
+    name: 'sworn_spans_accepted_total',
+    help: 'Spans acknowledged as durable.',
+    registers: [registry],
+  });
+  const tls = config.tls === null ? null : { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
+  const writer = createSequencer({
+    db,
+    role: 'writer',
+    recorderKey: keyStore.deployment.recorder,
+    originOf,
+    clock,
+    onCommit,
+  });
+  const authenticate = createAuthenticator({ db, pepper: keyStore.deployment.apiKeyPepper, now: Date.now });
+  const dataKeys = deployment.dataKeysFor('writer');
+  const preparer = createPreparer({
+    keyStore,
+    dataKeys,
+    directory: createDirectory({ db, dataKeys, role: 'writer' }),
+    redactor,
+    originOf,
+    now: Date.now,
+  });
+  const otlp = createOtlpHttp({
+    authenticate,
+    async accept(credential, traces) {
+      await writer.append(credential.tenantId, await preparer.prepareTraces(credential, traces.spans));
+      spans.inc(traces.spans.length);
+    },
+    admission: new Admission({ processBytes: config.maxInFlightBytes, tenantBytes: config.maxInFlightBytes / 4 }),
+    maxBodyBytes: config.maxRequestBytes,
+    log,
+    ...(tls === null ? {} : { tls }),
+  });
+  const background = createBackground({ config, deployment, writer, touched, registry, log });
+  const facade = createFacade({
+    authenticate,
+    recordAccess: createAccessRecorder({
+      ...accessRecords,
+      append: (tenantId, drafts) => recorder.append(tenantId, drafts),
+    }),
+    read: {
+      db,
+      originOf,
+      cursorKey: keyStore.deployment.cursor,
+      tokenOf: accessRecords.tokenOf,
+      contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
+      dataKeys: deployment.dataKeysFor('reader'),
+    },
+    platformTenant,
+    trustedProxies: new Set(config.trustedProxies),
+    now: Date.now,
+    version: VERSION,
+    allowedHosts: new Set([config.host, ...config.allowedHosts]),
+    registry,
+    missing: () => background.missing(),
+    log,
+    tls,
+  });
+
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  failed.catch(() => undefined);
+  deployment.onDatabaseEnd((reason) => fail(new Error(`the embedded PostgreSQL ended: ${reason}`)));
+  const stop = async (): Promise<void> => {
+    await Promise.all([otlp.stop(), facade.close()]);
+    await writer.close();
+    await background.stop();
+    await deployment.close();
+  };
+  try {
+    background.start();
+    await facade.listen({ host: config.host, port: config.httpPort });
+    await new Promise<void>((resolve, reject) => {
+      otlp.server.once('error', reject);
+      otlp.server.listen(config.otlpHttpPort, config.host, resolve);
+    });
+  } catch (error) {
+    await stop().catch((failure: unknown) => log.error(loggable(failure), 'not stopped cleanly'));
+    throw error;
+  }
+  return {
+    addresses: { http: baseUrl(config, facade.server.address()), otlpHttp: baseUrl(config, otlp.server.address()) },
+    deploymentId: deployment.id,
+    keyFingerprint: `SHA256:${createHash('sha256').update(keyStore.noteSigner.publicKey).digest('base64').replace(/=$/, '')}`,
+    failed,
+    stop,
+  };
+}
+
+function baseUrl(config: Config, address: AddressInfo | string | null): string {
+  if (address === null || typeof address === 'string') throw new Error('a server that listens on no port');
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  return `${config.tls === null ? 'http' : 'https'}://${host}:${address.port}`;
+}
+
+function redactionRules(config: Config): Parameters<typeof createRedactor>[0] {
+  const own = config.redactionFile;
+  if (own !== null && !existsSync(own)) throw new Error(`SWORN_REDACTION_FILE ${own} is not there`);
+  return [
+    { yaml: readFileSync(REDACTION_RULES, 'utf8'), from: 'built_in' },
+    ...(own === null ? [] : [{ yaml: readFileSync(own, 'utf8'), from: 'own' as const }]),
+  ];
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { Gauge, type Registry } from 'prom-client';
+import type { Config } from './config.js';
+import type { Deployment } from './deployment.js';
+import { loggable } from './http/problem.js';
+import { type Loop, startLoop } from './loop.js';
+import type { Sequencer } from './record/sequencer.js';
+import { createSealer } from './seal/sealer.js';
+import { findingLeaf } from './sign/finding.js';
+import { openJournal } from './sign/journal.js';
+import { createSigner, type SignerFinding } from './sign/signer.js';
+import { newestControlIndex } from './store/control.js';
+import { inTenant, outsideTenants } from './store/database.js';
+import { countOpenRuns, dropLease, takeLease } from './store/sealing.js';
+
+/** At most one checkpoint a second for a log that grew (INTEGRITY.md). */
+const SIGN_EVERY_MS = 1_000;
+const SEAL_EVERY_MS = 200;
+/** All tenants are looked at this often, also those this process wrote nothing for: others may have. */
+const SWEEP_EVERY_MS = 1_000;
+/** A holder that is silent for this long has lost its lease. */
+const LEASE_MS = 10_000;
+/** Epochs are 30 days; a few looks a day keep their turn on its day. */
+const EPOCHS_EVERY_MS = 6 * 3_600_000;
+
+/** What runs beside the requests: sealer, signer, turns of the key epochs, the recorded acceptance of a clock jump. */
+export interface Background {
+  start(): void;
+  /** What keeps this process from being ready; empty: nothing. */
+  missing(): Promise<readonly string[]>;
+  /** Ends the loops after a last round of the signer. */
+  stop(): Promise<void>;
+}
+
+/** What the background needs. `touched`: tenants whose logs this process wrote since the last round. */
+export interface BackgroundDeps {
+  readonly config: Config;
+  readonly deployment: Deployment;
+  readonly writer: Sequencer;
+  readonly touched: { readonly sign: Set<string>; readonly seal: Set<string> };
+  readonly registry: Registry;
+  readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void };
+}
+
+export function createBackground(deps: BackgroundDeps): Background {
+  const { config, deployment, writer, touched, log } = deps;
+  const { db, keyStore, originOf, recorder, tenants, clock } = deployment;
+  const holder = randomUUID();
+  const memory = openJournal(deployment.signerDir);
+  const synthetic = new Map<string, boolean>();
+  const loops: Loop[] = [];
+  const lastSweep = { sign: 0, seal: 0 };
+
+  const signer = createSigner({
+    db,
+    memory,
+    noteSigner: keyStore.noteSigner,
+    recorderKey: keyStore.deployment.recorder,
+    originOf,
+    onFinding: recordFinding,
+    holdsLease: (tx) => takeLease(tx, 'signer', holder, LEASE_MS),
+  });
+  const sealer = createSealer({
+    db,
+    append: (tenantId, drafts) => writer.append(tenantId, drafts),
+    originOf,
+    isSynthetic: async (tenantId) => synthetic.get(tenantId) ?? (await allTenants(), synthetic.get(tenantId) === true),
+    graceMs: config.sealGraceMs,
+    idleMs: config.sealIdleMs,
+  });
+  new Gauge({
+    name: 'sworn_runs_open',
+    help: 'Runs that are not sealed yet, of all tenants.',
+    registers: [deps.registry],
+    async collect() {
+      let open = 0;
+      for (const id of await allTenants()) open += await inTenant(db, 'writer', id, (tx) => countOpenRuns(tx, id));
+      this.set(open);
+    },
+  });
+  new Gauge({
+    name: 'sworn_signer_findings',
+    help: 'Logs that the signer refuses to sign.',
+    registers: [deps.registry],
+    collect() {
+      this.set(signer.open().length);
+    },
+  });
+
+  async function allTenants(): Promise<string[]> {
+    const rows = await tenants.list();
+    for (const row of rows) synthetic.set(row.tenantId, row.synthetic);
+    return rows.map((row) => row.tenantId);
+  }
+
+  /** Tenants of this round: those written to, and once in a while all of them. */
+  async function due(kind: 'sign' | 'seal'): Promise<Set<string>> {
+    const round = new Set(touched[kind]);
+    touched[kind].clear();
+    if (performance.now() - lastSweep[kind] >= SWEEP_EVERY_MS) {
+      lastSweep[kind] = performance.now();
+      for (const id of await allTenants()) round.add(id);
+    }
+    return round;
+  }
+
+  async function sealRound(): Promise<void> {
+    if (!(await outsideTenants(db, 'writer', (tx) => takeLease(tx, 'sealer', holder, LEASE_MS)))) return;
+    for (const id of await due('seal')) {
+      try {
+        if (await sealer.turn(id)) touched.seal.add(id);
+      } catch (error) {
+        log.error(loggable(error), 'a turn of the sealer failed');
+      }
+    }
+  }
+
+  async function signRound(): Promise<void> {
+    if (!(await outsideTenants(db, 'signer', (tx) => takeLease(tx, 'signer', holder, LEASE_MS)))) return;
+    for (const id of await due('sign')) {
+      try {
+        await signer.signTenant(id);
+      } catch (error) {
+        log.error(loggable(error), 'a round of the signer failed');
+      }
+    }
+  }
+
+  function recordFinding(finding: SignerFinding): void {
+    log.error(
+      { finding: finding.finding, tenant: finding.tenantId, log: finding.log, index: finding.index },
+      'finding',
+    );
+    const leaf = findingLeaf(originOf(finding.tenantId, 'control'), finding, Date.now());
+    recorder
+      .append(finding.tenantId, [leaf])
+      .catch((error: unknown) => log.error(loggable(error), 'a finding could not be recorded'));
+  }
+
+  async function epochRound(): Promise<void> {
+    for (const id of await allTenants()) {
+      const { count, lost } = await deployment.dataKeysFor('recorder').rewrapEpoch(id);
+      if (count > 0 || lost.length > 0)
+        log.warn({ tenant: id, rewrapped: count, lost: lost.length }, 'data keys moved to a new epoch');
+    }
+  }
+
+  /** After a clock jump nothing is sequenced until `control` holds a newer CLOCK_ACCEPTED. */
+  let accepted: number | null = null;
+  async function clockRound(): Promise<void> {
+    const id = deployment.platformTenant;
+    const newest = await inTenant(db, 'reader', id, (tx) => newestControlIndex(tx, id, 'CLOCK_ACCEPTED'));
+    if (accepted !== null && newest > accepted && clock.jumped() !== null) {
+      clock.accept();
+      log.warn({ index: newest }, 'clock jump accepted');
+    }
+    accepted = newest;
+  }
+
+  return {
+    start() {
+      const tell = (message: string) => (error: unknown) => log.error(loggable(error), message);
+      loops.push(
+        startLoop(SEAL_EVERY_MS, sealRound, tell('sealing failed')),
+        startLoop(SIGN_EVERY_MS, signRound, tell('signing failed')),
+        startLoop(EPOCHS_EVERY_MS, epochRound, tell('the turn of the key epochs failed')),
+        startLoop(SIGN_EVERY_MS, clockRound, tell('looking for an accepted clock failed')),
+      );
+    },
+    async missing() {
+      const missing: string[] = [];
+      await outsideTenants(db, 'reader', () => Promise.resolve()).catch(() => missing.push('database'));
+      for (const kind of new Set(signer.open().map((finding) => finding.finding))) missing.push(`signer: ${kind}`);
+      if (clock.jumped() !== null) missing.push('clock: jumped, see sworn clock accept');
+      return missing;
+    },
+    async stop() {
+      await Promise.all(loops.map((loop) => loop.stop()));
+      lastSweep.sign = 0;
+      await signRound().catch((error: unknown) => log.error(loggable(error), 'the last round of the signer failed'));
+      for (const [role, name] of [
+        ['writer', 'sealer'],
+        ['signer', 'signer'],
+      ] as const) {
+        await outsideTenants(db, role, (tx) => dropLease(tx, name, holder)).catch(() => undefined);
+      }
+      memory.close();
+    },
+  };
+}

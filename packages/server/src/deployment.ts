@@ -1,0 +1,292 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodeLeaf, hex, hmacSha256, token, utf8 } from '@sworn/evidence';
+import type { AccessRecordDeps } from './access/accessRecord.js';
+import { createKeys, type Keys, timestamp } from './access/keys.js';
+import { createTenants, type Tenants } from './access/tenants.js';
+import type { Config } from './config.js';
+import { findRunning } from './embedded/beside.js';
+import { type EmbeddedCluster, startEmbedded } from './embedded/cluster.js';
+import { sealBody } from './record/body.js';
+import { type ClockGuard, createClockGuard } from './record/clockGuard.js';
+import { createDataKeys, type DataKeys, dayScope } from './record/dataKeys.js';
+import type { Appended, LeafDraft } from './record/draft.js';
+import { KeyRefused } from './record/keyFile.js';
+import { type KeyStore, openKeyStore } from './record/keyStore.js';
+import { originOf } from './record/origin.js';
+import { ownEventKey, ownLeaf } from './record/ownLeaf.js';
+import { createSequencer, type Sequencer } from './record/sequencer.js';
+import { type DatabaseAddress, type Login, parseDatabaseUrl } from './store/address.js';
+import { type Database, inTenant, openDatabase, type Role } from './store/database.js';
+import { settleDeployment } from './store/deployment.js';
+import { migrate } from './store/migrate.js';
+import { readControlLeaf } from './store/tenant.js';
+
+/** A deployment, open: its database, keys and Sworn's own logs. What the server is built on, and what the commands work with. */
+export interface Deployment {
+  readonly id: string;
+  readonly platformTenant: string;
+  readonly db: Database;
+  readonly keyStore: KeyStore;
+  readonly clock: ClockGuard;
+  readonly signerDir: string;
+  /** Origin of a log by its stored name. */
+  readonly originOf: (tenantId: string, log: string) => string;
+  /** Sequencer of the recorder's role: `access`, `control`, the platform's `system`. */
+  readonly recorder: Sequencer;
+  readonly tenants: Tenants;
+  readonly keys: Keys;
+  /** What preparing an access record needs. */
+  readonly accessRecords: AccessRecordDeps;
+  /** Data keys as one role may use them. */
+  readonly dataKeysFor: (role: 'writer' | 'recorder' | 'reader') => DataKeys;
+  /** Null: not embedded. */
+  readonly embedded: { readonly address: DatabaseAddress; readonly superuser: Login; readonly owner: Login } | null;
+  /** Calls back when the embedded PostgreSQL of this process ends unasked. */
+  onDatabaseEnd(callback: (reason: string) => void): void;
+  close(): Promise<void>;
+}
+
+/** How to open it: `start` the embedded database (the server), or work `beside` whoever runs it, starting it for the time being when nobody does. */
+export interface OpenOptions {
+  readonly database: 'start' | 'beside';
+  readonly onCommit?: (tenantId: string, logs: readonly string[]) => void;
+  /** Lines of the embedded PostgreSQL. */
+  readonly databaseLog?: (line: string) => void;
+}
+
+/** Opens a deployment, making on first use what is missing: id, keys, database, roles, schema, platform tenant. */
+export async function openDeployment(config: Config, options: OpenOptions): Promise<Deployment> {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const id = deploymentId(config.dataDir);
+  const keyDir = config.keyDir ?? join(config.stateDir, id, 'keys');
+  const keyStore = await openKeyStore({ keyDir, dataDir: config.dataDir, now: Date.now });
+  const passwordOf = (role: Role): string => rolePassword(keyStore, role);
+  const cluster = await reachDatabase(config, keyDir, options);
+  let db: Database | null = null;
+  try {
+    await migrate({ address: cluster.address, admin: cluster.admin, rolePrefix: config.rolePrefix, passwordOf });
+    db = openDatabase({ address: cluster.address, rolePrefix: config.rolePrefix, passwordOf });
+    return await assemble({ config, id, keyStore, db, cluster, options });
+  } catch (error) {
+    await db?.close();
+    await cluster.stop();
+    throw error;
+  }
+}
+
+/** Brings the schema up to date and nothing else. @returns names of the files applied now. */
+export async function migrateDeployment(config: Config): Promise<readonly string[]> {
+  const keyDir = config.keyDir ?? join(config.stateDir, deploymentId(config.dataDir), 'keys');
+  const keyStore = await openKeyStore({ keyDir, dataDir: config.dataDir, now: Date.now });
+  const cluster = await reachDatabase(config, keyDir, { database: 'beside' });
+  try {
+    const passwordOf = (role: Role): string => rolePassword(keyStore, role);
+    return await migrate({ address: cluster.address, admin: cluster.admin, rolePrefix: config.rolePrefix, passwordOf });
+  } finally {
+    await cluster.stop();
+  }
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly id: string;
+  readonly keyStore: KeyStore;
+  readonly db: Database;
+  readonly cluster: Reached;
+  readonly options: OpenOptions;
+}
+
+async function assemble({ config, id, keyStore, db, cluster, options }: Parts): Promise<Deployment> {
+  const settled = await settleDeployment(db, { id, platformTenant: randomUUID() });
+  if (settled.id !== id) {
+    throw new Error(
+      `the database belongs to deployment ${settled.id}, the data directory to ${id}: set SWORN_DATA_DIR or SWORN_DATABASE_URL right`,
+    );
+  }
+  const origin = (tenantId: string, log: string): string => originOf(id, tenantId, log);
+  const clock = createClockGuard(() => performance.now());
+  const recorder = createSequencer({
+    db,
+    role: 'recorder',
+    recorderKey: keyStore.deployment.recorder,
+    originOf: origin,
+    clock,
+    onCommit: options.onCommit ?? (() => undefined),
+  });
+  const append = (tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]> =>
+    recorder.append(tenantId, drafts);
+  const directory = { db, append, originOf: origin, pepper: keyStore.deployment.apiKeyPepper, now: Date.now };
+  const announceKeys = (tenantId: string) => announceTenantKeys({ keyStore, append, originOf: origin }, tenantId);
+  const tenants = createTenants({ ...directory, createTenantKeys: (tenantId) => keyStore.createTenant(tenantId) });
+  const dataKeysFor = rememberByRole((role: 'writer' | 'recorder' | 'reader') =>
+    createDataKeys({ db, keyStore, role, now: Date.now }),
+  );
+
+  const deployment: Deployment = {
+    id,
+    platformTenant: settled.platformTenant,
+    db,
+    keyStore,
+    clock,
+    signerDir: config.signerState ?? join(config.stateDir, id, 'signer'),
+    originOf: origin,
+    recorder,
+    tenants: {
+      ...tenants,
+      async create(request) {
+        const tenantId = await tenants.create(request);
+        await announceKeys(tenantId);
+        return tenantId;
+      },
+    },
+    keys: createKeys(directory),
+    accessRecords: {
+      originOf: origin,
+      tokenOf: async (tenantId, value) => token((await keyStore.tenant(tenantId)).pseudonym, value),
+      async sealBody(tenantId, { origin: of, eventKey, actorToken, day }, value) {
+        const scope = dayScope('access', actorToken, day);
+        const key = (await dataKeysFor('recorder').forScopes(tenantId, [scope])).get(scope);
+        if (key === undefined) throw new Error('no data key for a scope that was asked for');
+        return { dk: key.id, ...sealBody(key, { origin: of, eventKey, path: 'body' }, value) };
+      },
+    },
+    dataKeysFor,
+    embedded:
+      config.databaseUrl === null
+        ? {
+            address: cluster.address,
+            superuser: cluster.admin,
+            owner: { user: `${config.rolePrefix}_checker`, password: rolePassword(keyStore, 'checker') },
+          }
+        : null,
+    onDatabaseEnd: (callback) => cluster.onExit(callback),
+    async close() {
+      await recorder.close();
+      await db.close();
+      await cluster.stop();
+    },
+  };
+  await keepPlatform(deployment);
+  return deployment;
+}
+
+/**
+ * Makes the platform tenant on first use; afterwards compares the keys with what its `control` log remembers of them.
+ * @throws KeyRefused `wrong_key` when they are others: nothing may be wrapped, authenticated or signed with them.
+ */
+async function keepPlatform({ db, keyStore, platformTenant, tenants }: Deployment): Promise<void> {
+  const eventKey = ownEventKey('KEYS_CHECK', 'deployment');
+  const stored = await inTenant(db, 'reader', platformTenant, (tx) => readControlLeaf(tx, platformTenant, eventKey));
+  if (stored === null) {
+    await tenants.create({ name: 'platform', platformId: platformTenant });
+    return;
+  }
+  const expected = decodeLeaf(stored.leaf).fields.checks;
+  const found = await keyStore.checkValues(null);
+  if (JSON.stringify(expected) !== JSON.stringify(Object.fromEntries(Object.entries(found).sort()))) {
+    throw new KeyRefused(
+      'wrong_key',
+      'the key directory holds other keys than this database was made with: restore the right one from your backup',
+    );
+  }
+}
+
+interface Announcing {
+  readonly keyStore: KeyStore;
+  readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
+  readonly originOf: (tenantId: string, log: string) => string;
+}
+
+/** Records in the tenant's `control` which signing key its checkpoints carry, and the check values of its keys. */
+async function announceTenantKeys({ keyStore, append, originOf: of }: Announcing, tenantId: string): Promise<void> {
+  const at = timestamp(Date.now());
+  const publicKey = hex(keyStore.noteSigner.publicKey);
+  const origin = of(tenantId, 'control');
+  const control = (kind: string, subject: string, fields: LeafFieldsOf) =>
+    ownLeaf({
+      topic: 'control',
+      origin,
+      kind,
+      identity: [subject],
+      occurredAt: at,
+      fields,
+      projection: { table: 'control_records', kind, subject },
+    });
+  await append(tenantId, [
+    control('SIGNING_KEY_ADDED', publicKey, { public_key: publicKey, algorithm: 'ed25519', from_size: 0 }),
+    control('KEYS_CHECK', 'tenant', { checks: await keyStore.checkValues(tenantId) }),
+    control('KEYS_CHECK', 'deployment', { checks: await keyStore.checkValues(null) }),
+  ]);
+}
+
+type LeafFieldsOf = Parameters<typeof ownLeaf>[0]['fields'];
+
+/** A database to migrate and serve, and how to let go of it. */
+interface Reached {
+  readonly address: DatabaseAddress;
+  /** Superuser of the embedded cluster, or whoever the URL names. */
+  readonly admin: Login;
+  stop(): Promise<void>;
+  onExit(callback: (reason: string) => void): void;
+}
+
+async function reachDatabase(config: Config, keyDir: string, options: OpenOptions): Promise<Reached> {
+  const nothing = { stop: () => Promise.resolve(), onExit: () => undefined };
+  if (config.databaseUrl !== null) {
+    const { address, login } = parseDatabaseUrl(config.databaseUrl);
+    return { address, admin: login, ...nothing };
+  }
+  if (options.database === 'beside') {
+    const running = await findRunning(config.dataDir, keyDir);
+    if (running !== null) return { address: running.address, admin: running.superuser, ...nothing };
+  }
+  const cluster: EmbeddedCluster = await startEmbedded({
+    dataDir: config.dataDir,
+    secretsDir: keyDir,
+    log: options.databaseLog ?? (() => undefined),
+  });
+  return {
+    address: cluster.address,
+    admin: cluster.superuser,
+    stop: () => cluster.stop(),
+    onExit: (callback) => cluster.onExit(callback),
+  };
+}
+
+/** `<data dir>/deployment`: made once, whole or not at all, also when two processes start at once. */
+function deploymentId(dataDir: string): string {
+  const file = join(dataDir, 'deployment');
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  if (!existsSync(file)) {
+    const draft = `${file}.${process.pid}`;
+    writeFileSync(draft, `sworn-${randomBytes(8).toString('hex')}\n`, { mode: 0o600 });
+    try {
+      linkSync(draft, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    rmSync(draft);
+    chmodSync(file, 0o600);
+  }
+  const id = readFileSync(file, 'utf8').trim();
+  if (!/^[a-z0-9][a-z0-9.-]{0,62}$/.test(id)) throw new Error(`${file} does not hold a deployment id`);
+  return id;
+}
+
+/** Passwords of roles are derived, so that there is one secret to keep and none to hand out. */
+function rolePassword(keyStore: KeyStore, role: Role): string {
+  return Buffer.from(hmacSha256(keyStore.deployment.databaseSecret, utf8(`sworn.role/1\0${role}`))).toString(
+    'base64url',
+  );
+}
+
+function rememberByRole<R extends string, T>(make: (role: R) => T): (role: R) => T {
+  const made = new Map<R, T>();
+  return (role) => {
+    let one = made.get(role);
+    if (one === undefined) made.set(role, (one = make(role)));
+    return one;
+  };
+}

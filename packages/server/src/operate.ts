@@ -1,0 +1,180 @@
+import { createPublicKey, randomUUID, verify } from 'node:crypto';
+import { parseCheckpoint, parseNote, parseVkey, TOPICS, verifyNote, vkeyOf } from '@sworn/evidence';
+import { createAccessRecorder } from './access/recorder.js';
+import { timestamp } from './access/keys.js';
+import { Refusal } from './access/refusal.js';
+import type { Deployment } from './deployment.js';
+import { leafBytes } from './read/leafBytes.js';
+import { ownLeaf } from './record/ownLeaf.js';
+import { type Advance, openJournal } from './sign/journal.js';
+import { inTenant } from './store/database.js';
+import { readSignableLogs } from './store/signing.js';
+
+/** A log and the key that signs its checkpoints. */
+export interface LogKey {
+  readonly origin: string;
+  /** C2SP vkey line: `<origin>+<key id>+<base64>`. */
+  readonly vkey: string;
+  /** SubjectPublicKeyInfo as PEM, for `openssl`. */
+  readonly pem: string;
+}
+
+/** The exact bytes of a leaf by its record id, its access record written first; null when there is none. `actor` is who runs the command. */
+export async function readLeaf(
+  deployment: Deployment,
+  tenantId: string,
+  recordId: string,
+  actor: string,
+): Promise<Uint8Array | null> {
+  const record = createAccessRecorder({
+    ...deployment.accessRecords,
+    append: (tenant, drafts) => deployment.recorder.append(tenant, drafts),
+  });
+  const found = await leafBytes({ db: deployment.db }, tenantId, recordId).catch((error: unknown) => {
+    if (error instanceof Refusal && error.code === 'not_found') return null;
+    throw error;
+  });
+  await record({
+    kind: 'READ',
+    tenantId,
+    requestId: randomUUID(),
+    endpoint: 'cli:leaf',
+    method: 'CLI',
+    credential: null,
+    permission: null,
+    decision: 'ALLOW',
+    reason: null,
+    status: found === null ? 404 : 200,
+    source: actor,
+    correlationId: null,
+    userAgent: null,
+    query: null,
+    runId: null,
+    filters: { id: recordId },
+    pins: found?.pins ?? [],
+    count: found === null ? 0 : 1,
+    answer: found === null ? null : `sha256:${Buffer.from(found.answer.leafHash).toString('hex')}`,
+    at: timestamp(Date.now()),
+    fold: null,
+  });
+  return found?.answer.leaf ?? null;
+}
+
+/** One entry for each log of the tenant, in the order of the topics. */
+export async function logKeys({ db, keyStore, originOf }: Deployment, tenantId: string): Promise<readonly LogKey[]> {
+  const { publicKey } = keyStore.noteSigner;
+  const pem = ed25519Key(publicKey).export({ format: 'pem', type: 'spki' }).toString();
+  const logs = await inTenant(db, 'signer', tenantId, (tx) => readSignableLogs(tx, tenantId));
+  const rank = (log: string): number => TOPICS.findIndex((topic) => topic === log.split('.')[0]);
+  return logs
+    .map((l) => l.log)
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    .map((log) => ({ origin: originOf(tenantId, log), vkey: vkeyOf(originOf(tenantId, log), publicKey), pem }));
+}
+
+/**
+ * A URL of the embedded database: read-only, as the role of the checks, or the superuser's, which is recorded in the platform's `control`
+ * first. Null when the database is not embedded.
+ */
+export async function databaseUrl(deployment: Deployment, superuser: boolean): Promise<string | null> {
+  const { embedded } = deployment;
+  if (embedded === null) return null;
+  if (superuser) {
+    const id = randomUUID();
+    await deployment.recorder.append(deployment.platformTenant, [
+      ownLeaf({
+        topic: 'control',
+        origin: deployment.originOf(deployment.platformTenant, 'control'),
+        kind: 'SUPERUSER_URL',
+        identity: [id],
+        occurredAt: timestamp(Date.now()),
+        fields: {},
+        projection: { table: 'control_records', kind: 'SUPERUSER_URL', subject: null },
+      }),
+    ]);
+  }
+  const { user, password } = superuser ? embedded.superuser : embedded.owner;
+  const { host, port, database } = embedded.address;
+  return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
+}
+
+/**
+ * After the signer's memory was lost: takes the newest stored checkpoint of every log that the memory does not reach as what was signed last,
+ * if its signature is ours. Recorded in each tenant's `control`. The person who runs it vouches that it is the right one.
+ */
+export async function adoptSigner(
+  deployment: Deployment,
+): Promise<readonly { readonly origin: string; readonly size: number }[]> {
+  const memory = openJournal(deployment.signerDir);
+  const adopted: { origin: string; size: number }[] = [];
+  try {
+    for (const { tenantId } of await deployment.tenants.list()) {
+      const logs = await inTenant(deployment.db, 'signer', tenantId, (tx) => readSignableLogs(tx, tenantId));
+      const steps: (Advance & { readonly log: string })[] = [];
+      for (const { log, checkpointNote } of logs) {
+        if (checkpointNote === null) continue;
+        const origin = deployment.originOf(tenantId, log);
+        if (!isOurs(deployment, origin, checkpointNote))
+          throw new RangeError(`the newest checkpoint of ${origin} does not carry our signature: nothing was adopted`);
+        const { size, root } = parseCheckpoint(checkpointNote);
+        const from = memory.load(origin);
+        if ((from?.size ?? 0) < size) steps.push({ origin, log, from, to: { size, root } });
+      }
+      if (steps.length === 0) continue;
+      await deployment.recorder.append(
+        tenantId,
+        steps.map(({ origin, log, to }) =>
+          ownLeaf({
+            topic: 'control',
+            origin: deployment.originOf(tenantId, 'control'),
+            kind: 'SIGNER_ADOPTED',
+            identity: [origin, String(to.size), randomUUID()],
+            occurredAt: timestamp(Date.now()),
+            fields: { of_log: log, size: to.size, root: Buffer.from(to.root).toString('hex') },
+            projection: { table: 'control_records', kind: 'SIGNER_ADOPTED', subject: origin },
+          }),
+        ),
+      );
+      memory.advance(steps);
+      adopted.push(...steps.map(({ origin, to }) => ({ origin, size: to.size })));
+    }
+  } finally {
+    memory.close();
+  }
+  return adopted;
+}
+
+/** Accepts the database's clock after a jump, recorded in the platform's `control`; a running server goes on within a second. */
+export async function acceptClock(deployment: Deployment): Promise<void> {
+  const at = timestamp(Date.now());
+  await deployment.recorder.append(deployment.platformTenant, [
+    ownLeaf({
+      topic: 'control',
+      origin: deployment.originOf(deployment.platformTenant, 'control'),
+      kind: 'CLOCK_ACCEPTED',
+      identity: [randomUUID()],
+      occurredAt: at,
+      fields: { clock: at },
+      projection: { table: 'control_records', kind: 'CLOCK_ACCEPTED', subject: null },
+    }),
+  ]);
+}
+
+function isOurs({ keyStore }: Deployment, origin: string, note: string): boolean {
+  const key = parseVkey(vkeyOf(origin, keyStore.noteSigner.publicKey));
+  return (
+    parseCheckpoint(note).origin === origin &&
+    verifyNote(parseNote(note), key, (publicKey, message, signature) =>
+      verify(null, message, ed25519Key(publicKey), signature),
+    )
+  );
+}
+
+/** A raw 32-byte Ed25519 key as Node's; the prefix is RFC 8410's SubjectPublicKeyInfo. */
+function ed25519Key(raw: Uint8Array): ReturnType<typeof createPublicKey> {
+  return createPublicKey({
+    key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]),
+    format: 'der',
+    type: 'spki',
+  });
+}
