@@ -9,7 +9,8 @@ interface OracleType {
   toObject(message: unknown, options: object): unknown;
 }
 
-const root = createRequire(import.meta.url)('@opentelemetry/otlp-transformer/build/src/generated/root.js') as {
+const require = createRequire(import.meta.url);
+const root = require('@opentelemetry/otlp-transformer/build/src/generated/root.js') as {
   opentelemetry: {
     proto: { collector: { trace: { v1: Record<string, OracleType> } }; trace: { v1: Record<string, OracleType> } };
   };
@@ -30,6 +31,37 @@ export function oracleSpan(bytes: Uint8Array): unknown {
 
 export function oracleResponse(bytes: Uint8Array): unknown {
   return otlpJson(Response, bytes);
+}
+
+/** protobufjs itself, the one that the generated code runs on: reads google.rpc.Status from its published definition. */
+const protobufjs = createRequire(require.resolve('@opentelemetry/otlp-transformer'))('protobufjs') as {
+  parse(proto: string): { root: { lookupType(name: string): OracleType } };
+};
+const rpc = protobufjs.parse(`
+  syntax = "proto3";
+  package google.rpc;
+  message Any { string type_url = 1; bytes value = 2; }
+  message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
+  message BadRequest { message FieldViolation { string field = 1; string description = 2; } repeated FieldViolation field_violations = 1; }
+`).root;
+
+/** A google.rpc.Status, and what its BadRequest details say. */
+export function oracleStatus(bytes: Uint8Array): { code: number; message: string; violations: unknown[] } {
+  const status = rpc.lookupType('google.rpc.Status').decode(bytes) as {
+    code: number;
+    message: string;
+    details: { typeUrl: string; value: Uint8Array }[];
+  };
+  const BadRequest = rpc.lookupType('google.rpc.BadRequest');
+  const details = status.details.filter(({ typeUrl }) => typeUrl === 'type.googleapis.com/google.rpc.BadRequest');
+  const decoded = details.map(
+    ({ value }) => BadRequest.toObject(BadRequest.decode(value), {}) as { fieldViolations: unknown[] },
+  );
+  return {
+    code: status.code,
+    message: status.message,
+    violations: decoded.flatMap(({ fieldViolations }) => fieldViolations),
+  };
 }
 
 /** OTLP/JSON encoded by the oracle as protobuf. */

@@ -36,13 +36,14 @@ export class Admission {
     let open = true;
     return {
       growTo: (bytes) => {
+        if (!open) return false;
         const more = bytes - reserved;
         if (more <= 0) return true;
         const alone = tenant.bytes === reserved;
         const withinShare = tenant.bytes + more <= this.#limits.tenantBytes || alone;
         // Alone in the whole process a request is always taken, so that none can be refused for ever.
         const withinProcess = this.#bytes + more <= this.#limits.processBytes || this.#bytes === reserved;
-        if (!open || !withinShare || !withinProcess) return false;
+        if (!withinShare || !withinProcess) return false;
         reserved += more;
         tenant.bytes += more;
         this.#bytes += more;
