@@ -1,4 +1,4 @@
-import type { Config } from '@sworn/server';
+import type { Config, RunningApp } from '@sworn/server';
 import type { Terminal } from './terminal.js';
 
 /** A tenant as lists show it. */
@@ -40,7 +40,6 @@ export interface LogKey {
  * change goes through the same sequencer code, and heads are locked in the database.
  */
 export interface Deployment {
-  readonly id: string;
   createTenant(request: { readonly name: string; readonly synthetic: boolean }): Promise<string>;
   listTenants(): Promise<readonly TenantView[]>;
   issueKey(request: {
@@ -63,6 +62,8 @@ export interface Deployment {
   databaseUrl(options: { readonly superuser: boolean }): Promise<string | null>;
   /** Takes the newest checkpoints as the signer's memory; recorded in `control`. */
   adoptSigner(): Promise<readonly { readonly origin: string; readonly size: number }[]>;
+  /** Says that a clock that jumped is right; recorded in `control`. */
+  acceptClock(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -70,18 +71,6 @@ export interface Deployment {
 export interface Addresses {
   readonly http: string;
   readonly otlpHttp: string;
-}
-
-/** A server in this process. */
-export interface RunningApp {
-  readonly addresses: Addresses;
-  readonly deploymentId: string;
-  /** `SHA256:<base64>` of the public signing key. */
-  readonly keyFingerprint: string;
-  /** Rejects when it cannot go on; never resolves. */
-  readonly failed: Promise<never>;
-  /** Commits everything accepted, then stops. */
-  stop(): Promise<void>;
 }
 
 /** What every command is given. */

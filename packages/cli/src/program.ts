@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { clockAccept } from './commands/clockAccept.js';
 import { dbUrl } from './commands/dbUrl.js';
 import { demo } from './commands/demo.js';
 import { keyCreate } from './commands/keyCreate.js';
@@ -69,6 +70,7 @@ Exit codes:
   sworn.addCommand(leaf(context));
   sworn.addCommand(group('log', "a tenant's logs", [logKey(context)]));
   sworn.addCommand(group('signer', 'the signer', [signerAdopt(context)]));
+  sworn.addCommand(group('clock', 'the clock', [clockAccept(context)]));
   sworn.addCommand(version(context));
   harden(sworn, context);
   return sworn;

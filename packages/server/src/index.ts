@@ -8,3 +8,7 @@ export { type OtlpJson, type OtlpObject, tracesToJson } from './otlp/jsonOut.js'
 export { type RunningApp, startApp } from './app.js';
 export { type Deployment, migrateDeployment, type OpenOptions, openDeployment } from './deployment.js';
 export { acceptClock, adoptSigner, databaseUrl, type LogKey, logKeys, readLeaf } from './operate.js';
+export { Refusal } from './access/refusal.js';
+export { DirectoryInUse } from './embedded/cluster.js';
+export { KeyRefused } from './record/keyFile.js';
+export { StoreFailure } from './store/failure.js';

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { runDemo } from '../demo/run.js';
-import type { CommandContext, RunningApp } from '../deployment.js';
+import type { RunningApp } from '@sworn/server';
+import type { CommandContext } from '../deployment.js';
 import { withPortHolder } from '../portHolder.js';
 
 /** `sworn serve`: the server in the foreground, until a signal or until it cannot go on. */
