@@ -1,4 +1,4 @@
-import { base64, concat, equalBytes, unbase64, utf8 } from './bytes.js';
+import { base64, concat, equalBytes, hex, unbase64, utf8 } from './bytes.js';
 import { Malformed } from './malformed.js';
 import { isKeyName, noteKeyId, type Vkey } from './vkey.js';
 
@@ -44,6 +44,7 @@ export type VerifyEd25519 = (publicKey: Uint8Array, message: Uint8Array, signatu
  */
 export function formatNote(text: string, signers: readonly NoteSigner[]): string {
   checkNoteText(text);
+  if (signers.length === 0) throw new Malformed('note', 'nobody signs');
   const message = utf8(text);
   return `${text}\n${signers.map((signer) => signatureLine(signer, message)).join('')}`;
 }
@@ -66,7 +67,11 @@ export function parseNote(note: string): Note {
   checkNoteText(text);
   const lines = note.slice(border + 2, -1).split('\n');
   if (lines.length > MAX_SIGNATURES) throw new Malformed('note', `${lines.length} signatures`);
-  return { text, signatures: lines.map(parseSignature) };
+  const signatures = lines.map(parseSignature);
+  // C2SP leaves open what two lines of one key mean: readers could differ about which of them counts.
+  if (new Set(signatures.map(keyOf)).size !== signatures.length)
+    throw new Malformed('note', 'two signatures of one key');
+  return { text, signatures };
 }
 
 function parseSignature(line: string): NoteSignature {
@@ -76,6 +81,10 @@ function parseSignature(line: string): NoteSignature {
   const bytes = signatureBytes(encoded);
   if (bytes.length <= KEY_ID_BYTES) throw new Malformed('note', 'an empty signature');
   return { name, keyId: bytes.slice(0, KEY_ID_BYTES), signature: bytes.slice(KEY_ID_BYTES) };
+}
+
+function keyOf({ name, keyId }: NoteSignature): string {
+  return `${name} ${hex(keyId)}`;
 }
 
 function signatureBytes(encoded: string): Uint8Array {
@@ -91,7 +100,7 @@ function isNoteKeyName(name: string): boolean {
   return !/[\s\p{White_Space}\p{Cc}\p{Cs}+]/u.test(name);
 }
 
-/** The Ed25519 signature that claims to be by this key; null when none does. Several lines of one key: the first, as in Go's reader. */
+/** The Ed25519 signature that claims to be by this key; null when none does. */
 export function signatureBy(note: Note, key: Vkey): Uint8Array | null {
   const mine = note.signatures.find(({ name, keyId }) => name === key.name && equalBytes(keyId, key.keyId));
   return mine?.signature.length === ED25519_SIGNATURE_BYTES ? mine.signature : null;
@@ -105,6 +114,5 @@ export function verifyNote(note: Note, key: Vkey, verify: VerifyEd25519): boolea
 
 function checkNoteText(text: string): void {
   if (!text.endsWith('\n')) throw new Malformed('note', 'the text of a note ends in a newline');
-  if (/[\u0000-\u0009\u000b-\u001f\u007f\p{Cs}]/u.test(text))
-    throw new Malformed('note', 'a control character in a note');
+  if (/[\u0000-\u0009\u000b-\u001f\p{Cs}]/u.test(text)) throw new Malformed('note', 'a control character in a note');
 }
