@@ -14,7 +14,7 @@ import { answerEncoding, badRequest, encodingOf, RefusedRequest, retryLater, too
 import { boundToServices } from './serviceBinding.js';
 
 /** Largest body, as sent and inflated: what the OTLP specification recommends. */
-export const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
+const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 /** A client has this long for its headers, and for a whole request: longer is a slow loris, not a slow network. */
 const HEADERS_TIMEOUT_MS = 10_000;

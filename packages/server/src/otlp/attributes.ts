@@ -66,7 +66,7 @@ function readKeyValue(bytes: Uint8Array): { key: string; value: Uint8Array } {
 }
 
 /** Decodes an AnyValue. The last member on the wire counts; the same message member again is merged into it. */
-export function readAnyValue(bytes: Uint8Array): AttributeValue {
+function readAnyValue(bytes: Uint8Array): AttributeValue {
   let scalar: AttributeValue = null;
   let member = '';
   let parts: Uint8Array[] = [];

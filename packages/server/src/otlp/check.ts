@@ -22,7 +22,7 @@ export interface Walk {
  * Checks everything of a message that the schema knows, up to `end`: framing, UTF-8 of strings, nesting.
  * Leaves the reader at `end`. Throws RefusedPart, or RangeError or Error from the reader at a broken varint.
  */
-export function checkMessage(walk: Walk, end: number, schema: MessageSchema, nesting: number): void {
+function checkMessage(walk: Walk, end: number, schema: MessageSchema, nesting: number): void {
   const { reader } = walk;
   if (nesting > MAX_NESTING) throw new RefusedPart(`nested deeper than ${MAX_NESTING} messages`);
   while (reader.pos < end) {

@@ -1,7 +1,7 @@
 import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import { text } from './attributes.js';
 import { exact, mergedMessage, readElements } from './read.js';
-import { type MessageSchema, MESSAGES, type ScalarField } from './schema.js';
+import { type MessageSchema, MESSAGES, type ScalarField, type ScalarType } from './schema.js';
 
 /** OTLP/JSON as plain data, ready for `JSON.stringify`: 64-bit integers are strings, so is every double JSON has no literal for. */
 export type OtlpJson = string | number | boolean | OtlpJson[] | { [name: string]: OtlpJson };
@@ -57,27 +57,23 @@ function messageToJson(bytes: Uint8Array, schema: MessageSchema): OtlpObject {
   return Object.fromEntries(members);
 }
 
+/** How each type stands in OTLP/JSON; `end` is where a LEN value ends. */
+const SCALARS: Readonly<
+  Record<Exclude<ScalarType, 'bytes'>, (reader: BinaryReader, bytes: Uint8Array, end: number) => OtlpJson>
+> = {
+  string: (reader, bytes, end) => text(bytes, reader, end),
+  int64: (reader) => exact(reader.int64()).toString(),
+  fixed64: (reader) => exact(reader.fixed64()).toString(),
+  fixed32: (reader) => reader.fixed32(),
+  uint32: (reader) => reader.uint32(),
+  enum: (reader) => reader.int32(),
+  double: (reader) => doubleToJson(reader.double()),
+  bool: (reader) => reader.bool(),
+};
+
 function scalarToJson(field: ScalarField, bytes: Uint8Array, reader: BinaryReader, end: number): OtlpJson {
-  switch (field.type) {
-    case 'string':
-      return text(bytes, reader, end);
-    case 'bytes':
-      return Buffer.from(bytes.subarray(reader.pos, end)).toString(field.hexId ? 'hex' : 'base64');
-    case 'int64':
-      return exact(reader.int64()).toString();
-    case 'fixed64':
-      return exact(reader.fixed64()).toString();
-    case 'fixed32':
-      return reader.fixed32();
-    case 'uint32':
-      return reader.uint32();
-    case 'enum':
-      return reader.int32();
-    case 'double':
-      return doubleToJson(reader.double());
-    case 'bool':
-      return reader.bool();
-  }
+  if (field.type !== 'bytes') return SCALARS[field.type](reader, bytes, end);
+  return Buffer.from(bytes.subarray(reader.pos, end)).toString(field.hexId ? 'hex' : 'base64');
 }
 
 /** `JSON.stringify` writes null for what is not finite and loses the sign of zero; proto3 JSON takes strings for both. */

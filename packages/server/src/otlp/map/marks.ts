@@ -1,17 +1,13 @@
 import type { SpanView } from '../span.js';
 import type { Sources } from './source.js';
-import { FAILED_VALUES, FAILURE_PATTERNS } from './tables.js';
-
-/** What a span says of how it ended beyond its status code; kept in the STEP leaf, since the words it comes from are not. */
-export type Mark = 'failed' | 'interrupt' | 'tripwire' | 'denied' | 'cancelled' | 'timeout' | 'budget' | 'rate_limited';
+import { FAILED_VALUES, FAILURE_PATTERNS, type Mark } from './tables.js';
 
 /** The marks of a span (OTLP.md 2.5, rule 2; 4.2), in a fixed order. */
 export function marksOf(span: SpanView, sources: Sources, kind: string): Mark[] {
   const marks: Mark[] = [];
   const error = span.status.code === 2;
   const message = error ? span.status.message.slice(0, MAX_MESSAGE_LENGTH) : '';
-  if (FAILED_VALUES.some(([source, value]) => String(sources.value(source) ?? '').toLowerCase() === value))
-    marks.push('failed');
+  if (FAILED_VALUES.some(([source, value]) => sources.word(source) === value)) marks.push('failed');
   if (isInterrupt(message)) return [...marks, 'interrupt'];
   if (isTripwire(span, sources, message)) marks.push('tripwire');
   if (kind === 'TOOL' && message.startsWith(NOT_APPROVED)) marks.push('denied');
@@ -49,7 +45,7 @@ function isInterrupt(message: string): boolean {
 }
 
 function isTripwire(span: SpanView, sources: Sources, message: string): boolean {
-  if (/TripwireTriggered\b/.test(message) || /TripwireTriggered$/.test(exceptionType(span) ?? '')) return true;
+  if (/TripwireTriggered\b/.test(message) || (exceptionType(span) ?? '').endsWith('TripwireTriggered')) return true;
   const triggered = sources.value('guardrail.triggered');
   if (triggered === true || triggered === 'true') return true;
   return sources.value(['mastra.agent_run.output', 'tripwire']) !== undefined;

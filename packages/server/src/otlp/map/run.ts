@@ -1,5 +1,5 @@
 import { haveBearingDescendant, parentsOf } from './forest.js';
-import type { Mark } from './marks.js';
+import type { Mark } from './tables.js';
 
 /** What the token roll-up asks of a step. */
 export interface CountedStep {

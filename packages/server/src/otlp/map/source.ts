@@ -31,6 +31,12 @@ export class Sources {
     return typeof value === 'string' && value !== '' ? value : null;
   }
 
+  /** A string or boolean in lower case, as vendors write their enumerations; null for anything else. */
+  word(source: Source): string | null {
+    const value = this.value(source);
+    return typeof value === 'string' || typeof value === 'boolean' ? String(value).toLowerCase() : null;
+  }
+
   /** A whole number from 0 to 2^53 − 1, also out of a double, a string or JSON. */
   count(source: Source): number | null {
     const value = this.number(source);

@@ -1,5 +1,5 @@
 import type { ResourceView, SpanView } from '../span.js';
-import { exceptionType, type Mark, marksOf } from './marks.js';
+import { exceptionType, marksOf } from './marks.js';
 import { nameShaped } from './name.js';
 import { type Source, Sources } from './source.js';
 import * as tables from './tables.js';
@@ -26,7 +26,7 @@ export interface StepFields extends TokenFields {
   readonly remote_parent?: boolean;
   readonly step_kind: tables.StepKind;
   readonly status: 'UNSET' | 'OK' | 'ERROR';
-  readonly marks?: readonly Mark[];
+  readonly marks?: readonly tables.Mark[];
   /** Nanoseconds since 1970, decimal. */
   readonly started_ns: string;
   readonly ended_ns: string;

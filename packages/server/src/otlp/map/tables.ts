@@ -1,4 +1,3 @@
-import type { Mark } from './marks.js';
 import type { Source } from './source.js';
 
 /**
@@ -20,6 +19,9 @@ export type StepKind =
   | 'CHAIN'
   | 'INFRA'
   | 'OTHER';
+
+/** What a span says of how it ended beyond its status code; kept in the STEP leaf, since the words it comes from are not. */
+export type Mark = 'failed' | 'interrupt' | 'tripwire' | 'denied' | 'cancelled' | 'timeout' | 'budget' | 'rate_limited';
 
 /** Attributes that name a span's kind, and what their values (lower-case) mean. A value that is not here says nothing. */
 export const KINDS: readonly (readonly [source: Source, meanings: ReadonlyMap<string, StepKind>])[] = [
