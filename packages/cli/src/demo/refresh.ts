@@ -9,9 +9,11 @@ export interface Renewal {
   readonly shiftNs: bigint;
 }
 
-/** The trace ids of a request, and its last end. */
+/** The traces of a request, and its last end. */
 export interface Extent {
   readonly traceIds: ReadonlySet<string>;
+  /** Those of them whose root span is here: the others are sealed only after minutes of silence. */
+  readonly rooted: ReadonlySet<string>;
   /** Unix nanoseconds; 0 when no span ends. */
   readonly endNs: bigint;
 }
@@ -29,16 +31,24 @@ export function renew(request: OtlpObject, renewal: Renewal): OtlpObject {
 
 /** What a request spans. */
 export function extentOf(request: OtlpObject): Extent {
-  const traceIds = new Set<string>();
-  let endNs = 0n;
-  const visit = (name: string, value: OtlpJson): void => {
-    if (name === 'traceId' && typeof value === 'string') traceIds.add(value.toLowerCase());
-    else if (name === 'endTimeUnixNano' && BigInt(value as string) > endNs) endNs = BigInt(value as string);
-    else if (Array.isArray(value)) for (const item of value) visit('', item);
-    else if (typeof value === 'object') for (const [member, inner] of Object.entries(value)) visit(member, inner);
+  const spans = spansOf(request);
+  const traceOf = (span: OtlpObject): string => String(span.traceId).toLowerCase();
+  const isRoot = ({ parentSpanId }: OtlpObject): boolean => parentSpanId === undefined || parentSpanId === '';
+  return {
+    traceIds: new Set(spans.map(traceOf)),
+    rooted: new Set(spans.filter(isRoot).map(traceOf)),
+    endNs: spans.map((span) => BigInt(String(span.endTimeUnixNano ?? 0))).reduce((a, b) => (a > b ? a : b), 0n),
   };
-  visit('', request);
-  return { traceIds, endNs };
+}
+
+function spansOf(request: OtlpObject): OtlpObject[] {
+  return listOf(request.resourceSpans)
+    .flatMap((resource) => listOf(resource.scopeSpans))
+    .flatMap((scope) => listOf(scope.spans));
+}
+
+function listOf(value: OtlpJson | undefined): OtlpObject[] {
+  return Array.isArray(value) ? (value as OtlpObject[]) : [];
 }
 
 function renewMember(name: string, value: OtlpJson, renewal: Renewal): OtlpJson {
