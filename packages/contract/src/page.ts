@@ -11,12 +11,12 @@ export const MAX_LONG_BYTES = 8 << 20;
 
 /** A time as filters take it: RFC 3339 UTC, up to six fractional digits, or a bare date. */
 const TimeFilter = Type.String({
-  pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6})?Z)?$',
+  pattern: '^(?!0000)\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6})?Z)?$',
   description: 'RFC 3339 UTC, or a date. Intervals are half open: after ≤ t < before.',
 });
 
 /** A value to compare with: the same text, no pattern. */
-export const TextFilter = Type.String({ minLength: 1, maxLength: 256 });
+export const TextFilter = Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f]{1,256}$' });
 
 const Cursor = Type.String({
   pattern: '^[A-Za-z0-9_-]{16,2048}$',

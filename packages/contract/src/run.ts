@@ -96,9 +96,7 @@ export const RunListQuery = Type.Object(
     conversation_id: Type.Optional(TextFilter),
     correlation_id: Type.Optional(TextFilter),
     agent_id: Type.Optional(TextFilter),
-    human_actor_id: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 256, description: 'The value, or its token (tok_…).' }),
-    ),
+    human_actor_id: Type.Optional({ ...TextFilter, description: 'The value, or its token (tok_…).' }),
     provider: Type.Optional(TextFilter),
     model: Type.Optional(TextFilter),
     tool: Type.Optional(TextFilter),

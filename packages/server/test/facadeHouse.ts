@@ -137,7 +137,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
     recorderKey: keyStore.deployment.recorder,
     originOf,
     onFinding: (finding) => logged.push(JSON.stringify(finding)),
-    onSigned: () => undefined,
+    holdsLease: () => Promise.resolve(true),
   });
   return {
     database,

@@ -37,8 +37,8 @@ export function sendProblem(reply: FastifyReply, refusal: Refusal): FastifyReply
   if (refusal.status === 405) reply.header('allow', 'GET, HEAD');
   if (refusal.retryAfter !== null) reply.header('retry-after', String(refusal.retryAfter));
   reply.header('cache-control', 'no-store').code(refusal.status).type('application/problem+json');
-  // A string is sent as it is: a problem never depends on the serialiser of the route that failed.
-  return reply.send(JSON.stringify(problemOf(refusal, reply.request.id)));
+  // Bytes are sent as they are: a problem never depends on the serialiser of the route that failed.
+  return reply.send(Buffer.from(JSON.stringify(problemOf(refusal, reply.request.id)), 'utf8'));
 }
 
 /** What a log may hold of an error: names and codes, no message of any value. */

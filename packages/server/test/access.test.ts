@@ -1,0 +1,308 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { apiKeyMac, formatApiKey, makeApiKey, parseApiKey } from '../src/access/apiKey.js';
+import { presentedCredential } from '../src/access/presented.js';
+import { inTenant } from '../src/store/database.js';
+import { insertApiKey } from '../src/store/apiKey.js';
+import { accessRecords, get } from './facadeClient.js';
+import { buildHouse, type House } from './facadeHouse.js';
+import { agentRun, newTrace } from './facadeSpans.js';
+
+const LIST = '/api/v1/logs/llm-runs';
+const HALF_A_YEAR_MS = 180 * 86_400_000;
+let house: House;
+let tenant: string;
+let reader: string;
+const runId = newTrace();
+
+beforeAll(async () => {
+  house = await buildHouse();
+  tenant = await house.tenants.create({ name: 'acme' });
+  reader = (await house.keys.issue({ tenantId: tenant, role: 'reader' })).key;
+  await house.ingest(tenant, agentRun(runId));
+  await house.seal(tenant);
+  await house.sign(tenant);
+});
+afterAll(() => house.close());
+
+const codeOf = async (key: string): Promise<string | null> => (await get(house, LIST, key)).json.code ?? null;
+
+describe('an API key', () => {
+  it('is what its text says, and nothing else is one', () => {
+    fc.assert(
+      fc.property(fc.uuid(), (tenantId) => {
+        const key = makeApiKey(tenantId);
+        expect(parseApiKey(formatApiKey(key))).toEqual(key);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        expect(parseApiKey(text)).toBeNull();
+        expect(parseApiKey(`${formatApiKey(makeApiKey(randomUUID()))}${text || 'x'}`)).toBeNull();
+      }),
+    );
+  });
+
+  it('is stored as a MAC under a pepper, never as its text', async () => {
+    const { key, keyId } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    const secret = parseApiKey(key)?.secret ?? '';
+    const rows = await house.database.admin<{ all: string }>(
+      `select string_agg(k::text, '') as all from sworn.api_key k`,
+    );
+    const leaves = await house.database.admin<{ all: string }>(
+      `select string_agg(convert_from(leaf, 'UTF8'), '') as all from sworn.leaf where log = 'control'`,
+    );
+    expect(rows[0]?.all).not.toContain(secret);
+    expect(leaves[0]?.all).not.toContain(secret);
+    expect(leaves[0]?.all).toContain(keyId);
+  });
+
+  it('of another secret, another tenant or another pepper opens nothing', async () => {
+    const other = await house.tenants.create({ name: 'other' });
+    const secret = parseApiKey(reader)?.secret ?? '';
+    expect(await codeOf(formatApiKey(makeApiKey(tenant)))).toBe('not_authenticated');
+    expect(await codeOf(formatApiKey({ tenantId: other, secret }))).toBe('not_authenticated');
+    expect(await codeOf(formatApiKey({ tenantId: randomUUID(), secret }))).toBe('not_authenticated');
+  });
+
+  it('is dead when it expires, also while it is remembered', async () => {
+    const { key } = await house.keys.issue({ tenantId: tenant, role: 'reader', livesMs: 60_000 });
+    expect(await codeOf(key)).toBeNull();
+    house.advance(60_001);
+    expect(await codeOf(key)).toBe('credential_expired');
+  });
+
+  it('is dead within five seconds of its revocation', async () => {
+    const { key, keyId } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    expect(await codeOf(key)).toBeNull();
+    expect(await house.keys.revoke(tenant, keyId)).toBe(true);
+    house.advance(5_000);
+    expect(await codeOf(key)).toBe('not_authenticated');
+  });
+
+  it('stays dead when the database’s owner takes the revocation back', async () => {
+    const { key, keyId } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    await house.keys.revoke(tenant, keyId);
+    await asOwner(`update sworn.api_key set revoked_at = null where key_id = '${keyId}'`);
+    expect(await codeOf(key)).toBe('not_authenticated');
+  });
+
+  it('counts only as far as its control leaf says the same', async () => {
+    const forged = makeApiKey(tenant);
+    await inTenant(house.database.db, 'recorder', tenant, (tx) =>
+      insertApiKey(
+        tx,
+        tenant,
+        {
+          keyId: randomUUID(),
+          role: 'auditor',
+          scopes: [],
+          services: [],
+          label: null,
+          secretMac: apiKeyMac(house.keyStore.deployment.apiKeyPepper, forged),
+          expiresAt: '2030-01-01T00:00:00.000000Z',
+        },
+        0,
+      ),
+    );
+    expect(await codeOf(formatApiKey(forged))).toBe('not_authenticated');
+    const changes = [`role = 'reader'`, `scopes = '{ingest:assert}'`, `expires_at = expires_at + interval '1 year'`];
+    for (const change of changes) {
+      const { key, keyId } = await house.keys.issue({ tenantId: tenant, role: 'ingest' });
+      await asOwner(`update sworn.api_key set ${change} where key_id = '${keyId}'`);
+      expect(await codeOf(key), change).toBe('not_authenticated');
+      expect((await house.keys.list(tenant)).find((k) => k.keyId === keyId)?.proven).toBe(false);
+    }
+  });
+
+  it('of a tenant whose row is not what its leaf says opens nothing', async () => {
+    const changed = await house.tenants.create({ name: 'changed', synthetic: false });
+    const { key } = await house.keys.issue({ tenantId: changed, role: 'reader' });
+    await asOwner(`update sworn.tenant set synthetic = true where tenant_id = '${changed}'`);
+    expect(await codeOf(key)).toBe('tenant_required');
+  });
+
+  it('lives 90 days unless told otherwise, and has bounds', async () => {
+    const { expiresAt } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    const days = (Date.parse(expiresAt) - Date.now()) / 86_400_000;
+    expect(Math.round(days)).toBe(90);
+    await expect(
+      house.keys.issue({ tenantId: tenant, role: 'reader', livesMs: 20 * HALF_A_YEAR_MS * 2 }),
+    ).rejects.toThrow(RangeError);
+    await expect(house.keys.issue({ tenantId: tenant, role: 'ingest', services: ['a\nb'] })).rejects.toThrow(
+      RangeError,
+    );
+    expect(await house.keys.revoke(tenant, randomUUID())).toBe(false);
+  });
+});
+
+describe('a credential', () => {
+  it('comes as Bearer, as Basic or as x-api-key', async () => {
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+    const ways: Record<string, string>[] = [
+      { authorization: `Bearer ${reader}` },
+      { authorization: `bearer  ${reader}` },
+      { authorization: basic(`any:${reader}`) },
+      { authorization: basic(`${reader}:`) },
+      { 'x-api-key': reader },
+    ];
+    for (const headers of ways)
+      expect((await get(house, LIST, null, headers)).status, JSON.stringify(headers)).toBe(200);
+  });
+
+  it('is one, or the request is refused', async () => {
+    const both = { authorization: `Bearer ${reader}`, 'x-api-key': reader };
+    expect((await get(house, LIST, null, both)).json.code).toBe('ambiguous_credential');
+    const twoKeys = {
+      authorization: `Basic ${Buffer.from(`${reader}:${formatApiKey(makeApiKey(tenant))}`).toString('base64')}`,
+    };
+    expect((await get(house, LIST, null, twoKeys)).json.code).toBe('ambiguous_credential');
+    expect(() => presentedCredential({ 'x-api-key': `${reader}, ${reader}` })).toThrow(/more than one/);
+    expect(() => presentedCredential({ authorization: ['Bearer a', 'Bearer a'] })).toThrow(/more than one/);
+  });
+
+  it('is never found in anything else, whatever the headers say', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        fc.pre(!/^(bearer|basic) /i.test(text));
+        expect(() => presentedCredential({ authorization: text })).toThrow();
+      }),
+    );
+  });
+});
+
+describe('an access record', () => {
+  const lastOf = async (of: string) => (await accessRecords(house, of)).at(-1);
+
+  it('says who read what, how it was decided and what the answer was', async () => {
+    const got = await get(house, `${LIST}/${runId}/envelope`, reader, {
+      'user-agent': 'an-agent/1',
+      'x-correlation-id': 'case-1',
+    });
+    expect(await lastOf(tenant)).toMatchObject({
+      kind: 'READ',
+      by: 'sworn',
+      request_id: got.headers.get('x-request-id'),
+      endpoint: 'llm_runs.envelope',
+      method: 'GET',
+      decision: 'ALLOW',
+      permission: 'logs.read',
+      role: 'reader',
+      status: 200,
+      run_id: runId,
+      count: 1,
+      correlation_id: 'case-1',
+      source: expect.stringMatching(/^tok_[0-9a-f]{32}$/),
+      answer: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      pins: [{ log: 'llm-runs', size: expect.any(Number) }],
+    });
+  });
+
+  it('holds filters, source address and user agent in no clear text', async () => {
+    await get(house, `${LIST}?conversation_id=janes-chat&had_errors=false`, reader, { 'user-agent': 'janes-browser' });
+    const record = await lastOf(tenant);
+    expect(record?.filters).toEqual({ conversation_id: expect.stringMatching(/^tok_/), had_errors: false });
+    const [row] = await house.database.admin<{ leaf: Buffer; body: Buffer }>(
+      `select leaf, body from sworn.leaf where tenant_id = $1 and log = 'access' order by leaf_index desc limit 1`,
+      [tenant],
+    );
+    for (const clear of ['janes-chat', 'janes-browser', '127.0.0.1']) {
+      expect(row?.leaf.toString('latin1')).not.toContain(clear);
+      expect(row?.body.toString('latin1')).not.toContain(clear);
+    }
+  });
+
+  it('is made of HEAD, of a refused permission, of an unknown record, of a bad parameter and of an attempt to change', async () => {
+    const { key: ingest } = await house.keys.issue({ tenantId: tenant, role: 'ingest' });
+    const expected: [string, () => Promise<unknown>][] = [
+      ['ALLOW', () => get(house, LIST, reader, {}, 'HEAD')],
+      ['permission_denied', () => get(house, LIST, ingest)],
+      ['not_found', () => get(house, `${LIST}/jane@example.org/trace`, reader)],
+      ['invalid_parameter', () => get(house, `${LIST}?nope=1`, reader)],
+      ['method_not_allowed', () => get(house, `${LIST}/${runId}/envelope`, reader, {}, 'DELETE')],
+      ['not_found', () => get(house, '/api/v1/logs/nope', reader)],
+    ];
+    for (const [reason, ask] of expected) {
+      const before = (await accessRecords(house, tenant)).length;
+      await ask();
+      const records = await accessRecords(house, tenant);
+      expect(records.length).toBe(before + 1);
+      const record = records.at(-1);
+      expect(record?.decision).toBe(reason === 'ALLOW' ? 'ALLOW' : 'DENY');
+      if (reason !== 'ALLOW') expect(record?.reason_code).toBe(reason);
+      expect(JSON.stringify(record)).not.toContain('jane');
+    }
+  });
+
+  it('is durable before the answer leaves: without it there is no answer', async () => {
+    house.breakRecorder(true);
+    try {
+      for (const path of [LIST, `${LIST}/${runId}/envelope`, `${LIST}/${runId}/trace`, `${LIST}?nope=1`]) {
+        for (const method of ['GET', 'HEAD']) {
+          const got = await get(house, path, reader, { accept: 'application/json' }, method);
+          expect(got.status).toBe(503);
+          expect(got.headers.get('retry-after')).toMatch(/^\d+$/);
+          expect(got.headers.get('etag')).toBeNull();
+          expect(got.text).not.toContain(runId);
+        }
+      }
+      const stream = await get(house, LIST, reader, { accept: 'application/x-ndjson' });
+      expect(stream.status).toBe(503);
+      expect(stream.text).not.toContain(runId);
+    } finally {
+      house.breakRecorder(false);
+    }
+  });
+
+  it('is never part of the answer that it records', async () => {
+    const before = (await accessRecords(house, tenant)).length;
+    const got = await get(house, LIST, reader);
+    expect(got.json.metadata.integrity.logs).toEqual([{ log: 'llm-runs', size: expect.any(Number) }]);
+    expect((await accessRecords(house, tenant)).length).toBe(before + 1);
+  });
+
+  it('of a caller nobody knows goes to the platform, one for each source, endpoint and minute', async () => {
+    const before = (await accessRecords(house, house.platformTenant)).length;
+    house.advance(60_000);
+    const ask = () => get(house, `${LIST}/${runId}/trace`, 'swk_nonsense');
+    for (let i = 0; i < 20; i++) expect((await ask()).status).toBe(401);
+    const records = await accessRecords(house, house.platformTenant);
+    expect(records.length).toBe(before + 1);
+    expect(records.at(-1)).toMatchObject({
+      decision: 'DENY',
+      reason_code: 'not_authenticated',
+      folded: true,
+      endpoint: 'llm_runs.trace',
+    });
+    expect(records.at(-1)).not.toHaveProperty('run_id');
+    house.advance(60_000);
+    await ask();
+    expect((await accessRecords(house, house.platformTenant)).length).toBe(before + 2);
+  });
+
+  it('of a poll that is answered 304 is one for each credential, run and minute', async () => {
+    const path = `${LIST}/${runId}/envelope`;
+    const { headers } = await get(house, path, reader);
+    const etag = headers.get('etag') ?? '';
+    const before = (await accessRecords(house, tenant)).length;
+    for (let i = 0; i < 5; i++) {
+      const again = await get(house, path, reader, { 'if-none-match': `"x", W/${etag}` });
+      expect(again.status).toBe(304);
+      expect(again.text).toBe('');
+      expect(again.headers.get('etag')).toBe(etag);
+    }
+    expect((await accessRecords(house, tenant)).length - before).toBeLessThanOrEqual(2);
+    expect((await get(house, path, null, { 'if-none-match': etag })).status).toBe(401);
+  });
+});
+
+/** What a database's owner can do: change a directory row, whatever the walls say. */
+async function asOwner(text: string): Promise<void> {
+  await house.database.admin('set session_replication_role = replica');
+  try {
+    await house.database.admin(text);
+  } finally {
+    await house.database.admin('set session_replication_role = origin');
+  }
+}
