@@ -142,7 +142,6 @@ async function assemble({ config, log, deployment, redactor, touched, onCommit }
   deployment.onDatabaseEnd((reason) => fail(new Error(`the embedded PostgreSQL ended: ${reason}`)));
   const stop = async (): Promise<void> => {
     await Promise.all([otlp.stop(), facade.close()]);
-    await writer.close();
     await background.stop();
     await deployment.close();
   };

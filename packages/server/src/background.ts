@@ -28,7 +28,7 @@ export interface Background {
   start(): void;
   /** What keeps this process from being ready; empty: nothing. */
   missing(): Promise<readonly string[]>;
-  /** Ends the loops after a last round of the signer. */
+  /** Ends the loops, then the writer's sequencer, then signs what is left. */
   stop(): Promise<void>;
 }
 
@@ -176,6 +176,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     },
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));
+      await writer.close();
       lastSweep.sign = 0;
       await signRound().catch((error: unknown) => log.error(loggable(error), 'the last round of the signer failed'));
       for (const [role, name] of [
