@@ -42,7 +42,7 @@ export function unhex(text: string): Uint8Array {
 }
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-const BASE64_VALUE: ReadonlyMap<string, number> = new Map([...BASE64].map((digit, value) => [digit, value]));
+const BASE64_VALUE: ReadonlyMap<string, number> = new Map(Array.from(BASE64, (digit, value) => [digit, value]));
 
 /** Standard base64 with padding (RFC 4648 §4). */
 export function base64(bytes: Uint8Array): string {

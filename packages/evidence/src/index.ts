@@ -3,7 +3,9 @@ export { base64, concat, equalBytes, fromUtf8, hex, unbase64, unhex, utf8 } from
 export { type Checkpoint, checkpointBody, parseCheckpoint, type TreeHead } from './checkpoint.js';
 export { commit, sizeClass } from './commitment.js';
 export { hkdfExpand, hkdfExtract, hmacSha256 } from './hmac.js';
-export { canonicalize, type JsonObject, type JsonValue, parseStrict } from './json.js';
+export type { JsonObject, JsonValue } from './json.js';
+export { parseStrict } from './jsonReader.js';
+export { canonicalize } from './jsonWriter.js';
 export { type Committed, decodeLeaf, encodeLeaf, LEAF_TYPE, type Leaf, type LeafFields } from './leaf.js';
 export { LeafRefused, Malformed, type MalformedCode } from './malformed.js';
 export {

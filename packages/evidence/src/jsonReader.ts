@@ -1,10 +1,34 @@
-import { checkText, type JsonRules, type JsonValue } from './json.js';
+import { fromUtf8 } from './bytes.js';
+import { checkText, DOCUMENT, type JsonRules, type JsonValue } from './json.js';
+
+/**
+ * Parses UTF-8 JSON that must be I-JSON: no byte order mark, no duplicate member, integers in their shortest form only, well-formed strings.
+ * Objects come without a prototype, so that a member named `__proto__` is a member like any other.
+ * @throws Malformed `not_utf8`, `not_json`, `duplicate_member`, `number`, `string`, `too_deep`, `too_large`
+ */
+export function parseStrict(bytes: Uint8Array): JsonValue {
+  return parseJson(bytes, DOCUMENT);
+}
+
+/** `parseStrict` under other bounds. */
+export function parseJson(bytes: Uint8Array, rules: JsonRules): JsonValue {
+  if (bytes.length > rules.maxBytes) throw rules.refuse('too_large', `${bytes.length} bytes`);
+  return readJson(textOf(bytes, rules), rules);
+}
+
+function textOf(bytes: Uint8Array, rules: JsonRules): string {
+  try {
+    return fromUtf8(bytes);
+  } catch {
+    throw rules.refuse('not_utf8', 'not UTF-8');
+  }
+}
 
 /**
  * Reads one JSON text (RFC 8259) under the rules of docs/spec/leaf.md. `JSON.parse` would not do: it keeps the last of two members with one
  * name in silence, rounds 2^53+1, and takes any depth.
  */
-export function readJson(text: string, rules: JsonRules): JsonValue {
+function readJson(text: string, rules: JsonRules): JsonValue {
   const reader: Reader = { text, rules, at: 0 };
   skipSpace(reader);
   const value = readValue(reader, 1);
@@ -87,7 +111,7 @@ function ended(r: Reader, closing: '}' | ']', first: boolean): boolean {
 }
 
 /** A run of what needs no unescaping; control characters must be escaped. */
-const RUN = /[^"\\\u0000-\u001f]*/y;
+const RUN = /[ !#-[\]-\u{10ffff}]*/uy;
 const SIMPLE_ESCAPE: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',

@@ -1,6 +1,8 @@
 import { equalBytes } from './bytes.js';
 import { isSizeClass } from './commitment.js';
-import { type JsonObject, type JsonRules, type JsonValue, parseJson, writeCanonical } from './json.js';
+import type { JsonObject, JsonRules, JsonValue } from './json.js';
+import { parseJson } from './jsonReader.js';
+import { writeCanonical } from './jsonWriter.js';
 import { LeafRefused } from './malformed.js';
 import { isTimestamp } from './time.js';
 

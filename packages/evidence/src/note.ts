@@ -114,5 +114,5 @@ export function verifyNote(note: Note, key: Vkey, verify: VerifyEd25519): boolea
 
 function checkNoteText(text: string): void {
   if (!text.endsWith('\n')) throw new Malformed('note', 'the text of a note ends in a newline');
-  if (/[\u0000-\u0009\u000b-\u001f\p{Cs}]/u.test(text)) throw new Malformed('note', 'a control character in a note');
+  if (/[^\n -\u{10ffff}]|\p{Cs}/u.test(text)) throw new Malformed('note', 'a control character in a note');
 }

@@ -30,7 +30,7 @@ export function inclusionProof(index: number, size: number, read: ReadNode): Uin
       begin = middle;
     }
   }
-  return path.reverse();
+  return path.toReversed();
 }
 
 /** A claim that a leaf stands at `index` in the tree of `size` leaves with this root. */
@@ -83,7 +83,7 @@ export function consistencyProof(from: number, to: number, read: ReadNode): Uint
   }
   // What is left is a subtree of the old tree. When that is all of it, the verifier knows its root.
   if (begin > 0) path.push(rootBetween(begin, end, read));
-  return path.reverse();
+  return path.toReversed();
 }
 
 /** A claim that the tree (to, toRoot) begins with all of the tree (from, fromRoot). */

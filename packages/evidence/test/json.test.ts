@@ -2,7 +2,9 @@ import reference from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromUtf8, utf8 } from '../src/bytes.js';
-import { canonicalize, type JsonValue, parseStrict } from '../src/json.js';
+import type { JsonValue } from '../src/json.js';
+import { parseStrict } from '../src/jsonReader.js';
+import { canonicalize } from '../src/jsonWriter.js';
 import { refusalOf } from './refusal.js';
 
 const integer = fc.maxSafeInteger();
@@ -194,7 +196,15 @@ describe('the strict parser', () => {
   });
 
   it('accepts nothing that JSON.parse refuses, and reads the same from what both accept', () => {
-    const fragment = fc.constantFrom(...'{}[]:,"\\u0a1e-+.9 \n', 'true', 'null', '"a"', '\\ud83d', '12', '"b":');
+    const fragment = fc.constantFrom(
+      ...Array.from('{}[]:,"\\u0a1e-+.9 \n'),
+      'true',
+      'null',
+      '"a"',
+      '\\ud83d',
+      '12',
+      '"b":',
+    );
     fc.assert(
       fc.property(fc.array(fragment, { maxLength: 14 }), (parts) => {
         const given = parts.join('');
@@ -207,7 +217,9 @@ describe('the strict parser', () => {
 
   it('answers every byte string with a value or a refusal', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => typeof refusalOf(() => parseStrict(bytes)) === 'string'),
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        expect(() => refusalOf(() => parseStrict(bytes))).not.toThrow();
+      }),
     );
   });
 });

@@ -50,7 +50,7 @@ describe('a leaf', () => {
     const bytes = encodeLeaf({ ...STEP, recorded_at: '1970-01-01T00:00:00.000000Z', resource: '0'.repeat(64) });
     const patched = fromUtf8(bytes)
       .replace('1970-01-01T00:00:00.000000Z', STEP.recorded_at)
-      .replace('0'.repeat(64), String(STEP.resource));
+      .replace('0'.repeat(64), '4bf92f3577b34da6a3ce929d0e0e4736'.repeat(2));
     expect(utf8(patched)).toEqual(encodeLeaf(STEP));
   });
 

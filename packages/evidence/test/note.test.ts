@@ -70,7 +70,7 @@ describe('a signed note', () => {
         writeFileSync(join(dir, name), bytes);
         return join(dir, name);
       };
-      const pem = put('key.pem', createPublicKey(log.key).export({ format: 'pem', type: 'spki' }) as string);
+      const pem = put('key.pem', createPublicKey(log.key).export({ format: 'pem', type: 'spki' }));
       const signature = put('signature', signatureBy(note, parseVkey(vkeyOf(ORIGIN, log.publicKey))) as Uint8Array);
       const openssl = (message: string) =>
         spawnSync(
@@ -267,7 +267,9 @@ describe('a checkpoint', () => {
       size: 7n,
       rest: [],
     });
-    expect(() => verifyCheckpoint(item, [authority(signerFrom(ORIGIN, 3).key, log.publicKey)] as never)).toThrow();
+    expect(() => verifyCheckpoint(item, [authority(signerFrom(ORIGIN, 3).key, log.publicKey)] as never)).toThrow(
+      'invalid checkpoint signature',
+    );
   });
 
   it('is refused when its text is not exactly three such lines', () => {

@@ -60,7 +60,7 @@ describe('the tree', () => {
 describe('the frontier', () => {
   it('has one hash for each one in the binary digits of the size', () => {
     for (let size = 0; size <= 130; size++) {
-      const ones = [...size.toString(2)].filter((digit) => digit === '1').length;
+      const ones = Array.from(size.toString(2)).filter((digit) => digit === '1').length;
       expect(extendFrontier(emptyFrontier, leaves.slice(0, size)).hashes).toHaveLength(ones);
     }
   });
