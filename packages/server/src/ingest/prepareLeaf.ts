@@ -1,4 +1,4 @@
-import { encodeLeaf, type JsonValue, type LeafFields, LeafRefused } from '@sworn/evidence';
+import { encodeLeaf, hex, type JsonValue, type LeafFields, LeafRefused } from '@sworn/evidence';
 import { randomSlice, type SealedBody } from '../record/body.js';
 import { RECORDED_AT_ROOM } from '../record/ownLeaf.js';
 import type { Removal } from '../record/redact/redactor.js';
@@ -20,37 +20,51 @@ export interface LeafHead {
   readonly dk: string;
 }
 
-/** Members of a leaf; undefined ones are left out. */
-export type Members = Readonly<Record<string, JsonValue | undefined>>;
+/** Members of a leaf; null ones are left out. */
+export type Members = Readonly<Record<string, JsonValue>>;
+
+/** What no leaf of ours is without. None of it is a text that a sender chose, so it always fits. */
+const NEEDED: ReadonlySet<string> = new Set([
+  ...['part', 'occurred_basis', 'foreign', 'resource', 'scope', 'first', 'first_index', 'map'],
+  ...['trace_id', 'span_id', 'parent_span_id', 'remote_parent', 'step_kind', 'status'],
+  ...['started_ns', 'ended_ns', 'duration_us'],
+]);
 
 /**
  * The canonical bytes of a producer's leaf. What a leaf cannot hold goes in a fixed order and the leaf says `trimmed`: first the
- * list of removals, then lists, then every member that is not in `needed`. The body has it all.
+ * list of removals, then all lists, then every member but the needed ones. The body has it all.
  */
-export function encodeProducerLeaf(head: LeafHead, needed: Members, wanted: Members): Uint8Array {
-  const fields = { ...envelope(head), ...present(needed) };
-  for (const keep of KEPT) {
+export function encodeProducerLeaf(head: LeafHead, members: Members): Uint8Array {
+  for (const kept of KEPT) {
     try {
-      return encodeLeaf({ ...fields, ...present(keep(wanted)) });
+      return encodeLeaf({ ...kept(members), ...envelope(head) });
     } catch (error) {
       if (!(error instanceof LeafRefused)) throw error;
     }
   }
-  return encodeLeaf({ ...fields, trimmed: true });
+  return encodeLeaf({ ...only(members, (name) => NEEDED.has(name)), trimmed: true, ...envelope(head) });
 }
 
-const KEPT: readonly ((wanted: Members) => Members)[] = [
-  (wanted) => wanted,
-  ({ redacted, ...others }) => ({
-    ...others,
-    redacted_more: (Array.isArray(redacted) ? redacted.length : 0) + Number(others.redacted_more ?? 0),
+const KEPT: readonly ((members: Members) => Members)[] = [
+  (members) => only(members, () => true),
+  (members) => ({
+    ...only(members, (name) => name !== 'redacted'),
+    ...(Array.isArray(members.redacted) && {
+      redacted_more: members.redacted.length + Number(members.redacted_more ?? 0),
+    }),
     trimmed: true,
   }),
-  ({ redacted, ...others }) => ({
-    ...Object.fromEntries(Object.entries(others).filter(([, value]) => !Array.isArray(value))),
-    trimmed: true,
-  }),
+  (members) => ({ ...only(members, (_, value) => !Array.isArray(value)), trimmed: true }),
 ];
+
+function only(members: Members, keep: (name: string, value: JsonValue) => boolean): Record<string, JsonValue> {
+  const kept: Record<string, JsonValue> = {};
+  for (const name in members) {
+    const value = members[name] as JsonValue;
+    if (value !== null && keep(name, value)) kept[name] = value;
+  }
+  return kept;
+}
 
 function envelope(head: LeafHead): LeafFields {
   const { pc, ch, n } = head.body;
@@ -60,22 +74,13 @@ function envelope(head: LeafHead): LeafFields {
     kind: head.kind,
     by: 'producer',
     key: head.keyId,
-    event_key: Buffer.from(head.eventKey).toString('hex'),
+    event_key: hex(head.eventKey),
     occurred_at: head.occurredAt,
     recorded_at: RECORDED_AT_ROOM,
     c: { body: { pc, ch, n } },
     dk: head.dk,
     r: randomSlice(16).toString('hex'),
   };
-}
-
-function present(members: Members): Readonly<Record<string, JsonValue>> {
-  const there: Record<string, JsonValue> = {};
-  for (const name in members) {
-    const value = members[name];
-    if (value !== undefined) there[name] = value;
-  }
-  return there;
 }
 
 /** Members that name a RESOURCE leaf, with room for its hash. */
@@ -94,7 +99,7 @@ export function redactedMembers(removed: readonly Removal[]): Members {
   if (removed.length === 0) return {};
   return {
     redacted: removed.slice(0, REDACTED_LISTED).map(({ rule, path, n }) => ({ rule, path, n })),
-    redacted_more: removed.length > REDACTED_LISTED ? removed.length - REDACTED_LISTED : undefined,
+    redacted_more: removed.length > REDACTED_LISTED ? removed.length - REDACTED_LISTED : null,
   };
 }
 

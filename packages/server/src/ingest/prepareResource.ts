@@ -1,4 +1,5 @@
-import { type Attributes } from '../otlp/attributes.js';
+import { hex, utf8 } from '@sworn/evidence';
+import type { Attributes } from '../otlp/attributes.js';
 import type { SourceSlice } from '../otlp/decoded.js';
 import { nameShaped } from '../otlp/map/name.js';
 import { type ResourceView, readResource, readScope } from '../otlp/span.js';
@@ -34,8 +35,8 @@ export function createResourceDrafts(
 
   return (tenancy, slice, dataKey) => {
     const day = tenancy.at.toISOString().slice(0, 10);
-    const mac = duplicateMac(tenancy, `RESOURCE\0${slice.part}\0${day}\0`, slice.bytes);
-    const eventKey = mac.toString('hex');
+    const mac = duplicateMac(tenancy, utf8(`RESOURCE\0${slice.part}\0${day}\0`), slice.bytes);
+    const eventKey = hex(mac);
     const name = `${tenancy.resourceOrigin}/${tenancy.credential.keyId}/${eventKey}`;
     const known = remembered.get(name);
     // The sequencer writes into a draft's leaf: each request gets its own copy.
@@ -46,7 +47,7 @@ export function createResourceDrafts(
     return prepared;
   };
 
-  function prepare(tenancy: Tenancy, slice: SourceSlice, dataKey: DataKey, eventKey: Buffer): PreparedSource {
+  function prepare(tenancy: Tenancy, slice: SourceSlice, dataKey: DataKey, eventKey: Uint8Array): PreparedSource {
     const { credential, resourceOrigin: origin } = tenancy;
     const { bytes, removed } = redactor.redact(slice.part, slice.bytes, (text) => redactionToken(tenancy, text));
     // A copy: what is remembered must not hold on to the request that it came in.
@@ -62,13 +63,14 @@ export function createResourceDrafts(
     const occurredAt = timestampOf(tenancy.at);
     const leaf = encodeProducerLeaf(
       { origin, kind: 'RESOURCE', keyId: credential.keyId, eventKey, occurredAt, body, dk: dataKey.id },
-      { part: slice.part, occurred_basis: 'received' },
       {
-        service: identity.service ?? undefined,
-        service_instance: identity.serviceInstance ?? undefined,
-        host_id: identity.hostId ?? undefined,
-        environment: identity.environment ?? undefined,
-        foreign: foreign || undefined,
+        part: slice.part,
+        occurred_basis: 'received',
+        service: identity.service,
+        service_instance: identity.serviceInstance,
+        host_id: identity.hostId,
+        environment: identity.environment,
+        foreign: foreign || null,
         ...redactedMembers(removed),
       },
     );
@@ -89,7 +91,7 @@ export function createResourceDrafts(
       // The event key is made of the bytes: other bytes have another.
       conflict: null,
     };
-    return { eventKey: eventKey.toString('hex'), draft, view, foreign };
+    return { eventKey: hex(eventKey), draft, view, foreign };
   }
 }
 

@@ -1,6 +1,6 @@
-import { type JsonValue, token } from '@sworn/evidence';
+import { hex, token, utf8 } from '@sworn/evidence';
 import type { SpanSlice } from '../otlp/decoded.js';
-import { mapSpan, type StepFields } from '../otlp/map/step.js';
+import { mapSpan } from '../otlp/map/step.js';
 import { MAPPING_VERSION } from '../otlp/map/tables.js';
 import { readSpan } from '../otlp/span.js';
 import { type DataKey, sealBody } from '../record/body.js';
@@ -38,8 +38,7 @@ interface ReadStep {
   readonly bytes: Uint8Array;
   readonly digest: Uint8Array;
   readonly occurred: Occurred;
-  readonly needed: Members;
-  readonly wanted: Members;
+  readonly members: Members;
 }
 
 interface Occurred {
@@ -68,16 +67,20 @@ export function prepareStep(
     bytes,
     digest: duplicateMac(tenancy, slice.bytes),
     occurred,
-    needed: neededMembers(fields, occurred),
-    wanted: {
-      ...(fields as unknown as Record<string, JsonValue>),
-      human_actor_id: human === null ? undefined : humanToken(tenancy, human),
+    members: {
+      // A StepFields is JSON all through; its optional members are just not declared as an index.
+      ...(fields as unknown as Members),
+      map: MAPPING_VERSION,
+      occurred_basis: occurred.basis,
+      human_actor_id: human === null ? null : humanToken(tenancy, human),
+      foreign: sources.resource.foreign || null,
+      ...SOURCE_ROOM,
       ...redactedMembers(removed),
     },
   };
   const eventKey = Buffer.concat([slice.traceId, slice.spanId]);
   return {
-    ...draftOf(step, 'STEP', eventKey, {}),
+    ...draftOf(step, 'STEP', eventKey, null),
     conflict: (first) => Promise.resolve(conflictOf(step, eventKey, first)),
   };
 }
@@ -87,14 +90,14 @@ export function prepareStep(
  * the conflicting copy is a duplicate like any other.
  */
 function conflictOf(step: ReadStep, stepKey: Uint8Array, first: FirstLeaf): LeafDraft {
-  const eventKey = duplicateMac(step.tenancy, 'CONFLICT\0', stepKey, step.digest);
+  const eventKey = duplicateMac(step.tenancy, utf8('CONFLICT\0'), stepKey, step.digest);
   return draftOf(step, 'CONFLICT', eventKey, {
-    first: Buffer.from(first.leafHash).toString('hex'),
+    first: hex(first.leafHash),
     first_index: first.index,
   });
 }
 
-function draftOf(step: ReadStep, kind: 'STEP' | 'CONFLICT', eventKey: Uint8Array, more: Members): LeafDraft {
+function draftOf(step: ReadStep, kind: 'STEP' | 'CONFLICT', eventKey: Uint8Array, more: Members | null): LeafDraft {
   const { tenancy, dataKey, occurred, sources } = step;
   const origin = tenancy.stepOrigin;
   const body = sealBody(dataKey, { origin, eventKey, path: 'body' }, step.bytes);
@@ -108,8 +111,7 @@ function draftOf(step: ReadStep, kind: 'STEP' | 'CONFLICT', eventKey: Uint8Array
       body,
       dk: dataKey.id,
     },
-    { ...step.needed, ...SOURCE_ROOM, foreign: sources.resource.foreign || undefined, ...more },
-    step.wanted,
+    more === null ? step.members : { ...step.members, ...more },
   );
   return {
     topic: 'llm-runs',
@@ -129,23 +131,6 @@ function draftOf(step: ReadStep, kind: 'STEP' | 'CONFLICT', eventKey: Uint8Array
     dk: dataKey.id,
     projection: null,
     conflict: null,
-  };
-}
-
-/** What a leaf is no STEP without; none of it is text that a sender chose. */
-function neededMembers(fields: StepFields, occurred: Occurred): Members {
-  return {
-    map: MAPPING_VERSION,
-    occurred_basis: occurred.basis ?? undefined,
-    trace_id: fields.trace_id,
-    span_id: fields.span_id,
-    parent_span_id: fields.parent_span_id,
-    remote_parent: fields.remote_parent,
-    step_kind: fields.step_kind,
-    status: fields.status,
-    started_ns: fields.started_ns,
-    ended_ns: fields.ended_ns,
-    duration_us: fields.duration_us,
   };
 }
 

@@ -1,5 +1,4 @@
-import { createHmac } from 'node:crypto';
-import { token } from '@sworn/evidence';
+import { hmacSha256, token } from '@sworn/evidence';
 import type { Credential } from '../access/credential.js';
 import type { TenantKeys } from '../record/keyStore.js';
 
@@ -17,10 +16,8 @@ export interface Tenancy {
 }
 
 /** Tenant-keyed HMAC over the parts, under the duplicate key: digests of bytes as sent, and event keys made of them. */
-export function duplicateMac(tenancy: Tenancy, ...parts: readonly (string | Uint8Array)[]): Buffer {
-  const mac = createHmac('sha256', tenancy.keys.duplicate);
-  for (const part of parts) mac.update(part);
-  return mac.digest();
+export function duplicateMac(tenancy: Tenancy, ...parts: readonly Uint8Array[]): Uint8Array {
+  return hmacSha256(tenancy.keys.duplicate, ...parts);
 }
 
 /** The token of a text that redaction removed. */

@@ -1,6 +1,6 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { commit, equalBytes, hex, sizeClass } from '@sworn/evidence';
+import { commit, equalBytes, hex, hkdfExtract, hmacSha256, sizeClass } from '@sworn/evidence';
 
 /** A data key, ready to derive from. `prk` is HKDF-Extract (RFC 5869, empty salt) of the 32 random bytes that are stored wrapped. */
 export interface DataKey {
@@ -42,18 +42,21 @@ export type OpenedBody =
 const RAW = 0;
 const DEFLATED = 1;
 /**
- * Shortest value worth trying to deflate. A try costs 10 µs however small the value (measured, zlib's state is set up anew each
- * time); below this a tenth of the value is less than the 50 bytes that a row's overhead hides anyway.
+ * Shortest value worth trying to deflate. A try costs 11 µs however small the value, since zlib sets its state up anew each time;
+ * that is as much as all the other work on a body, and below a kilobyte it saves a few hundred bytes of a row at most.
  */
-const DEFLATE_FROM_BYTES = 512;
+const DEFLATE_FROM_BYTES = 1_024;
 /** Level 1 takes OTLP bodies to a third; level 6 gains 1 % of that for twice the time on long ones. */
-const DEFLATE = { level: 1 } as const;
+const DEFLATE = { level: 1 };
+/** For values that a window of 4 KiB nearly holds: a tenth of the memory, which is what makes a try dear. */
+const DEFLATE_SHORT = { level: 1, windowBits: 12, memLevel: 5 };
+const SHORT_BYTES = 8_192;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** HKDF-Extract with an empty salt: what `DataKey.prk` is. */
 export function extractKey(key: Uint8Array): Uint8Array {
-  return createHmac('sha256', Buffer.alloc(32)).update(key).digest();
+  return hkdfExtract(new Uint8Array(32), key);
 }
 
 /** Encrypts and commits to one value (INTEGRITY.md, "Bodies, keys, erasure"). Synchronous: 30 µs for a kilobyte. */
@@ -62,15 +65,14 @@ export function sealBody(dataKey: DataKey, address: BodyAddress, value: Uint8Arr
   return {
     body,
     pc: hex(commit(derive(dataKey, SALT, tupleOf(address)), address.path, value)),
-    ch: createHash('sha256').update(body).digest('hex'),
+    ch: hash('sha256', body, 'hex'),
     n: sizeClass(value.length),
   };
 }
 
 /** Decrypts a stored body and holds it against its leaf. The salt discloses the value to whoever is shown both. */
 export function openBody(dataKey: DataKey, address: BodyAddress, stored: SealedBody): OpenedBody {
-  if (createHash('sha256').update(stored.body).digest('hex') !== stored.ch)
-    return { kind: 'damaged', check: 'ciphertext' };
+  if (hash('sha256', stored.body, 'hex') !== stored.ch) return { kind: 'damaged', check: 'ciphertext' };
   const value = openValue(dataKey, address, stored.body, stored.n);
   if (value === null) return { kind: 'damaged', check: 'key' };
   const salt = derive(dataKey, SALT, tupleOf(address));
@@ -122,7 +124,7 @@ const ONE = Buffer.from([1]);
 
 /** HKDF-Expand (RFC 5869) to 32 bytes: one block, T(1) = HMAC(PRK, info ‖ 01), info = purpose ‖ 00 ‖ tuple. */
 function derive(dataKey: DataKey, purpose: Uint8Array, tuple: Uint8Array): Uint8Array {
-  return createHmac('sha256', dataKey.prk).update(purpose).update(tuple).update(ONE).digest();
+  return hmacSha256(dataKey.prk, purpose, tuple, ONE);
 }
 
 /** origin ‖ 00 ‖ length of event key[1] ‖ event key ‖ path. Origins hold no NUL, so no two addresses are written alike. */
@@ -141,7 +143,7 @@ const DEFLATED_FLAG = Buffer.from([DEFLATED]);
 
 function plainOf(value: Uint8Array): { readonly flag: Uint8Array; readonly bytes: Uint8Array } {
   if (value.length >= DEFLATE_FROM_BYTES) {
-    const deflated = deflateRawSync(value, DEFLATE);
+    const deflated = deflateRawSync(value, value.length <= SHORT_BYTES ? DEFLATE_SHORT : DEFLATE);
     if (deflated.length <= value.length * 0.9) return { flag: DEFLATED_FLAG, bytes: deflated };
   }
   return { flag: RAW_FLAG, bytes: value };
