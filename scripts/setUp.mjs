@@ -72,6 +72,8 @@ function needsInstall() {
   if (installed === null) return true;
   return Object.entries(wanted.packages).some(([place, entry]) => {
     if (!place.startsWith('node_modules/') || !isForThisPlatform(entry)) return false;
+    // What only packages for other platforms need: optional itself, and for no platform in particular.
+    if (entry.optional === true && entry.os === undefined) return false;
     const found = installed.packages[place];
     if (found === undefined) return true;
     return found.link !== true && found.version !== entry.version;
