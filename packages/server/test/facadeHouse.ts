@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,8 +122,10 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
   const preparer = createPreparer({
     keyStore,
     dataKeys: writerKeys,
-    directory: createDirectory({ db, dataKeys: writerKeys, originOf }),
-    redactor: createRedactor([]),
+    directory: createDirectory({ db, dataKeys: writerKeys, role: 'writer' }),
+    redactor: createRedactor([
+      { yaml: readFileSync(new URL('../../../config/redaction.yaml', import.meta.url), 'utf8'), from: 'built_in' },
+    ]),
     originOf,
     now,
   });

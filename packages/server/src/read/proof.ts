@@ -31,12 +31,13 @@ export async function proofOf(tx: Tx, tenantId: string, stored: StoredLeaf): Pro
   }
   const { size, root, note } = checkpoint;
   const path = await pathOf(tx, tenantId, { log, index, size });
-  if (path === null || !verifyInclusion({ index, size, leafHash: stored.leafHash, path, root })) {
-    const detail = `leaf ${index} does not lie under the checkpoint of size ${size}`;
-    return {
-      kind: 'compromised',
-      finding: { check: 'V3', code: 'NOT_UNDER_CHECKPOINT', log, leaf_index: index, detail },
-    };
+  const compromised = (check: Finding['check'], code: Finding['code'], detail: string): Proven => ({
+    kind: 'compromised',
+    finding: { check, code, log, leaf_index: index, detail },
+  });
+  if (path === null) return compromised('V5', 'MISSING_UNAUTHORISED', `leaves or tiles below size ${size} are gone`);
+  if (!verifyInclusion({ index, size, leafHash: stored.leafHash, path, root })) {
+    return compromised('V3', 'NOT_UNDER_CHECKPOINT', `the leaf does not lie under the checkpoint of size ${size}`);
   }
   return {
     kind: 'proven',

@@ -32,10 +32,10 @@ interface RunRecord {
 }
 
 async function readRecord(deps: ReadDeps, tx: Tx, tenantId: string, runId: string): Promise<RunRecord> {
-  const run = await pinRun(deps, tx, tenantId, runId);
+  const run = await pinRun(deps, tx, { tenantId, runId, pins: null });
+  const skeleton = await readSkeleton(deps, tx, tenantId, run);
   const proven = await proofOf(tx, tenantId, run.newest.stored);
   if (proven.kind === 'compromised') throw compromisedRecord(proven.finding, run.newest.stored.leaf);
-  const skeleton = await readSkeleton(deps, tx, tenantId, run);
   const indexes = speaking(skeleton);
   const leaves = await readStepsAt(tx, tenantId, run.log, indexes);
   const steps = leaves.map((stored) => sound(checkLeaf(stored, deps.originOf(tenantId, run.log))));

@@ -63,9 +63,7 @@ interface Placed extends PlacedStep {
 }
 
 async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, query, cursor }: Asked): Promise<Page> {
-  const found = await pinRun(deps, tx, tenantId, runId);
-  // A crawl stays at the pin of its first page, also when the run is sealed, or opens again, between two of them.
-  const run = cursor === null ? found : { ...found, pin: Math.min(found.pin, cursor.pins[found.log] ?? 0) };
+  const run = await pinRun(deps, tx, { tenantId, runId, pins: cursor?.pins ?? null });
   const skeleton = await readSkeleton(deps, tx, tenantId, run);
   const first = Math.max(query.from_step ?? 0, Number(cursor?.position[0] ?? 0));
   const matching = skeleton.steps

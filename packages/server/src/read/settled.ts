@@ -5,12 +5,20 @@ import type { Tx } from '../store/database.js';
 import { readRevisions, type StoredRun } from '../store/runs.js';
 import { hasStepsBeyond } from '../store/steps.js';
 import { type Checked, checkRun } from './check.js';
+import type { Cursor } from './cursor.js';
 import type { ReadDeps } from './reading.js';
 
 /** Revisions of one run that are read: more come only from a run that opened again more often than any agent turn does. */
 const MAX_REVISIONS = 256;
 
 type Sound = Extract<Checked<StoredRun>, { kind: 'sound' }>;
+
+/** Which run, and for a page beyond the first at which sizes of its logs. */
+export interface AskedRun {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly pins: Cursor['pins'] | null;
+}
 
 /** A run and the size of its log at which it is answered. */
 export interface PinnedRun {
@@ -24,16 +32,21 @@ export interface PinnedRun {
 }
 
 /**
- * Finds a run of the tenant and pins it.
+ * Finds a run of the tenant and pins it; with `pins`, those of a crawl's first page, as it was then: also when the run was sealed, or
+ * opened again, between two pages.
  * @throws Refusal `not_found`; `evidence_compromised` when a revision fails its check.
  */
-export async function pinRun(deps: ReadDeps, tx: Tx, tenantId: string, runId: string): Promise<PinnedRun> {
+export async function pinRun(deps: ReadDeps, tx: Tx, { tenantId, runId, pins }: AskedRun): Promise<PinnedRun> {
   const sizes = await readLogSizes(tx, tenantId);
   for (const { log, size } of sizes.filter((s) => s.topic === 'llm-runs')) {
+    const pinned = pins === null ? size : Math.min(size, pins[log] ?? 0);
     const stored = await readRevisions(tx, tenantId, log, runId, MAX_REVISIONS);
-    const revisions = stored.map((run) => sound(checkRun(run, deps.originOf(tenantId, log))));
+    const revisions = stored
+      .filter(({ index }) => index < pinned)
+      .map((run) => sound(checkRun(run, deps.originOf(tenantId, log))));
     const newest = revisions.at(-1);
-    if (newest !== undefined) return { log, newest, revisions, sizes, pin: await pinOf(tx, tenantId, newest, size) };
+    if (newest !== undefined)
+      return { log, newest, revisions, sizes, pin: pins === null ? await pinOf(tx, tenantId, newest, size) : pinned };
   }
   throw new Refusal('not_found', 'there is no such run');
 }

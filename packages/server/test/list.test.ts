@@ -1,0 +1,374 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accessRecords, get } from './facadeClient.js';
+import { buildHouse, type House } from './facadeHouse.js';
+import { agentRun, newSpan, newTrace, otlp } from './facadeSpans.js';
+
+const LIST = '/api/v1/logs/llm-runs';
+let house: House;
+beforeAll(async () => {
+  house = await buildHouse();
+});
+afterAll(() => house.close());
+
+async function newTenant(): Promise<{ tenant: string; key: string }> {
+  const tenant = await house.tenants.create({ name: 'acme' });
+  return { tenant, key: (await house.keys.issue({ tenantId: tenant, role: 'reader' })).key };
+}
+
+/** Runs in the order they came. */
+async function runs(tenant: string, count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, newTrace);
+  for (const id of ids) await house.ingest(tenant, agentRun(id));
+  await house.seal(tenant);
+  return ids;
+}
+
+async function crawl(key: string, query: string, between: () => Promise<unknown> = () => Promise.resolve()) {
+  const ids: string[] = [];
+  let pages = 0;
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const got = await get(house, `${LIST}?${query}${cursor === '' ? '' : `&cursor=${cursor}`}`, key);
+    expect(got.status, got.text).toBe(200);
+    ids.push(...got.json.items.map((item: { run_id: string }) => item.run_id));
+    expect(got.json.next_cursor === null).toBe(!got.json.has_more);
+    cursor = got.json.next_cursor;
+    pages++;
+    await between();
+  }
+  return { ids, pages };
+}
+
+describe('the list of runs', () => {
+  it('shows each run once, newest first, also while others come, are sealed and open again', async () => {
+    const { tenant, key } = await newTenant();
+    const ids = await runs(tenant, 7);
+    const { ids: seen, pages } = await crawl(key, 'limit=2', async () => {
+      await runs(tenant, 1);
+      await house.ingest(tenant, agentRun(ids[0] as string));
+      await house.seal(tenant);
+    });
+    expect(seen).toEqual(ids.toReversed());
+    expect(pages).toBe(4);
+  });
+
+  it('pins what an item says, too: a revision sealed after the first page is not seen by the crawl', async () => {
+    const { tenant, key } = await newTenant();
+    const ids = await runs(tenant, 2);
+    const first = await get(house, `${LIST}?limit=1`, key);
+    await house.ingest(tenant, agentRun(ids[0] as string));
+    await house.seal(tenant);
+    const second = await get(house, `${LIST}?limit=1&cursor=${first.json.next_cursor}`, key);
+    expect(second.json.items[0].total_steps).toBe(2);
+    expect((await get(house, `${LIST}?run_id=${ids[0]}`, key)).json.items[0].total_steps).toBe(4);
+  });
+
+  it('counts exactly what the same filters and pin show', async () => {
+    const { tenant, key } = await newTenant();
+    await runs(tenant, 5);
+    const first = await get(house, `${LIST}?limit=2&include_total=true&provider=openai`, key);
+    await runs(tenant, 3);
+    const second = await get(
+      house,
+      `${LIST}?limit=2&include_total=true&provider=openai&cursor=${first.json.next_cursor}`,
+      key,
+    );
+    expect([first.json.total, second.json.total]).toEqual([5, 5]);
+    expect((await get(house, `${LIST}?provider=none&include_total=true`, key)).json).toMatchObject({
+      total: 0,
+      items: [],
+      has_more: false,
+    });
+  });
+
+  it('refuses a cursor of another query, another tenant, or that nobody gave', async () => {
+    const { tenant, key } = await newTenant();
+    const { tenant: other, key: otherKey } = await newTenant();
+    await runs(tenant, 3);
+    await runs(other, 3);
+    const cursor = (await get(house, `${LIST}?limit=1`, key)).json.next_cursor as string;
+    const forged = Buffer.from(cursor, 'base64url');
+    forged.writeUInt8((forged.at(-1) ?? 0) ^ 1, forged.length - 1);
+    const wrong: [string, string][] = [
+      [`${LIST}?limit=1&provider=openai&cursor=${cursor}`, key],
+      [`${LIST}?limit=1&order=asc&cursor=${cursor}`, key],
+      [`${LIST}?limit=1&cursor=${cursor}`, otherKey],
+      [`${LIST}?limit=1&cursor=${forged.toString('base64url')}`, key],
+    ];
+    for (const [path, who] of wrong) {
+      const got = await get(house, path, who);
+      expect(got.json.code, path).toBe('invalid_parameter');
+      expect(got.json.errors[0].parameter).toBe('cursor');
+    }
+    expect((await get(house, `${LIST}?limit=2&cursor=${cursor}`, key)).status).toBe(200);
+  });
+
+  it('filters by what the newest revision says', async () => {
+    const { tenant, key } = await newTenant();
+    const [good, bad, plain] = [newTrace(), newTrace(), newTrace()];
+    await house.ingest(tenant, agentRun(good, { 'gen_ai.conversation.id': 'chat-1', 'user.id': 'jane@example.org' }));
+    await house.ingest(
+      tenant,
+      otlp([
+        {
+          traceId: bad,
+          spanId: newSpan(),
+          end: 5000,
+          status: 2,
+          attributes: {
+            'gen_ai.operation.name': 'execute_tool',
+            'gen_ai.tool.name': 'search',
+            'error.type': 'rate_limited',
+          },
+        },
+      ]),
+    );
+    await house.ingest(
+      tenant,
+      otlp([{ traceId: plain, spanId: newSpan(), end: 1 }], {
+        'service.name': 'billing',
+        'deployment.environment.name': 'staging',
+      }),
+    );
+    await house.seal(tenant);
+    const found = async (query: string) => (await crawl(key, query)).ids.toSorted();
+    const all = [good, bad, plain].toSorted();
+    const expected: [string, string[]][] = [
+      [`run_id=${good}`, [good]],
+      [`trace_id=${bad}`, [bad]],
+      ['conversation_id=chat-1', [good]],
+      ['conversation_id=chat-2', []],
+      ['agent_id=helper', [good]],
+      [`human_actor_id=${encodeURIComponent('jane@example.org')}`, [good]],
+      ['provider=openai', [good]],
+      ['model=gpt-4o', [good]],
+      ['tool=search', [bad]],
+      ['service=billing', [plain]],
+      ['environment=staging', [plain]],
+      ['execution_status=FAILED', [bad]],
+      ['execution_status=RUNNING', []],
+      ['outcome=SUCCESS', [good, plain].toSorted()],
+      ['error_type=rate_limited', [bad]],
+      ['had_errors=true', [bad]],
+      ['is_synthetic=false', all],
+      ['is_synthetic=true', []],
+      ['source=API', all],
+      ['policy_id=p-1', []],
+      ['incident_id=i-1', []],
+      ['min_duration_ms=5000', [bad]],
+      ['min_duration_ms=5001', []],
+      ['min_cost_usd=0', []],
+      ['occurred_after=2026-11-20&occurred_before=2026-11-21', all],
+      ['occurred_after=2026-11-20T00:00:00.000001Z', []],
+      ['occurred_before=2026-11-20', []],
+      ['recorded_after=2020-01-01', all],
+      ['recorded_before=2020-01-01', []],
+    ];
+    for (const [query, ids] of expected) expect(await found(`${query}&limit=1`), query).toEqual(ids);
+  });
+
+  it('shows human ids as tokens, in answers and in the filters it applied', async () => {
+    const { tenant, key } = await newTenant();
+    await house.ingest(tenant, agentRun(newTrace(), { 'user.id': 'jane@example.org' }));
+    await house.seal(tenant);
+    const got = await get(house, `${LIST}?human_actor_id=${encodeURIComponent('jane@example.org')}`, key);
+    expect(got.json.filters_applied.human_actor_id).toMatch(/^tok_[0-9a-f]{32}$/);
+    expect(got.json.items[0].metadata.human_actor_id).toBe(got.json.filters_applied.human_actor_id);
+    expect(got.text).not.toContain('jane');
+    const byToken = await get(house, `${LIST}?human_actor_id=${got.json.filters_applied.human_actor_id}`, key);
+    expect(byToken.json.items.length).toBe(1);
+  });
+
+  it('narrows recorded_* to a range of leaves, half open', async () => {
+    const { tenant, key } = await newTenant();
+    const ids = await runs(tenant, 3);
+    const rows = await house.database.admin<{ at: string }>(
+      `select to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at from sworn.leaf where tenant_id = $1 and kind = 'OPENED' order by leaf_index`,
+      [tenant],
+    );
+    // All three opened in one batch have one time; each was opened in the same turn.
+    const at = rows[0]?.at ?? '';
+    expect((await crawl(key, `recorded_after=${at}`)).ids.length).toBe(ids.length);
+    expect((await crawl(key, `recorded_before=${at}`)).ids.length).toBe(0);
+  });
+
+  it('orders by when it happened under occurred_*, across pages', async () => {
+    const { tenant, key } = await newTenant();
+    const [early, late, middle] = [newTrace(), newTrace(), newTrace()];
+    for (const [id, start] of [
+      [late, 3000],
+      [early, 1000],
+      [middle, 2000],
+    ] as const) {
+      await house.ingest(tenant, otlp([{ traceId: id, spanId: newSpan(), start, end: start + 1 }]));
+    }
+    await house.seal(tenant);
+    expect((await crawl(key, 'limit=1&occurred_after=2026-11-20')).ids).toEqual([late, middle, early]);
+    expect((await get(house, `${LIST}?order=asc&occurred_after=2026-11-20`, key)).json.errors[0].parameter).toBe(
+      'order',
+    );
+  });
+
+  it('is a tail under order=asc: its cursor stays valid past the end and gives what comes later', async () => {
+    const { tenant, key } = await newTenant();
+    const before = await runs(tenant, 3);
+    const seen: string[] = [];
+    let cursor = '';
+    const next = async () => {
+      const got = await get(house, `${LIST}?order=asc&limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`, key);
+      cursor = got.json.next_cursor;
+      seen.push(...got.json.items.map((item: { run_id: string }) => item.run_id));
+      return got.json.has_more as boolean;
+    };
+    expect([await next(), await next(), await next()]).toEqual([true, false, false]);
+    const after = await runs(tenant, 1);
+    await next();
+    await next();
+    expect(seen).toEqual([...before, ...after]);
+  });
+
+  it('answers a tenant that has no runs with the time of its creation, not of the request', async () => {
+    const { tenant, key } = await newTenant();
+    const got = await get(house, LIST, key);
+    const [row] = await house.database.admin<{ at: string }>(
+      `select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at from sworn.tenant where tenant_id = $1`,
+      [tenant],
+    );
+    expect(got.json.metadata).toMatchObject({
+      recorded_at: row?.at,
+      occurred_at: row?.at,
+      checksum: 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    });
+    expect((await get(house, LIST, key)).text).toBe(got.text);
+  });
+
+  it('shows a run that is still open with live figures, and says that they are provisional', async () => {
+    const slow = await buildHouse({ graceMs: 3_600_000, idleMs: 3_600_000 });
+    try {
+      const tenant = await slow.tenants.create({ name: 'slow' });
+      const { key } = await slow.keys.issue({ tenantId: tenant, role: 'reader' });
+      const id = newTrace();
+      await slow.ingest(tenant, agentRun(id));
+      await slow.seal(tenant);
+      const [item] = (await get(slow, LIST, key)).json.items;
+      expect(item).toMatchObject({
+        run_id: id,
+        execution_status: 'RUNNING',
+        provisional: true,
+        total_steps: 2,
+        input_tokens: 12,
+        output_tokens: 3,
+        completed_at: null,
+        duration_ms: null,
+      });
+      const envelope = (await get(slow, `${LIST}/${id}/envelope`, key)).json;
+      expect(envelope).toMatchObject({
+        revision: 0,
+        provisional: true,
+        metadata: { immutable: false, integrity: { state: 'DURABLE', covered_at: null } },
+        proof: { size: null, path: [], checkpoint: null },
+      });
+      const trace = (await get(slow, `${LIST}/${id}/trace`, key)).json;
+      expect(trace).toMatchObject({ provisional: true, total_steps: 2, total_tokens: 15, total_duration_ms: null });
+    } finally {
+      await slow.close();
+    }
+  });
+
+  it('never lets a field be the time of the request: the same pin gives the same bytes', async () => {
+    const { tenant, key } = await newTenant();
+    await runs(tenant, 2);
+    await house.sign(tenant);
+    const first = await get(house, LIST, key);
+    house.advance(86_400_000);
+    const { key: later } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    expect((await get(house, LIST, later)).text).toBe(first.text);
+  });
+
+  it('streams the whole result as lines at one pin, with one record before the first byte and one at the end', async () => {
+    const { tenant, key } = await newTenant();
+    const ids = await runs(tenant, 5);
+    const before = (await accessRecords(house, tenant)).length;
+    for (const coding of ['identity', 'br', 'gzip']) {
+      const got = await get(house, `${LIST}?limit=2`, key, {
+        accept: 'application/x-ndjson',
+        'accept-encoding': coding,
+      });
+      expect(got.headers.get('content-type')).toContain('application/x-ndjson');
+      const lines = got.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { run_id?: string });
+      expect(lines.slice(0, -1).map((line) => line.run_id)).toEqual(ids.toReversed());
+      expect(lines.at(-1)).toEqual({ complete: true, count: 5 });
+    }
+    const records = (await accessRecords(house, tenant)).slice(before);
+    expect(records.map((record) => record.kind)).toEqual([
+      'READ',
+      'READ_ENDED',
+      'READ',
+      'READ_ENDED',
+      'READ',
+      'READ_ENDED',
+    ]);
+    expect(records[1]).toMatchObject({ count: 5, status: 200, request_id: records[0]?.request_id });
+  });
+
+  it('puts a damaged run in its place as an item with id and finding, and the page stays 200', async () => {
+    const { tenant, key } = await newTenant();
+    const ids = await runs(tenant, 3);
+    const damaged = ids[1] as string;
+    const edit = async (text: string) => {
+      await house.database.admin('set session_replication_role = replica');
+      await house.database.admin(text, [tenant, damaged]);
+      await house.database.admin('set session_replication_role = origin');
+    };
+    const item = async () => (await get(house, LIST, key)).json.items[1];
+    const envelope = async () => get(house, `${LIST}/${damaged}/envelope`, key);
+    expect((await envelope()).status).toBe(200);
+
+    await edit(
+      `update sworn.llm_run_records set provider = 'nobody' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
+    );
+    expect(await item()).toMatchObject({ compromised: true, finding: { check: 'V6', code: 'PROJECTION_MISMATCH' } });
+    const refused = await envelope();
+    expect(refused.json).toMatchObject({ code: 'evidence_compromised', status: 409, finding: { check: 'V6' } });
+    expect(JSON.parse(Buffer.from(refused.json.leaf, 'base64').toString('utf8'))).toMatchObject({
+      kind: 'RUN',
+      run_id: damaged,
+    });
+    expect((await accessRecords(house, tenant)).at(-1)).toMatchObject({
+      decision: 'DENY',
+      reason_code: 'evidence_compromised',
+      status: 409,
+    });
+    await edit(
+      `update sworn.llm_run_records set provider = 'openai' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
+    );
+    expect((await envelope()).status).toBe(200);
+
+    await edit(
+      `update sworn.leaf set recorded_at = recorded_at - interval '1 day' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
+    );
+    expect(await item()).toMatchObject({
+      finding: { check: 'V6', code: 'COLUMN_MISMATCH', detail: expect.stringContaining('recorded_at') },
+    });
+    await edit(
+      `update sworn.leaf set recorded_at = recorded_at + interval '1 day' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
+    );
+
+    await edit(
+      `update sworn.leaf set leaf = set_byte(leaf, 20, get_byte(leaf, 20) # 1) where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
+    );
+    expect(await item()).toMatchObject({ compromised: true, finding: { check: 'V4' } });
+    const list = (await get(house, LIST, key)).json;
+    expect(list.metadata.immutable).toBe(false);
+    expect(list.items.filter((i: { compromised?: boolean }) => i.compromised === true).length).toBe(1);
+    await edit(
+      `update sworn.leaf set leaf = set_byte(leaf, 20, get_byte(leaf, 20) # 1) where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
+    );
+
+    await edit(`delete from sworn.leaf where tenant_id = $1 and run_id = $2 and kind = 'RUN'`);
+    expect(await item()).toMatchObject({ compromised: true, finding: { check: 'V10', code: 'MISSING_UNAUTHORISED' } });
+    expect((await envelope()).status).toBe(409);
+  });
+});
