@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   constants,
   copyFileSync,
   existsSync,
@@ -40,6 +41,7 @@ export function prepareBinaries(root: string): Binaries {
     rmSync(draft, { recursive: true, force: true });
     copyTree(join(packageRoot, 'native'), draft, '');
     makeLinks(packageRoot, draft);
+    openDirectories(draft);
     try {
       renameSync(draft, target);
     } catch (error) {
@@ -67,10 +69,18 @@ function copyTree(from: string, to: string, path: string): void {
     const inner = path === '' ? entry.name : `${path}/${entry.name}`;
     if (entry.isDirectory()) copyTree(from, to, inner);
     else if (entry.isFile() && WANTED.test(inner)) {
-      mkdirSync(join(to, path), { recursive: true, mode: 0o755 });
+      mkdirSync(join(to, path), { recursive: true });
       copyFileSync(join(from, inner), join(to, inner), constants.COPYFILE_FICLONE);
+      // Whatever our umask and npm's: the database's user reads all of it and writes none.
+      chmodSync(join(to, inner), inner.startsWith('share/') ? 0o644 : 0o755);
     }
   }
+}
+
+function openDirectories(dir: string): void {
+  chmodSync(dir, 0o755);
+  for (const entry of readdirSync(dir, { withFileTypes: true }))
+    if (entry.isDirectory()) openDirectories(join(dir, entry.name));
 }
 
 /** `native/pg-symlinks.json` lists the links that the package's install script would make: both ends relative to the package. */

@@ -1,11 +1,12 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { DatabaseAddress, Login } from '../store/address.js';
 import { accountOf, giveTo } from './account.js';
 import { prepareBinaries } from './binaries.js';
 import { assertReachable, DATABASE, initialiseCluster, SUPERUSER, superuserPassword } from './initialise.js';
 import { takeParentLock } from './parentLock.js';
 import { arrangePlaces, SOCKET_PORT } from './places.js';
-import { findOrphan, type ServerLog, startPostmaster, stopServer } from './postmaster.js';
+import { type Postmaster, type ServerLog, sendSignal, startPostmaster, stopServer } from './postmaster.js';
+import { disownPidFile, findOrphan } from './pidFile.js';
 import { HOST_RULES, serverSettings } from './settings.js';
 
 export { DirectoryInUse } from './parentLock.js';
@@ -48,37 +49,49 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     if (account !== null) assertReachable(places.clusterDir, account);
     const orphan = findOrphan(places.clusterDir);
     if (orphan !== null) await stopServer(orphan);
-    mkdirSync(places.socketDir, { recursive: true, mode: 0o700 });
+    disownPidFile(places.clusterDir);
+    // Whatever a dead server left of its socket names a pid too.
+    rmSync(places.socketDir, { recursive: true, force: true });
+    mkdirSync(places.socketDir, { mode: 0o700 });
     giveTo(places.socketDir, account);
-    writeFileSync(places.configFile, serverSettings(places), { mode: 0o644 });
-    writeFileSync(places.hostRulesFile, HOST_RULES, { mode: 0o644 });
-    const postmaster = await startPostmaster(binaries.postgres, places, account, options.log);
-    return running(postmaster);
-
-    function running({ pid, ended }: { pid: number; ended: Promise<string> }): EmbeddedCluster {
-      let stopping = false;
-      // A parent that ends without stopping us (an exception nobody caught) takes the server along.
-      const onProcessExit = (): void => void process.kill(pid, 'SIGINT');
-      process.once('exit', onProcessExit);
-      void ended.then(() => process.off('exit', onProcessExit));
-      return {
-        address: { host: places.socketDir, port: SOCKET_PORT, database: DATABASE, tls: null },
-        superuser: { user: SUPERUSER, password },
-        async stop() {
-          stopping = true;
-          await stopServer(pid);
-          await ended;
-          lock.release();
-        },
-        onExit(callback) {
-          void ended.then((reason) => {
-            if (!stopping) callback(reason);
-          });
-        },
-      };
-    }
+    writeReadable(places.configFile, serverSettings(places));
+    writeReadable(places.hostRulesFile, HOST_RULES);
+    const { log } = options;
+    const postmaster = await startPostmaster({ postgres: binaries.postgres, places, account, log });
+    return {
+      address: { host: places.socketDir, port: SOCKET_PORT, database: DATABASE, tls: null },
+      superuser: { user: SUPERUSER, password },
+      ...supervise(postmaster, () => lock.release()),
+    };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** For the database's user to read, whatever our umask. */
+function writeReadable(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
+}
+
+function supervise({ pid, ended }: Postmaster, release: () => void): Pick<EmbeddedCluster, 'stop' | 'onExit'> {
+  let stopping = false;
+  // A process that ends without `stop` (an exception nobody caught) takes the server along.
+  const takeAlong = (): void => void sendSignal(pid, 'SIGINT');
+  process.once('exit', takeAlong);
+  void ended.then(() => process.off('exit', takeAlong));
+  return {
+    async stop() {
+      stopping = true;
+      await stopServer(pid);
+      await ended;
+      release();
+    },
+    onExit(callback) {
+      void ended.then((reason) => {
+        if (!stopping) callback(reason);
+      });
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where the parts of an embedded cluster lie. */
@@ -22,23 +22,17 @@ export const SOCKET_PORT = 5432;
 /** `sun_path` less its NUL (Linux has 108 bytes, macOS 104). A longer path is cut by Node without a word. */
 const MAX_SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
 
-/** Makes the directories that are ours and says where everything is. @throws Error when the short directory under /tmp is someone else's. */
+/**
+ * Makes the directories that are ours and says where everything is.
+ * @throws Error when one is someone else's, or open to others' writing: as root we would write where they can put a link.
+ */
 export function arrangePlaces(dataDir: string): Places {
-  const isRoot = process.getuid?.() === 0;
-  // Passing through is all that the database's user may do here.
-  const mode = isRoot ? 0o711 : 0o700;
-  mkdirSync(dataDir, { recursive: true, mode });
-  if (isRoot) chmodSync(dataDir, mode);
+  makeOurs(dataDir);
   const real = realpathSync(dataDir);
   const runDir = isUsable(join(real, 'run'))
     ? join(real, 'run')
     : join('/tmp', `sworn-${createHash('sha256').update(real).digest('hex').slice(0, 16)}`);
-  mkdirSync(runDir, { recursive: true, mode });
-  // /tmp is everyone's: whoever knows the name could have made it first.
-  const found = lstatSync(runDir);
-  if (!found.isDirectory() || found.uid !== process.getuid?.())
-    throw new Error(`${runDir} is not ours: remove it, or choose a data directory with a shorter path`);
-  chmodSync(runDir, mode);
+  makeOurs(runDir);
   return {
     dataDir: real,
     clusterDir: join(real, 'pgdata'),
@@ -47,6 +41,20 @@ export function arrangePlaces(dataDir: string): Places {
     configFile: join(real, 'postgresql.conf'),
     hostRulesFile: join(real, 'pg_hba.conf'),
   };
+}
+
+/** Leaves the mode of a directory that was there: it may be anything, down to a home. */
+function makeOurs(dir: string): void {
+  const me = process.getuid?.() ?? 0;
+  if (!existsSync(dir)) {
+    mkdirSync(dir, { recursive: true });
+    // As root: passing through is all that the database's user may do here.
+    chmodSync(dir, me === 0 ? 0o711 : 0o700);
+  }
+  const { uid, mode } = statSync(dir);
+  if (uid !== me) throw new Error(`${dir} belongs to uid ${uid}: start as that user, or choose another data directory`);
+  if ((mode & 0o022) !== 0)
+    throw new Error(`${dir} can be written by others: take that right away, or choose another data directory`);
 }
 
 /** A comma would end the name in PostgreSQL's list of directories. */

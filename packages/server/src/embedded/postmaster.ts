@@ -1,17 +1,27 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './account.js';
+import { isAlive, isReady } from './pidFile.js';
 import type { Places } from './places.js';
 
 /** Milliseconds between two looks at what PostgreSQL is doing. */
 const POLL_MS = 10;
 /** Milliseconds until PostgreSQL must accept connections; a recovery after a crash under load is included. */
 const START_TIMEOUT_MS = 120_000;
-/** Milliseconds a fast shutdown may take before it becomes an immediate one, which the next start repairs from the write-ahead log. */
-const STOP_TIMEOUT_MS = 60_000;
+/** Milliseconds that server processes of a killed postmaster may take to notice and go; they hold its memory until then. */
+const LEFTOVER_TIMEOUT_MS = 15_000;
+/**
+ * Signals of a shutdown, and milliseconds to wait for each: fast (clients are disconnected, everything committed is kept), immediate
+ * (the next start repairs from the write-ahead log), and the end.
+ */
+const SHUTDOWN = [
+  ['SIGINT', 60_000],
+  ['SIGQUIT', 10_000],
+  ['SIGKILL', 10_000],
+] as const;
+/** Milliseconds to wait for the last words of a server that has ended. */
+const LAST_WORDS_MS = 500;
 /** Lines of PostgreSQL's own words that an error at the start quotes. */
 const QUOTED_LINES = 20;
 
@@ -21,20 +31,39 @@ export type ServerLog = (line: string) => void;
 /** What PostgreSQL inherits of our environment: nothing. */
 export const SCRUBBED: NodeJS.ProcessEnv = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
+/** How PostgreSQL is started. */
+export interface PostmasterOptions {
+  /** The program. */
+  readonly postgres: string;
+  readonly places: Places;
+  /** Whom it runs as; null: as we do. */
+  readonly account: Account | null;
+  readonly log: ServerLog;
+}
+
 /** A PostgreSQL server that this process started. */
 export interface Postmaster {
   readonly pid: number;
-  /** Resolves when it has ended, for whatever reason, with what it said of it. */
+  /** Resolves when it has ended, for whatever reason, with how. */
   readonly ended: Promise<string>;
 }
 
 /** Starts PostgreSQL and waits until it accepts connections. @throws Error with its last words when it does not. */
-export async function startPostmaster(
-  postgres: string,
-  places: Places,
-  account: Account | null,
-  log: ServerLog,
-): Promise<Postmaster> {
+export async function startPostmaster(options: PostmasterOptions): Promise<Postmaster> {
+  const patience = performance.now() + LEFTOVER_TIMEOUT_MS;
+  for (;;) {
+    const started = await tryStart(options);
+    if (started.kind === 'ready') return started;
+    if (!/shared memory block .* still in use/.test(started.words) || performance.now() > patience) {
+      throw new Error(`PostgreSQL did not start: ${started.words}`);
+    }
+    await sleep(10 * POLL_MS);
+  }
+}
+
+type Started = ({ readonly kind: 'ready' } & Postmaster) | { readonly kind: 'failed'; readonly words: string };
+
+async function tryStart({ postgres, places, account, log }: PostmasterOptions): Promise<Started> {
   // Its own session: Ctrl-C at our terminal must reach us alone, so that we stop it after the last commit.
   const child = spawn(postgres, ['-D', places.clusterDir, '-c', `config_file=${places.configFile}`], {
     env: SCRUBBED,
@@ -49,72 +78,38 @@ export async function startPostmaster(
     if (lastWords.length > QUOTED_LINES) lastWords.shift();
     log(line);
   });
-  let reason: string | null = null;
-  void ended.then((why) => (reason = why));
-  for (let waited = 0; waited < START_TIMEOUT_MS; waited += POLL_MS) {
-    if (child.pid !== undefined && isReady(places.clusterDir, child.pid)) return { pid: child.pid, ended };
-    if (reason !== null) throw new Error([`PostgreSQL did not start: ${reason}`, ...lastWords].join('\n'));
+  let how: string | null = null;
+  void ended.then((reason) => (how = reason));
+  const until = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < until) {
+    if (child.pid !== undefined && isReady(places.clusterDir, child.pid))
+      return { kind: 'ready', pid: child.pid, ended };
+    if (how !== null) return { kind: 'failed', words: [how, ...lastWords].join('\n') };
     await sleep(POLL_MS);
   }
-  child.kill('SIGQUIT');
-  throw new Error(['PostgreSQL did not become ready', ...lastWords].join('\n'));
+  if (child.pid !== undefined) await stopServer(child.pid);
+  return { kind: 'failed', words: ['it did not become ready', ...lastWords].join('\n') };
 }
 
 function watch(child: ChildProcess, log: ServerLog): Promise<string> {
   if (child.stderr !== null) createInterface({ input: child.stderr }).on('line', log);
   return new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+    child.once('exit', (code, signal) => {
+      const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+      // Its last words are read by `close`, which waits for every process that shares its standard error.
+      child.once('close', () => resolve(how));
+      setTimeout(() => resolve(how), LAST_WORDS_MS);
+    });
   });
 }
 
-/** Line 8 of postmaster.pid says what the server is doing; `pg_ctl` waits for the same word. */
-function isReady(clusterDir: string, pid: number): boolean {
-  const lines = readPidFile(clusterDir);
-  return lines !== null && Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
-}
-
-function readPidFile(clusterDir: string): string[] | null {
-  try {
-    return readFileSync(join(clusterDir, 'postmaster.pid'), 'utf8').split('\n');
-  } catch {
-    return null;
-  }
-}
-
-/** The pid of a server that still runs on `clusterDir`, left behind by a parent that was killed; null when there is none. */
-export function findOrphan(clusterDir: string): number | null {
-  const pid = Number(readPidFile(clusterDir)?.[0]);
-  return Number.isSafeInteger(pid) && pid > 1 && isAlive(pid) && isPostmasterOf(pid, clusterDir) ? pid : null;
-}
-
-/** Pids are given out again: the process must be a postgres whose data directory is this one. */
-function isPostmasterOf(pid: number, clusterDir: string): boolean {
-  try {
-    if (process.platform === 'linux') {
-      // The file was written by the database's user: it must not make root signal anyone else's process.
-      return (
-        statSync(`/proc/${pid}`).uid === statSync(clusterDir).uid &&
-        /^postgres( \(deleted\))?$/.test(basename(readlinkSync(`/proc/${pid}/exe`))) &&
-        readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterDir)
-      );
-    }
-    const command = execFileSync('/bin/ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
-    return command.includes('postgres') && command.includes(clusterDir);
-  } catch {
-    return false;
-  }
-}
-
-/** Fast shutdown: clients are disconnected, everything committed is kept. Resolves when the process is gone. */
+/** Shuts a server down, this process's or a killed parent's. Resolves when it is gone. */
 export async function stopServer(pid: number): Promise<void> {
-  for (const [signal, patience] of [
-    ['SIGINT', STOP_TIMEOUT_MS],
-    ['SIGQUIT', STOP_TIMEOUT_MS / 6],
-    ['SIGKILL', STOP_TIMEOUT_MS / 6],
-  ] as const) {
-    if (!send(pid, signal)) return;
-    for (let waited = 0; waited < patience; waited += POLL_MS) {
+  for (const [signal, patience] of SHUTDOWN) {
+    if (!sendSignal(pid, signal)) return;
+    const until = performance.now() + patience;
+    while (performance.now() < until) {
       if (!isAlive(pid)) return;
       await sleep(POLL_MS);
     }
@@ -122,27 +117,13 @@ export async function stopServer(pid: number): Promise<void> {
   throw new Error(`PostgreSQL (pid ${pid}) does not stop`);
 }
 
-function send(pid: number, signal: NodeJS.Signals): boolean {
+/** Returns false when there is no such process. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(pid, signal);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
     throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  if (process.platform !== 'linux') return true;
-  // A zombie whose parent does not collect it (pid 1 of a careless container) still answers to signals.
-  try {
-    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
   }
 }
