@@ -1,5 +1,4 @@
-import type { BinaryReader } from '@bufbuild/protobuf/wire';
-import { exact, mergedMessage, readElements } from './read.js';
+import { Message } from './message.js';
 import { MESSAGES } from './schema.js';
 
 /** A value of OTLP's AnyValue; null is an AnyValue with no member set. int64 is a bigint, never a double. */
@@ -13,19 +12,17 @@ export type AttributeValue =
   | readonly AttributeValue[]
   | ReadonlyMap<string, AttributeValue>;
 
-const decoder = new TextDecoder();
-
 /**
  * The attributes of a span, event, link, resource or scope. Keys are read at once, values when asked for: a mapping asks
  * for a dozen of them, and prompts are long. Of a repeated key the last counts.
  */
 export class Attributes {
-  readonly #values = new Map<string, Uint8Array>();
+  readonly #values = new Map<string, Message>();
 
-  /** `keyValues`: bytes of KeyValue messages, in wire order. */
-  constructor(keyValues: readonly Uint8Array[]) {
-    for (const bytes of keyValues) {
-      const { key, value } = readKeyValue(bytes);
+  /** KeyValue messages, in wire order. */
+  constructor(keyValues: readonly Message[]) {
+    for (const keyValue of keyValues) {
+      const { key, value } = readKeyValue(keyValue);
       this.#values.set(key, value);
     }
   }
@@ -44,8 +41,8 @@ export class Attributes {
 
   /** undefined: no such attribute. */
   get(key: string): AttributeValue | undefined {
-    const bytes = this.#values.get(key);
-    return bytes === undefined ? undefined : readAnyValue(bytes);
+    const value = this.#values.get(key);
+    return value === undefined ? undefined : readAnyValue(value);
   }
 
   /** The value if it is a string with something in it. */
@@ -55,46 +52,46 @@ export class Attributes {
   }
 }
 
-function readKeyValue(bytes: Uint8Array): { key: string; value: Uint8Array } {
+function readKeyValue(keyValue: Message): { key: string; value: Message } {
   let key = '';
-  const value: Uint8Array[] = [];
-  readElements(bytes, MESSAGES.KeyValue, (field, reader, end) => {
-    if (field.number === 1) key = text(bytes, reader, end);
-    else value.push(bytes.subarray(reader.pos, end));
+  const value: Message[] = [];
+  keyValue.elements(MESSAGES.KeyValue, (field) => {
+    if (field.number === 1) key = keyValue.name();
+    else value.push(keyValue.inner());
   });
-  return { key, value: mergedMessage(value) };
+  return { key, value: Message.merged(value) };
 }
 
 /** Decodes an AnyValue. The last member on the wire counts; the same message member again is merged into it. */
-function readAnyValue(bytes: Uint8Array): AttributeValue {
+function readAnyValue(any: Message): AttributeValue {
   let scalar: AttributeValue = null;
   let member = '';
-  let parts: Uint8Array[] = [];
-  readElements(bytes, MESSAGES.AnyValue, (field, reader, end) => {
-    if (member !== field.name) parts = [];
-    member = field.name;
-    switch (member) {
+  let parts: Message[] = [];
+  any.elements(MESSAGES.AnyValue, ({ name }) => {
+    if (member !== name) parts = [];
+    member = name;
+    switch (name) {
       case 'stringValue':
-        scalar = text(bytes, reader, end);
+        scalar = any.text();
         return;
       case 'boolValue':
-        scalar = reader.bool();
+        scalar = any.bool();
         return;
       case 'intValue':
-        scalar = exact(reader.int64());
+        scalar = any.int64();
         return;
       case 'doubleValue':
-        scalar = reader.double();
+        scalar = any.double();
         return;
       case 'bytesValue':
-        scalar = bytes.subarray(reader.pos, end);
+        scalar = any.bytes();
         return;
       default:
-        parts.push(bytes.subarray(reader.pos, end));
+        parts.push(any.inner());
     }
   });
-  if (member === 'arrayValue') return readArray(mergedMessage(parts));
-  if (member === 'kvlistValue') return readKeyValueList(mergedMessage(parts));
+  if (member === 'arrayValue') return readArray(Message.merged(parts));
+  if (member === 'kvlistValue') return readKeyValueList(Message.merged(parts));
   return scalar;
 }
 
@@ -108,32 +105,17 @@ export function jsonText(value: unknown): string {
   });
 }
 
-function readArray(bytes: Uint8Array): AttributeValue[] {
+function readArray(array: Message): AttributeValue[] {
   const values: AttributeValue[] = [];
-  readElements(bytes, MESSAGES.ArrayValue, (_, reader, end) => {
-    values.push(readAnyValue(bytes.subarray(reader.pos, end)));
-  });
+  array.elements(MESSAGES.ArrayValue, () => values.push(readAnyValue(array.inner())));
   return values;
 }
 
-function readKeyValueList(bytes: Uint8Array): ReadonlyMap<string, AttributeValue> {
+function readKeyValueList(list: Message): ReadonlyMap<string, AttributeValue> {
   const values = new Map<string, AttributeValue>();
-  readElements(bytes, MESSAGES.KeyValueList, (_, reader, end) => {
-    const { key, value } = readKeyValue(bytes.subarray(reader.pos, end));
+  list.elements(MESSAGES.KeyValueList, () => {
+    const { key, value } = readKeyValue(list.inner());
     values.set(key, readAnyValue(value));
   });
   return values;
-}
-
-/** A string field's text. Short names are most of them, and almost all are ASCII. */
-export function text(bytes: Uint8Array, reader: BinaryReader, end: number): string {
-  const start = reader.pos;
-  if (end - start > 64) return decoder.decode(bytes.subarray(start, end));
-  let ascii = '';
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (byte > 0x7f) return decoder.decode(bytes.subarray(start, end));
-    ascii += String.fromCharCode(byte);
-  }
-  return ascii;
 }

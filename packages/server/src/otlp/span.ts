@@ -1,5 +1,5 @@
-import { Attributes, text } from './attributes.js';
-import { exact, mergedMessage, readElements } from './read.js';
+import { Attributes } from './attributes.js';
+import { Message } from './message.js';
 import { type MessageSchema, MESSAGES } from './schema.js';
 
 /** A span as the mapping and the readers see it. Ids are lower-case hex, times nanoseconds since 1970. */
@@ -59,7 +59,7 @@ export interface ScopeView {
 
 /** Reads the bytes of a Span that the wire reader has checked (or the redactor has written). */
 export function readSpan(bytes: Uint8Array): SpanView {
-  const fields = readFields(bytes, MESSAGES.Span);
+  const fields = readFields(Message.of(bytes), MESSAGES.Span);
   return {
     traceId: fields.hex('traceId'),
     spanId: fields.hex('spanId'),
@@ -83,14 +83,14 @@ export function readSpan(bytes: Uint8Array): SpanView {
 
 /** Reads a SourceSlice of part `resource`. */
 export function readResource(bytes: Uint8Array): ResourceView {
-  const fields = readFields(bytes, MESSAGES.ResourceSpans);
+  const fields = readFields(Message.of(bytes), MESSAGES.ResourceSpans);
   const resource = readFields(fields.message('resource'), MESSAGES.Resource);
   return { attributes: new Attributes(resource.messages('attributes')), schemaUrl: fields.text('schemaUrl') };
 }
 
 /** Reads a SourceSlice of part `scope`. */
 export function readScope(bytes: Uint8Array): ScopeView {
-  const fields = readFields(bytes, MESSAGES.ScopeSpans);
+  const fields = readFields(Message.of(bytes), MESSAGES.ScopeSpans);
   const scope = readFields(fields.message('scope'), MESSAGES.InstrumentationScope);
   return {
     name: scope.text('name'),
@@ -100,8 +100,8 @@ export function readScope(bytes: Uint8Array): ScopeView {
   };
 }
 
-function readEvent(bytes: Uint8Array): EventView {
-  const fields = readFields(bytes, MESSAGES.Event);
+function readEvent(event: Message): EventView {
+  const fields = readFields(event, MESSAGES.Event);
   return {
     timeNs: fields.ns('timeUnixNano'),
     name: fields.text('name'),
@@ -109,8 +109,8 @@ function readEvent(bytes: Uint8Array): EventView {
   };
 }
 
-function readLink(bytes: Uint8Array): LinkView {
-  const fields = readFields(bytes, MESSAGES.Link);
+function readLink(link: Message): LinkView {
+  const fields = readFields(link, MESSAGES.Link);
   return {
     traceId: fields.hex('traceId'),
     spanId: fields.hex('spanId'),
@@ -120,8 +120,8 @@ function readLink(bytes: Uint8Array): LinkView {
   };
 }
 
-function readStatus(bytes: Uint8Array): StatusView {
-  const fields = readFields(bytes, MESSAGES.Status);
+function readStatus(status: Message): StatusView {
+  const fields = readFields(status, MESSAGES.Status);
   return { code: fields.number('code'), message: fields.text('message') };
 }
 
@@ -131,39 +131,35 @@ interface Fields {
   hex(name: string): string;
   number(name: string): number;
   ns(name: string): bigint;
-  message(name: string): Uint8Array;
-  messages(name: string): readonly Uint8Array[];
+  message(name: string): Message;
+  messages(name: string): readonly Message[];
 }
 
-function readFields(bytes: Uint8Array, schema: MessageSchema): Fields {
+function readFields(message: Message, schema: MessageSchema): Fields {
   const scalars = new Map<string, string | number | bigint>();
-  const messages = new Map<string, Uint8Array[]>();
-  readElements(bytes, schema, (field, reader, end) => {
+  const messages = new Map<string, Message[]>();
+  message.elements(schema, (field) => {
     switch (field.type) {
       case 'message': {
-        const value = bytes.subarray(reader.pos, end);
         const before = messages.get(field.name);
-        if (before === undefined) messages.set(field.name, [value]);
-        else before.push(value);
+        if (before === undefined) messages.set(field.name, [message.inner()]);
+        else before.push(message.inner());
         return;
       }
       case 'string':
-        scalars.set(field.name, text(bytes, reader, end));
+        scalars.set(field.name, message.text());
         return;
       case 'bytes':
-        scalars.set(
-          field.name,
-          Buffer.from(bytes.buffer, bytes.byteOffset + reader.pos, end - reader.pos).toString('hex'),
-        );
+        scalars.set(field.name, message.hex());
         return;
       case 'fixed64':
-        scalars.set(field.name, exact(reader.fixed64()));
+        scalars.set(field.name, message.fixed64());
         return;
       case 'fixed32':
-        scalars.set(field.name, reader.fixed32());
+        scalars.set(field.name, message.fixed32());
         return;
       default:
-        scalars.set(field.name, field.type === 'enum' ? reader.int32() : reader.uint32());
+        scalars.set(field.name, field.type === 'enum' ? message.enum() : message.uint32());
     }
   });
   const scalar = <T extends string | number | bigint>(name: string, absent: T): T =>
@@ -173,7 +169,7 @@ function readFields(bytes: Uint8Array, schema: MessageSchema): Fields {
     hex: (name) => scalar(name, ''),
     number: (name) => scalar(name, 0),
     ns: (name) => scalar(name, 0n),
-    message: (name) => mergedMessage(messages.get(name)),
+    message: (name) => Message.merged(messages.get(name)),
     messages: (name) => messages.get(name) ?? [],
   };
 }
