@@ -18,7 +18,7 @@ import { Refusal } from '../src/access/refusal.js';
 import { Admission, DEFAULT_ADMISSION } from '../src/ingest/admission.js';
 import { createOtlpHttp, type OtlpHttp } from '../src/ingest/otlpHttp.js';
 import type { DecodedTraces } from '../src/otlp/decoded.js';
-import { readResource, readSpan } from '../src/otlp/span.js';
+import { readSpan } from '../src/otlp/span.js';
 import { any, keyValue, message, text } from './otlpBytes.js';
 import { TRACE_CAPTURES } from './otlpCaptures.js';
 import { oracleResponse, oracleStatus } from './otlpOracle.js';
@@ -247,25 +247,6 @@ describe('a request with a bad span', () => {
       },
     ]);
     expect(accepted).toEqual([]);
-  });
-
-  test('of a service that the key is not bound to loses those spans alone', async () => {
-    credential = { ...credential, services: ['shop'] };
-    const other = message([
-      [
-        1,
-        message([
-          [1, message([[1, keyValue('service.name', any('bank'))]])],
-          [2, message([[2, span]])],
-        ]),
-      ],
-    ]);
-    const answer = await send({ body: Buffer.concat([request(span), other]) });
-    expect(oracleResponse(answer.body)).toMatchObject({
-      partialSuccess: { rejectedSpans: '1', errorMessage: expect.stringMatching(/not bound/) },
-    });
-    const [kept] = accepted[0]?.traces.spans ?? [];
-    expect(readResource(kept?.resource.bytes ?? new Uint8Array()).attributes.text('service.name')).toBe('shop');
   });
 });
 

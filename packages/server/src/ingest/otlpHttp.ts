@@ -11,7 +11,6 @@ import type { Admission } from './admission.js';
 import { type Encoding, exportResponse, mediaTypeOf, RPC_CODE, statusBody } from './answer.js';
 import { readBody, SenderGone } from './body.js';
 import { answerEncoding, badRequest, encodingOf, RefusedRequest, retryLater, tooLarge } from './refusedRequest.js';
-import { boundToServices } from './serviceBinding.js';
 
 /** Largest body, as sent and inflated: what the OTLP specification recommends. */
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -140,7 +139,7 @@ class Receiver {
     const reservation = this.#options.admission.open(credential.tenantId);
     try {
       const body = await readBody(request, { maxBytes: this.#maxBodyBytes, reservation });
-      const traces = boundToServices(decode(encoding, body), credential.services);
+      const traces = decode(encoding, body);
       if (traces.spans.length > 0) await this.#options.accept(credential, traces, body.length);
       return traces;
     } finally {
