@@ -4,7 +4,7 @@ import { Checksum, NullableString, NullableTimestamp, OneOf, Timestamp } from '.
 /** DURABLE: committed and numbered. COVERED: below a signed checkpoint (INTEGRITY.md). */
 export const RecordState = OneOf(['DURABLE', 'COVERED']);
 /** SELF_ATTESTED until a checkpoint is known to be kept outside this installation. */
-export const Tier = OneOf(['SELF_ATTESTED']);
+const Tier = OneOf(['SELF_ATTESTED']);
 
 const spine = {
   tenant_id: Type.String({ description: 'Owner of the record.' }),

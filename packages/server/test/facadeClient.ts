@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { House } from './facadeHouse.js';
 
 /** An answer as a client sees it. */
@@ -6,7 +6,7 @@ export interface Got {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers whose schema other tests check
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers whose schema other tests check
   readonly json: any;
 }
 
@@ -39,7 +39,7 @@ export function raw(house: House, request: string): Promise<string> {
   const { port } = new URL(house.url);
   return new Promise((resolve, reject) => {
     let answer = '';
-    connect(Number(port), '127.0.0.1', function (this: import('node:net').Socket) {
+    connect(Number(port), '127.0.0.1', function (this: Socket) {
       this.write(request);
     })
       .on('data', (chunk) => (answer += chunk.toString('latin1')))

@@ -52,7 +52,7 @@ describe('the order of a trace', () => {
         const at = new Map(placed.map((p, i) => [p.step.spanId, { i, depth: p.depth }]));
         for (const [i, { step: s, depth }] of placed.entries()) {
           const parent = s.parentSpanId === null ? undefined : at.get(s.parentSpanId);
-          if (depth > 0) expect(parent !== undefined && parent.i < i && parent.depth === depth - 1).toBe(true);
+          expect(depth === 0 || (parent !== undefined && parent.i < i && parent.depth === depth - 1)).toBe(true);
         }
       }),
     );
@@ -60,7 +60,7 @@ describe('the order of a trace', () => {
 
   it('does not depend on the order in which the steps came', () => {
     fc.assert(
-      fc.property(forest, fc.infiniteStream(fc.nat()), (steps, _) => {
+      fc.property(forest, (steps) => {
         const names = (of: readonly StepFacts[]) => treeOrder(of).map((p) => p.step.spanId);
         expect(names(steps.toReversed())).toEqual(names(steps));
       }),

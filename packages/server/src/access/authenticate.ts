@@ -22,7 +22,7 @@ export interface AuthenticatorDeps {
 }
 
 /** Milliseconds a verified key is believed without asking the database again: a revoked key is dead everywhere within this time. */
-export const KEY_CACHE_MS = 5_000;
+const KEY_CACHE_MS = 5_000;
 /** Verified keys held, about 500 bytes each; the one loaded longest ago goes first. Unknown keys are never held, so a flood of them evicts nothing. */
 const KEYS_HELD = 10_000;
 

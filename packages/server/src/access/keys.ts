@@ -8,7 +8,7 @@ import type { KeyRole } from './credential.js';
 import { isKeyProven, keyFields } from './directory.js';
 
 /** Days a key lives unless told otherwise, and at most. */
-export const KEY_DAYS = 90;
+const KEY_DAYS = 90;
 const MAX_KEY_DAYS = 3_650;
 const DAY_MS = 86_400_000;
 /** Bounds of what stands in a leaf: lists ≤ 64, names short. */

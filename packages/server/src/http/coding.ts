@@ -28,24 +28,13 @@ export function codingFor(accept: string | undefined, bytes: number): Coding {
 
 /** The bytes in this coding. */
 export async function encode(coding: Coding, bytes: Buffer): Promise<Buffer> {
-  switch (coding) {
-    case 'br':
-      return compressBrotli(bytes, BROTLI);
-    case 'gzip':
-      return compressGzip(bytes);
-    case 'identity':
-      return bytes;
-  }
+  if (coding === 'identity') return bytes;
+  return coding === 'br' ? compressBrotli(bytes, BROTLI) : compressGzip(bytes);
 }
 
 /** An encoder for a stream, flushed after each write so that lines arrive as they come; null for identity. */
 export function encoder(coding: Coding): Transform | null {
-  switch (coding) {
-    case 'br':
-      return createBrotliCompress({ ...BROTLI, flush: constants.BROTLI_OPERATION_FLUSH });
-    case 'gzip':
-      return createGzip({ flush: constants.Z_SYNC_FLUSH });
-    case 'identity':
-      return null;
-  }
+  if (coding === 'identity') return null;
+  if (coding === 'gzip') return createGzip({ flush: constants.Z_SYNC_FLUSH });
+  return createBrotliCompress({ ...BROTLI, flush: constants.BROTLI_OPERATION_FLUSH });
 }

@@ -129,6 +129,7 @@ function addHooks(app: FastifyInstance, deps: FacadeDeps): void {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return refuseRoute(deps, request, reply, new Refusal('method_not_allowed', 'only GET and HEAD are served here'));
     }
+    return undefined;
   });
   app.addHook('onResponse', async (request, reply) => {
     const { endpoint } = request.routeOptions.config as { readonly endpoint?: string };

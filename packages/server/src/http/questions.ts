@@ -1,4 +1,4 @@
-import type { AggregateMetadata, EndpointId, RecordMetadata, RunListQuery, RunTraceQuery } from '@sworn/contract';
+import type { AggregateMetadata, EndpointId, RecordMetadata } from '@sworn/contract';
 import type { Credential } from '../access/credential.js';
 import { listRuns } from '../read/listRuns.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
@@ -24,10 +24,9 @@ export interface Answer {
 /** Answers each endpoint. An endpoint without an entry does not compile. */
 export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Question) => Promise<Reading<Answer>>>> =
   {
-    'llm_runs.list': (deps, { credential, query }) => listRuns(deps, credential.tenantId, query as RunListQuery),
+    'llm_runs.list': (deps, { credential, query }) => listRuns(deps, credential.tenantId, query),
     'llm_runs.envelope': (deps, { credential, params }) => runEnvelope(deps, credential.tenantId, idOf(params)),
-    'llm_runs.trace': (deps, { credential, params, query }) =>
-      runTrace(deps, credential.tenantId, idOf(params), query as RunTraceQuery),
+    'llm_runs.trace': (deps, { credential, params, query }) => runTrace(deps, credential.tenantId, idOf(params), query),
   };
 
 /** Member of an answer that holds its items, for streams. */

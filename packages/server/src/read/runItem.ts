@@ -111,6 +111,6 @@ function inflectionOf(m: Members): RunItem['inflection'] {
 }
 
 /** A word of a closed list: the leaf passed its check, and the serialiser refuses what the schema does not name. */
-function word<T extends string>(m: Members, name: string): T | null {
-  return m.text(name) as T | null;
+function word<N extends keyof RunItem>(m: Members, name: N): RunItem[N] | null {
+  return m.text(name) as RunItem[N] | null;
 }

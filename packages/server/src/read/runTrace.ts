@@ -144,7 +144,7 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
       provisional: stored.kind !== 'RUN',
       has_more: next !== null,
       next_cursor: next === null ? null : sealCursor(page.scope, { pins: { [run.log]: run.pin }, position: [next] }),
-      filters_applied: page.filters as RunTrace['filters_applied'],
+      filters_applied: page.filters,
       metadata: aggregateMetadata({
         tenantId,
         // All of a settled run lies below the checkpoint that covers its seal.

@@ -10,7 +10,7 @@ import { type PlacedStep, treeOrder } from './treeOrder.js';
 /** Leaves read at once, about 5 MB. */
 const CHUNK = 5_000;
 /** Steps of one run whose order is computed, about 60 MB while it is; a run beyond it is answered up to here, in leaf order of arrival. */
-export const MAX_TRACE_STEPS = 100_000;
+const MAX_TRACE_STEPS = 100_000;
 
 /** All steps of a run below its pin, in tree order, without their leaves. */
 export interface Skeleton {

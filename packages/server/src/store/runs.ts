@@ -77,7 +77,7 @@ export interface RunPlace {
 }
 
 /** Rows of `llm_run_records` that one page examines at most (CONTRACT.md §1): about 40 ms. */
-export const MAX_EXAMINED = 20_000;
+const MAX_EXAMINED = 20_000;
 
 /**
  * The newest revision below the pin of each run that matches, in the asked order, at most `limit`.
