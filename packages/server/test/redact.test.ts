@@ -119,6 +119,28 @@ describe('a built-in rule', () => {
   });
 });
 
+describe('a hostile text', () => {
+  const anchors = compileRules([BUILT_IN]).flatMap((rule) => rule.anchors.map((anchor) => anchor.text));
+
+  it('of nothing but anchors, of any of them, takes no more time than its length asks', () => {
+    // Quadratic time on texts of this length would outlast the test's limit many times over.
+    const units = ['1', '4111 ', 'DE89 ', '-', '\\', '\\u005c', '--password ', '"password":"', '://a:', 'eyJ', 'sk-'];
+    for (const anchor of new Set(anchors)) {
+      for (const between of ['', ' ', '"', '=', '\\', '.aaaaaaaa']) units.push(anchor + between);
+    }
+    for (const unit of units) {
+      const before = noted(unit.repeat(Math.ceil(100_000 / unit.length)));
+      expect(redact(before).bytes.length).toBeLessThan(before.length * 10);
+    }
+  });
+
+  it('in a hundred thousand attributes is read field by field', () => {
+    const many = Array.from({ length: 100_000 }, () => [9, keyValue('k', any('v'))] as const);
+    const { removed } = redact(message([...many, [9, keyValue('k', any(anchors.join(' ')))]]));
+    expect(removed.length).toBeLessThan(anchors.length);
+  });
+});
+
 describe('an attribute', () => {
   it('loses its value by its key, whatever kind of value it is', () => {
     for (const value of [

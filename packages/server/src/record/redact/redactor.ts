@@ -1,8 +1,16 @@
 import { sizeClass } from '@sworn/evidence';
-import { Buffer } from 'node:buffer';
-import { textOf, textValue, pathText, type Path, RECORD_SCHEMAS, rewrite, withoutFields } from './rewrite.js';
+import {
+  textOf,
+  textValue,
+  pathText,
+  type Path,
+  RECORD_SCHEMAS,
+  type Rewriter,
+  rewrite,
+  withoutFields,
+} from './rewrite.js';
 import { compileRules, type Rule, type RulesFile } from './rules.js';
-import { createScan } from './scan.js';
+import { createScan, type Scan } from './scan.js';
 import { findAll } from './text.js';
 
 /** What a removed value leaves in the leaf: no commitment, and nothing that a sender wrote. */
@@ -52,7 +60,7 @@ export function createRedactor(files: readonly RulesFile[]): Redactor {
       if (marks === null) return { bytes, removed: [] };
       const candidates = rules.filter((rule) => marks[rule.index] === 1);
       const removed: Removal[] = [];
-      const look = firstLook(candidates, ofKey, tokenOf, removed);
+      const look = firstLook({ rules, scan, ofKey, tokenOf }, removed);
       const rewritten = rewrite(bytes, RECORD_SCHEMAS[part], look, []) ?? bytes;
       return secondLook(part, rewritten, candidates, removed);
     },
@@ -77,14 +85,16 @@ function rememberedKeys(rules: readonly Rule[]): KeyRules {
   };
 }
 
+interface Looking {
+  readonly rules: readonly Rule[];
+  readonly scan: Scan;
+  readonly ofKey: KeyRules;
+  readonly tokenOf: (text: Uint8Array) => string;
+}
+
 /** Every field by itself, by the schema: texts by what they hold, values by the key they stand under. */
-function firstLook(
-  candidates: readonly Rule[],
-  ofKey: KeyRules,
-  tokenOf: (text: Uint8Array) => string,
-  removed: Removal[],
-): Parameters<typeof rewrite>[2] {
-  const numeric = candidates.filter((rule) => rule.digits);
+function firstLook(looking: Looking, removed: Removal[]): Rewriter {
+  const { rules, scan, ofKey, tokenOf } = looking;
   const note = (rule: Rule, path: Path, length: number): void => {
     removed.push({ rule: rule.id, path: pathText(path), n: sizeClass(length) });
   };
@@ -93,7 +103,13 @@ function firstLook(
 
   return {
     text(bytes, path) {
-      const matches = findAll(bytes, candidates);
+      // Scanned again by itself: a span of a hundred thousand small texts costs no patterns on those without an anchor.
+      const marks = scan(bytes);
+      if (marks === null) return null;
+      const matches = findAll(
+        bytes,
+        rules.filter((rule) => marks[rule.index] === 1),
+      );
       if (matches.length === 0) return null;
       const dropping = matches.find(({ rule }) => rule.action === 'drop');
       if (dropping !== undefined) {
@@ -126,7 +142,10 @@ function firstLook(
     },
     number(digits, path) {
       const bytes = Buffer.from(digits);
-      const match = findAll(bytes, numeric)[0];
+      const match = findAll(
+        bytes,
+        rules.filter((rule) => rule.digits),
+      )[0];
       if (match === undefined) return null;
       note(match.rule, path, bytes.length);
       return replacement(match.rule, bytes);
