@@ -24,8 +24,8 @@ describe('a sealed body', () => {
       fc.property(fc.uint8Array({ maxLength: 3000 }), (value) => {
         const sealed = sealBody(key, address, value);
         const opened = openBody(key, address, sealed);
-        expect(opened).toMatchObject({ kind: 'open' });
-        if (opened.kind === 'open') expect(Buffer.from(opened.value)).toEqual(Buffer.from(value));
+        const read = opened.kind === 'open' ? opened.value : null;
+        expect(read !== null && Buffer.from(read).equals(value)).toBe(true);
         expect(sealed.n).toBeGreaterThanOrEqual(Math.max(16, value.length));
         expect(sealed.n & (sealed.n - 1)).toBe(0);
       }),

@@ -17,40 +17,37 @@ const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin
 
 /** One attribute `note` with this text. */
 const noted = (value: string): Uint8Array => message([[9, keyValue('note', any(value))]]);
-/** The text after redaction of that attribute, or null when the attribute went. */
-function redactedText(value: string): string | null {
-  const { bytes } = redact(noted(value));
-  const match = /^J[\s\S]{1,4}\n\x04note\x12[\s\S]{1,4}?\n/.exec(latin1(bytes));
-  return match === null ? null : Buffer.from(bytes).toString('utf8');
-}
+/** The record with that attribute after redaction, as text. */
+const redactedText = (value: string): string => Buffer.from(redact(noted(value)).bytes).toString('utf8');
 
-// Made up, of the right shape each; cut in two so that no scanner takes this file for a leak.
+// Made up, of the right shape each; cut at a bar so that no scanner takes this file for a leak.
+const whole = (cut: string): string => cut.replace('|', '');
 const r = (alphabet: string, length: number): string =>
   Array.from({ length }, (_, at) => alphabet[(at * 7 + 3) % alphabet.length]).join('');
 const ALNUM = 'aB3dE5gH7jK9mN1pQ2';
 const SECRETS: readonly (readonly [rule: string, secret: string])[] = [
-  ['aws_key', `AKI${'A'}IOSFODNN7EXAMPLE`],
-  ['gcp_key', `AIz${'a'}${r(ALNUM, 35)}`],
-  ['gcp_key', `ya2${'9.'}${r(ALNUM, 40)}`],
-  ['secret_by_name', `AccountKe${'y='}${r(ALNUM, 86)}==`],
-  ['azure_key', `abc8${'Q~'}${r(ALNUM, 34)}`],
-  ['github_token', `gh${'p_'}${r(ALNUM, 36)}`],
-  ['github_token', `github_${'pat_'}${r(ALNUM, 40)}`],
-  ['gitlab_token', `glpa${'t-'}${r(ALNUM, 20)}`],
-  ['slack_token', `xox${'b-'}123456789012-${r(ALNUM, 24)}`],
-  ['stripe_key', `sk_liv${'e_'}${r(ALNUM, 24)}`],
-  ['stripe_key', `whse${'c_'}${r(ALNUM, 32)}`],
-  ['llm_key', `s${'k-'}proj-${r(ALNUM, 48)}`],
-  ['llm_key', `s${'k-'}ant-api03-${r(ALNUM, 90)}`],
-  ['llm_key', `gs${'k_'}${r(ALNUM, 52)}`],
-  ['llm_key', `h${'f_'}${r(ALNUM, 34)}`],
-  ['service_token', `np${'m_'}${r(ALNUM, 36)}`],
-  ['service_token', `S${'G.'}${r(ALNUM, 22)}.${r(ALNUM, 43)}`],
-  ['service_token', `hv${'s.'}${r(ALNUM, 28)}`],
-  ['jwt', `ey${'J'}${r(ALNUM, 30)}.${r(ALNUM, 60)}.${r(ALNUM, 43)}`],
+  ['aws_key', whole(`AKI|AIOSFODNN7EXAMPLE`)],
+  ['gcp_key', whole(`AIz|a${r(ALNUM, 35)}`)],
+  ['gcp_key', whole(`ya2|9.${r(ALNUM, 40)}`)],
+  ['secret_by_name', whole(`AccountKe|y=${r(ALNUM, 86)}==`)],
+  ['azure_key', whole(`abc8|Q~${r(ALNUM, 34)}`)],
+  ['github_token', whole(`gh|p_${r(ALNUM, 36)}`)],
+  ['github_token', whole(`github_|pat_${r(ALNUM, 40)}`)],
+  ['gitlab_token', whole(`glpa|t-${r(ALNUM, 20)}`)],
+  ['slack_token', whole(`xox|b-123456789012-${r(ALNUM, 24)}`)],
+  ['stripe_key', whole(`sk_liv|e_${r(ALNUM, 24)}`)],
+  ['stripe_key', whole(`whse|c_${r(ALNUM, 32)}`)],
+  ['llm_key', whole(`s|k-proj-${r(ALNUM, 48)}`)],
+  ['llm_key', whole(`s|k-ant-api03-${r(ALNUM, 90)}`)],
+  ['llm_key', whole(`gs|k_${r(ALNUM, 52)}`)],
+  ['llm_key', whole(`h|f_${r(ALNUM, 34)}`)],
+  ['service_token', whole(`np|m_${r(ALNUM, 36)}`)],
+  ['service_token', whole(`S|G.${r(ALNUM, 22)}.${r(ALNUM, 43)}`)],
+  ['service_token', whole(`hv|s.${r(ALNUM, 28)}`)],
+  ['jwt', whole(`ey|J${r(ALNUM, 30)}.${r(ALNUM, 60)}.${r(ALNUM, 43)}`)],
   [
     'private_key',
-    `-----BEGIN RSA PRIVATE ${'KEY-----'}\n${r(ALNUM, 64)}\n${r(ALNUM, 64)}\n-----END RSA PRIVATE KEY-----`,
+    whole(`-----BEGIN RSA PRIVATE |KEY-----\n${r(ALNUM, 64)}\n${r(ALNUM, 64)}\n-----END RSA PRIVATE KEY-----`),
   ],
   ['authorization', `Bearer ${r(ALNUM, 40)}`],
   ['authorization', `Basic ${Buffer.from('admin:hunter2').toString('base64')}`],
@@ -102,12 +99,12 @@ describe('a built-in rule', () => {
 
   it('reads through JSON in JSON in JSON, and through characters written as \\u escapes', () => {
     const secret = SECRETS[0]?.[1] ?? '';
-    const escaped = [...secret].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+    const escaped = Array.from(secret, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
     const url = String.raw`{"dsn":"postgres:\/\/app:hunter2horse@db\/x"}`;
     const nested = JSON.stringify({ a: JSON.stringify({ b: JSON.stringify({ password: 'hunter2"horse' }) }) });
     expect(redactedText(`{"k":"${escaped}"}`)).toContain('{"k":"[REDACTED:aws_key]"}');
     expect(redactedText(url)).toContain(String.raw`app:[REDACTED:url_password]@db`);
-    const after = redactedText(nested) ?? '';
+    const after = redactedText(nested);
     expect(after).not.toContain('hunter2');
     expect(after).not.toContain('horse');
     const json = JSON.parse(after.slice(after.indexOf('{')));
@@ -311,7 +308,7 @@ describe('a clean record', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
         const { bytes: after, removed } = redact(bytes);
-        if (removed.length === 0) expect(after).toBe(bytes);
+        expect(removed.length > 0 || after === bytes).toBe(true);
       }),
     );
   });
@@ -341,12 +338,14 @@ describe("an operator's own rule", () => {
 
   it('is refused with all its mistakes at once', () => {
     const bad = `values:\n  - { id: A!, shapes: [{ pattern: '(?<=x)y' }] }\n  - { id: b, action: burn, shapes: [] }\nnaems: []\n`;
-    expect(() => own(bad)).toThrow(RulesRefused);
-    try {
-      own(bad);
-    } catch (error) {
-      expect((error as RulesRefused).mistakes.length).toBeGreaterThanOrEqual(5);
-    }
+    const mistakes = expect.arrayContaining([
+      expect.stringContaining('A!'),
+      expect.stringContaining('action'),
+      expect.stringContaining('b: has no shapes'),
+      expect.stringContaining('naems'),
+      expect.stringContaining('A!: error parsing'),
+    ]);
+    expect(() => own(bad)).toThrow(expect.objectContaining({ mistakes }));
     expect(() => compileRules([BUILT_IN, BUILT_IN])).toThrow(RulesRefused);
   });
 });

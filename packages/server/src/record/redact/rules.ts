@@ -151,8 +151,8 @@ class RulesReader {
         if (text === 'digits') digits = true;
         else anchors.push({ text, follow });
       }
-      const check = shape.check === undefined ? null : CHECKS.get(String(shape.check));
-      if (check === undefined) this.#refuse(entry.id, `there is no check ${String(shape.check)}`, null);
+      const check = shape.check === undefined ? null : CHECKS.get(this.#text(shape, 'check'));
+      if (check === undefined) this.#refuse(entry.id, 'there is no such check', null);
       this.#unknown(shape, ['anchors', 'follow', 'pattern', 'flags', 'check']);
       return this.#finder(entry, this.#text(shape, 'pattern'), shape.flags === 'i' ? 'i' : '', check ?? null);
     });
