@@ -9,12 +9,13 @@ const MAX_EXPANDED_BYTES = 255 * HASH_BYTES;
 /** HMAC-SHA256 (RFC 2104) of the parts, one after another: 32 bytes. */
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   const padded = key.length > BLOCK_BYTES ? sha256(key) : key;
-  const inner = new Uint8Array(BLOCK_BYTES).fill(0x36);
-  const outer = new Uint8Array(BLOCK_BYTES).fill(0x5c);
-  padded.forEach((byte, i) => {
+  const inner = new Uint8Array(BLOCK_BYTES);
+  const outer = new Uint8Array(BLOCK_BYTES);
+  for (let i = 0; i < BLOCK_BYTES; i++) {
+    const byte = padded[i] ?? 0;
     inner[i] = byte ^ 0x36;
     outer[i] = byte ^ 0x5c;
-  });
+  }
   return sha256(outer, sha256(inner, ...parts));
 }
 
