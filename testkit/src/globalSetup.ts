@@ -27,21 +27,19 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     desk.close();
     rmSync(dir, { recursive: true, force: true });
     // One that failed to open has already said so to every file that asked.
-    await template?.then(
-      ({ close }) => close(),
-      () => undefined,
-    );
+    const opened = await template?.catch(() => undefined);
+    await opened?.close();
   };
 }
 
 async function open() {
   const cluster = await startTestCluster(process.env['SWORN_TEST_DATABASE_URL']);
   try {
-    const { run, drop } = await makeTemplate(cluster);
+    const template = await makeTemplate(cluster);
     return {
-      run,
+      run: template.run,
       async close() {
-        await drop();
+        await template.drop();
         await cluster.stop();
       },
     };

@@ -15,31 +15,39 @@ beforeAll(async () => {
 afterAll(() => t.drop());
 
 test('the migrated schema is the golden one', async () => {
-  const found = await describeSchema({ query: (text: string, values: unknown[]) => t.admin(text, values).then((rows) => ({ rows })) } as never, t.rolePrefix);
+  const found = await describeSchema(
+    { query: (text: string, values: unknown[]) => t.admin(text, values).then((rows) => ({ rows })) } as never,
+    t.rolePrefix,
+  );
   // `npx vitest run packages/server/test/catalogue.test.ts -u` writes it anew.
   await expect(found).toMatchFileSnapshot(GOLDEN);
 });
 
 describe('of every table that holds a tenant', () => {
   test('each primary key, unique constraint and index is led by the tenant', async () => {
-    const rows = await t.admin<{ name: string; first: string }>(`
+    const rows = await t.admin<{ name: string; first: string }>(
+      `
       select i.indexrelid::regclass::text as name, a.attname as first
         from pg_index i join pg_class c on c.oid = i.indrelid
         join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
-       where c.relnamespace = 'sworn'::regnamespace and c.relname <> all ($1)`, [WITHOUT_TENANT]);
+       where c.relnamespace = 'sworn'::regnamespace and c.relname <> all ($1)`,
+      [WITHOUT_TENANT],
+    );
     expect(rows.length).toBeGreaterThan(40);
     expect(rows.filter((row) => row.first !== 'tenant_id')).toEqual([]);
   });
 
   test('each has a primary key, a tenant, and row-level security that binds its owner too', async () => {
-    const rows = await t.admin(`
+    const rows = await t.admin(
+      `
       select c.relname from pg_class c
        where c.relnamespace = 'sworn'::regnamespace and c.relkind in ('r', 'p') and not (
          c.relrowsecurity and c.relforcerowsecurity
          and exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary)
          and (c.relname = any ($1) or exists (
            select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and a.attnotnull and a.atttypid = 'uuid'::regtype)))`,
-      [WITHOUT_TENANT]);
+      [WITHOUT_TENANT],
+    );
     expect(rows).toEqual([]);
   });
 
@@ -90,13 +98,25 @@ test('PUBLIC may not connect, create or use temporary tables', async () => {
 });
 
 test('no role may do more than CONTRACT.md §4 gives it: none that logs in changes or removes evidence', async () => {
-  const rows = await t.admin(`
+  const rows = await t.admin(
+    `
     select distinct r.rolname, c.relname, v.verb
       from pg_roles r, pg_class c, unnest(array['UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) v(verb)
      where r.rolname like $1 and r.rolcanlogin and c.relnamespace = 'sworn'::regnamespace and c.relname = any ($2)
        and (has_table_privilege(r.oid, c.oid, v.verb) or (v.verb in ('UPDATE', 'REFERENCES') and has_any_column_privilege(r.oid, c.oid, v.verb)))`,
-    [`${t.rolePrefix}\\_%`, EVIDENCE]);
+    [`${t.rolePrefix}\\_%`, EVIDENCE],
+  );
   expect(rows).toEqual([]);
 });
 
-const EVIDENCE = ['leaf', 'tile', 'batch_authenticator', 'checkpoint', 'llm_run_records', 'run_members', 'resources', 'access_records', 'control_records'];
+const EVIDENCE = [
+  'leaf',
+  'tile',
+  'batch_authenticator',
+  'checkpoint',
+  'llm_run_records',
+  'run_members',
+  'resources',
+  'access_records',
+  'control_records',
+];

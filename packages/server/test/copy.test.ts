@@ -29,13 +29,17 @@ beforeAll(async () => {
 afterAll(() => t.drop());
 
 const tenant = randomUUID();
-const asWriter = <T>(work: (tx: Tx) => Promise<T>, db: Database = t.db): Promise<T> => inTenant(db, 'writer', tenant, work);
+const asWriter = <T>(work: (tx: Tx) => Promise<T>, db: Database = t.db): Promise<T> =>
+  inTenant(db, 'writer', tenant, work);
 /** The same transaction as a role that row-level security binds would see it. */
 const bound = (tx: Tx): Tx => ({ ...tx, bypassesRowSecurity: false });
 
-const text = fc.string({ unit: 'binary', maxLength: 40 }).map((s) => s.replaceAll('\0', '').toWellFormed());
+const text = fc.string({ unit: 'binary', maxLength: 40 }).map((s) => s.replaceAll('\0', ''));
 const time = fc
-  .tuple(fc.date({ min: new Date('1900-01-01T00:00:00Z'), max: new Date('2200-01-01T00:00:00Z'), noInvalidDate: true }), fc.nat(999))
+  .tuple(
+    fc.date({ min: new Date('1900-01-01T00:00:00Z'), max: new Date('2200-01-01T00:00:00Z'), noInvalidDate: true }),
+    fc.nat(999),
+  )
   .map(([date, micros]) => `${date.toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`);
 const orNull = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
 const row: fc.Arbitrary<readonly ColumnValue[]> = fc.tuple(
@@ -49,12 +53,16 @@ const row: fc.Arbitrary<readonly ColumnValue[]> = fc.tuple(
   orNull(time),
   orNull(fc.array(text, { maxLength: 4 })),
 );
-const rows = fc.array(row, { minLength: 1, maxLength: 20 }).map((list) => list.map((values, n): readonly ColumnValue[] => [n, ...values]));
+const rows = fc
+  .array(row, { minLength: 1, maxLength: 20 })
+  .map((list) => list.map((values, n): readonly ColumnValue[] => [n, ...values]));
 
 /** Rows as they come back, in the shape they went in. */
 async function stored(tx: Tx): Promise<ColumnValue[][]> {
   const found = await tx.query<Record<string, ColumnValue>>(sql`select * from sworn.scratch order by n`);
-  return found.map((r) => COLUMNS.map(([name]) => (r[name] instanceof Uint8Array ? new Uint8Array(r[name]) : (r[name] ?? null))));
+  return found.map((r) =>
+    COLUMNS.map(([name]) => (r[name] instanceof Uint8Array ? new Uint8Array(r[name]) : (r[name] ?? null))),
+  );
 }
 
 describe('rows', () => {
@@ -75,7 +83,7 @@ describe('rows', () => {
   });
 
   test('are stored by neither when there are none', async () => {
-    await asWriter((tx) => insertRows(tx, 'scratch', COLUMNS, []));
+    await expect(asWriter((tx) => insertRows(tx, 'scratch', COLUMNS, []))).resolves.toBeUndefined();
   });
 
   test('of many megabytes go in one COPY', async () => {
@@ -84,14 +92,27 @@ describe('rows', () => {
     const [sum] = await asWriter(async (tx) => {
       await tx.query(sql`delete from sworn.scratch`);
       await insertRows(tx, 'scratch', COLUMNS, many);
-      return tx.query<{ bytes: number; rows: number }>(sql`select sum(octet_length(b))::bigint as bytes, count(*) as rows from sworn.scratch`);
+      return tx.query<{ bytes: number; rows: number }>(
+        sql`select sum(octet_length(b))::bigint as bytes, count(*) as rows from sworn.scratch`,
+      );
     });
     expect(sum).toEqual({ bytes: 500 * 64 * 1024, rows: 500 });
   });
 });
 
 describe('a COPY that fails', () => {
-  const one = (n: number, body: Uint8Array | null = null): readonly ColumnValue[] => [n, null, null, body, null, null, null, null, null, null];
+  const one = (n: number, body: Uint8Array | null = null): readonly ColumnValue[] => [
+    n,
+    null,
+    null,
+    body,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+  ];
   /** Large enough that the server refuses while the socket is still full. */
   const flood = (n: number): (readonly ColumnValue[])[] => [
     one(n),
@@ -100,7 +121,12 @@ describe('a COPY that fails', () => {
   ];
 
   test('rejects with the constraint and without the row, and the next transaction of the same connection works', async () => {
-    const db = openDatabase({ address: t.address, rolePrefix: t.rolePrefix, passwordOf: t.passwordOf, poolSizes: { writer: 1 } });
+    const db = openDatabase({
+      address: t.address,
+      rolePrefix: t.rolePrefix,
+      passwordOf: t.passwordOf,
+      poolSizes: { writer: 1 },
+    });
     await asWriter((tx) => tx.query(sql`delete from sworn.scratch`), db);
     const pids = new Set<number>();
     for (let round = 0; round < 20; round++) {
@@ -110,7 +136,11 @@ describe('a COPY that fails', () => {
         await insertRows(tx, 'scratch', COLUMNS, round % 2 === 0 ? [one(1), one(1)] : flood(1));
       }, db).catch((error: unknown) => error);
       expect(rejected).toBeInstanceOf(StoreFailure);
-      expect(rejected).toMatchObject({ code: '23505', constraint: 'scratch_pkey', message: 'the database refused (23505, scratch_pkey)' });
+      expect(rejected).toMatchObject({
+        code: '23505',
+        constraint: 'scratch_pkey',
+        message: 'the database refused (23505, scratch_pkey)',
+      });
     }
     await asWriter((tx) => insertRows(tx, 'scratch', COLUMNS, [one(2)]), db);
     expect(await asWriter((tx) => tx.query(sql`select n from sworn.scratch`), db)).toEqual([{ n: 2 }]);
@@ -119,7 +149,9 @@ describe('a COPY that fails', () => {
   });
 
   test('before its first byte, for want of a right, is one of ours to read', async () => {
-    const rejected = await inTenant(t.db, 'recorder', tenant, (tx) => insertRows(tx, 'scratch', COLUMNS, [one(1)])).catch((e: unknown) => e);
+    const rejected = await inTenant(t.db, 'recorder', tenant, (tx) =>
+      insertRows(tx, 'scratch', COLUMNS, [one(1)]),
+    ).catch((e: unknown) => e);
     expect(rejected).toMatchObject({ code: '42501', message: 'permission denied for table scratch' });
   });
 
@@ -131,7 +163,12 @@ describe('a COPY that fails', () => {
   });
 
   test('because the connection was cut rejects as transient, and the pool goes on', async () => {
-    const db = openDatabase({ address: t.address, rolePrefix: t.rolePrefix, passwordOf: t.passwordOf, poolSizes: { writer: 1 } });
+    const db = openDatabase({
+      address: t.address,
+      rolePrefix: t.rolePrefix,
+      passwordOf: t.passwordOf,
+      poolSizes: { writer: 1 },
+    });
     for (let round = 0; round < 5; round++) {
       const rejected = await asWriter(async (tx) => {
         const [me] = await tx.query<{ pid: number }>(sql`select pg_backend_pid() as pid`);
@@ -151,7 +188,9 @@ describe('a COPY that fails', () => {
       [1, null, null, null, null, null, null, null, 'yesterday', null],
       [1, null, null, null, null, null, 70_000, null, null, null],
     ] as const) {
-      await expect(asWriter((tx) => insertRows(tx, 'scratch', COLUMNS, [bad]))).rejects.toThrow();
+      await expect(asWriter((tx) => insertRows(tx, 'scratch', COLUMNS, [bad]))).rejects.toThrow(
+        /UUID|RFC 3339|out of range/,
+      );
     }
     expect(await asWriter((tx) => tx.query(sql`select 1 as one`))).toEqual([{ one: 1 }]);
   });

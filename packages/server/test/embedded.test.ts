@@ -99,7 +99,7 @@ async function start(options: StartOptions = {}): Promise<Parent> {
   const hear = async (name: string): Promise<unknown> => {
     for (;;) {
       const found = heard.find((message) => name in message || 'error' in message);
-      if (found?.['error'] !== undefined) throw new Error(String(found['error']));
+      if (found?.['error'] !== undefined) throw new Error(JSON.stringify(found['error']));
       if (found !== undefined) return found[name];
       await new Promise<void>((resolve) => (wake = resolve));
     }
@@ -156,7 +156,7 @@ describe('a fresh data directory', () => {
       'listen_addresses', 'fsync', 'synchronous_commit', 'full_page_writes', 'data_checksums', 'log_error_verbosity', 'log_parameter_max_length',
       'log_parameter_max_length_on_error', 'log_min_error_statement', 'password_encryption', 'idle_in_transaction_session_timeout', 'server_encoding')`,
     );
-    expect(settings.map((row) => row['s']).sort()).toEqual([
+    expect(settings.map((row) => String(row['s'])).sort()).toEqual([
       'data_checksums=on',
       'fsync=on',
       'full_page_writes=on',

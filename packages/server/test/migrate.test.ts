@@ -190,6 +190,6 @@ describe('a database URL', () => {
 
   test('names host, database and user', () => {
     for (const url of ['mysql://u@h/d', 'postgres://localhost/d', 'postgres://u@localhost'])
-      expect(() => parseDatabaseUrl(url)).toThrow();
+      expect(() => parseDatabaseUrl(url)).toThrow(/a database URL/);
   });
 });

@@ -89,9 +89,10 @@ function supervise({ pid, ended }: Postmaster, release: () => void): Pick<Embedd
       release();
     },
     onExit(callback) {
-      void ended.then((reason) => {
+      void (async () => {
+        const reason = await ended;
         if (!stopping) callback(reason);
-      });
+      })();
     },
   };
 }

@@ -92,7 +92,7 @@ const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const TEXT_OID = 25;
 
 /** The rows in PostgreSQL's binary COPY format, in one buffer. */
-export function encodeTuples(columns: readonly Column[], rows: readonly (readonly ColumnValue[])[]): Buffer {
+function encodeTuples(columns: readonly Column[], rows: readonly (readonly ColumnValue[])[]): Buffer {
   const out = new TupleWriter(SIGNATURE.length + 2 + estimate(rows) + rows.length * (2 + columns.length * 4));
   out.raw(SIGNATURE);
   for (const row of rows) {
@@ -167,7 +167,7 @@ function writeTextArray(out: TupleWriter, elements: readonly string[]): void {
 const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
 
 /** `2026-01-02T03:04:05.678901Z` → microseconds since 2000, PostgreSQL's own count. Exact: below 2^53 until the year 2285. */
-export function microsSince2000(time: string): number {
+function microsSince2000(time: string): number {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?Z$/.exec(time);
   if (match === null) throw new Error('a time to store is RFC 3339 in UTC');
   const [, year, month, day, hour, minute, second, fraction] = match;

@@ -4,7 +4,7 @@ import { toStoreFailure } from './failure.js';
 import { render, type Sql } from './sql.js';
 import { valueParsers } from './values.js';
 
-export { isTransient, isUniqueViolation, StoreFailure } from './failure.js';
+export { isTransient, StoreFailure } from './failure.js';
 
 /** The roles a server connects as (CONTRACT.md §4). `owner` and `remover` never log in. */
 export type Role = 'writer' | 'recorder' | 'signer' | 'reader' | 'checker';

@@ -34,15 +34,6 @@ export function isTransient(error: unknown): boolean {
   return error instanceof StoreFailure && TRANSIENT.test(error.code);
 }
 
-/** Whether `error` says that a unique constraint (optionally: this one) is already taken. */
-export function isUniqueViolation(error: unknown, constraint?: string): boolean {
-  return (
-    error instanceof StoreFailure &&
-    error.code === '23505' &&
-    (constraint === undefined || error.constraint === constraint)
-  );
-}
-
 /** Whatever the driver threw, as a `StoreFailure`; errors of our own pass unchanged. */
 export function toStoreFailure(error: unknown): unknown {
   if (error instanceof DatabaseError) {

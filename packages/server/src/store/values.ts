@@ -10,11 +10,11 @@ const JSON_OID = 114;
 const JSONB = 3802;
 
 /** How answers are read: bigint as number where that is exact, times as RFC 3339 text with microseconds, JSON as its text. `Date` never touches a time. */
-export const valueParsers = {
+export const valueParsers: pg.CustomTypesConfig = {
   getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
     return OWN.get(oid) ?? pg.types.getTypeParser(oid, format);
   },
-} as pg.CustomTypesConfig;
+};
 
 const asText = (text: string): string => text;
 
@@ -37,7 +37,7 @@ function parseInteger(text: string): number {
 }
 
 /** `2026-01-02 03:04:05.6+00` → `2026-01-02T03:04:05.600000Z`. The session's time zone is UTC, so the offset is always +00. */
-export function parseTimestamp(text: string): string {
+function parseTimestamp(text: string): string {
   const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00$/.exec(text);
   if (match === null) throw new Error(`not a time of ours: ${text}`);
   return `${match[1]}T${match[2]}.${(match[3] ?? '').padEnd(6, '0')}Z`;
