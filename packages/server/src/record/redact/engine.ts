@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import type { Check } from './checks.js';
-import type { Finder, Found } from './rules.js';
+import type { Finder, Found } from './rule.js';
 
 /** What rules leave behind: not a match again, or the second look would drop every field that the first one cleaned. */
 const LEFT_BEHIND = /^(?:\[REDACTED:[a-z0-9_]{1,64}\]?|tok_[0-9a-f]{32}|null)$/;

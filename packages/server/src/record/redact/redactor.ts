@@ -9,7 +9,8 @@ import {
   rewrite,
   withoutFields,
 } from './rewrite.js';
-import { compileRules, type Rule, type RulesFile } from './rules.js';
+import type { Rule } from './rule.js';
+import { compileRules, type RulesFile } from './rules.js';
 import { createScan, type Scan } from './scan.js';
 import { findAll } from './text.js';
 

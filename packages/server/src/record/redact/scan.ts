@@ -1,4 +1,4 @@
-import type { Anchor, Follow, Rule } from './rules.js';
+import type { Anchor, Follow, Rule } from './rule.js';
 
 /**
  * Looks once over the bytes of a record and marks the rules that could match anywhere in it, so that a clean record costs one

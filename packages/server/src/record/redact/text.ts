@@ -1,4 +1,4 @@
-import type { Finder, Found, Rule } from './rules.js';
+import type { Finder, Found, Rule } from './rule.js';
 
 /** Depth of JSON in JSON in JSON … that is read: each level turns the escapes of the one above into the characters they mean. */
 const ESCAPE_LEVELS = 8;
