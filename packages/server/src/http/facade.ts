@@ -110,6 +110,7 @@ function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): 
 }
 
 function addHooks(app: FastifyInstance, deps: FacadeDeps): void {
+  const allowedHosts = new Set([...deps.allowedHosts].map((host) => host.toLowerCase()));
   const seconds = new Histogram({
     name: 'sworn_http_request_duration_seconds',
     help: 'Time to answer a request of the facade.',
@@ -122,7 +123,7 @@ function addHooks(app: FastifyInstance, deps: FacadeDeps): void {
     const { correlationId } = callerOf(request, deps.trustedProxies);
     if (correlationId !== null) reply.header('x-correlation-id', correlationId);
     const path = request.raw.url?.split('?', 1)[0] ?? '';
-    if (!PROBES.has(path) && !isOurHost(request.headers.host, deps.allowedHosts)) {
+    if (!PROBES.has(path) && !isOurHost(request.headers.host, allowedHosts)) {
       return sendProblem(reply, new Refusal('misdirected', 'this server does not answer for that host'));
     }
     // Before any body is read, and whatever the route: nothing here changes anything.

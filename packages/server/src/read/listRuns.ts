@@ -9,9 +9,8 @@ import {
   findRunPlaces,
   type RunPlace,
   type RunWindow,
-  readRunsAt,
-  type StoredRun,
-} from '../store/runs.js';
+} from '../store/runPlaces.js';
+import { readRunsAt, type StoredRun } from '../store/runs.js';
 import { readTenant } from '../store/tenant.js';
 import { type Checked, checkRun } from './check.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
