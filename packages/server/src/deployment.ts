@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeLeaf, hex, hmacSha256, token, utf8 } from '@sworn/evidence';
 import type { AccessRecordDeps } from './access/accessRecord.js';
@@ -8,6 +8,7 @@ import { createTenants, type Tenants } from './access/tenants.js';
 import type { Config } from './config.js';
 import { findRunning } from './embedded/beside.js';
 import { type EmbeddedCluster, startEmbedded } from './embedded/cluster.js';
+import { makeDataDir } from './embedded/places.js';
 import { sealBody } from './record/body.js';
 import { type ClockGuard, createClockGuard } from './record/clockGuard.js';
 import { createDataKeys, type DataKeys, dayScope } from './record/dataKeys.js';
@@ -58,7 +59,7 @@ export interface OpenOptions {
 
 /** Opens a deployment, making on first use what is missing: id, keys, database, roles, schema, platform tenant. */
 export async function openDeployment(config: Config, options: OpenOptions): Promise<Deployment> {
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  makeDataDir(config.dataDir);
   const id = deploymentId(config.dataDir);
   const keyDir = config.keyDir ?? join(config.stateDir, id, 'keys');
   const keyStore = await openKeyStore({ keyDir, dataDir: config.dataDir, now: Date.now });
@@ -258,7 +259,7 @@ async function reachDatabase(config: Config, keyDir: string, options: OpenOption
 /** `<data dir>/deployment`: made once, whole or not at all, also when two processes start at once. */
 function deploymentId(dataDir: string): string {
   const file = join(dataDir, 'deployment');
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDataDir(dataDir);
   if (!existsSync(file)) {
     const draft = `${file}.${process.pid}`;
     writeFileSync(draft, `sworn-${randomBytes(8).toString('hex')}\n`, { mode: 0o600 });

@@ -27,12 +27,12 @@ const MAX_SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
  * @throws Error when one is someone else's, or open to others' writing: as root we would write where they can put a link.
  */
 export function arrangePlaces(dataDir: string): Places {
-  makeOurs(dataDir);
+  makeDataDir(dataDir);
   const real = realpathSync(dataDir);
   const runDir = isUsable(join(real, 'run'))
     ? join(real, 'run')
     : join('/tmp', `sworn-${createHash('sha256').update(real).digest('hex').slice(0, 16)}`);
-  makeOurs(runDir);
+  makeDataDir(runDir);
   return {
     dataDir: real,
     clusterDir: join(real, 'pgdata'),
@@ -43,8 +43,12 @@ export function arrangePlaces(dataDir: string): Places {
   };
 }
 
-/** Leaves the mode of a directory that was there: it may be anything, down to a home. */
-function makeOurs(dir: string): void {
+/**
+ * Makes a directory that is ours, with the mode that a data directory has; leaves the mode of one that was there, which may be anything,
+ * down to a home.
+ * @throws Error when it is someone else's, or others may write there.
+ */
+export function makeDataDir(dir: string): void {
   const me = process.getuid?.() ?? 0;
   if (!existsSync(dir)) {
     mkdirSync(dir, { recursive: true });
