@@ -11,7 +11,8 @@ import { openJournal } from './sign/journal.js';
 import { createSigner, type SignerFinding } from './sign/signer.js';
 import { newestControlIndex } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
-import { countOpenRuns, dropLease, takeLease } from './store/sealing.js';
+import { dropLease, takeLease } from './store/lease.js';
+import { countOpenRuns } from './store/sealing.js';
 
 /** At most one checkpoint a second for a log that grew (INTEGRITY.md). */
 const SIGN_EVERY_MS = 1_000;
@@ -46,14 +47,13 @@ export function createBackground(deps: BackgroundDeps): Background {
   const { config, deployment, writer, touched, log } = deps;
   const { db, keyStore, originOf, recorder, tenants, clock } = deployment;
   const holder = randomUUID();
-  const memory = openJournal(deployment.signerDir);
   const synthetic = new Map<string, boolean>();
   const loops: Loop[] = [];
   const lastSweep = { sign: 0, seal: 0 };
 
   const signer = createSigner({
     db,
-    memory,
+    memory: openJournal(deployment.signerDir),
     noteSigner: keyStore.noteSigner,
     recorderKey: keyStore.deployment.recorder,
     originOf,
@@ -185,7 +185,6 @@ export function createBackground(deps: BackgroundDeps): Background {
       ] as const) {
         await outsideTenants(db, role, (tx) => dropLease(tx, name, holder)).catch(() => undefined);
       }
-      memory.close();
     },
   };
 }

@@ -1,13 +1,14 @@
 import { createPublicKey, randomUUID, verify } from 'node:crypto';
-import { parseCheckpoint, parseNote, parseVkey, TOPICS, verifyNote, vkeyOf } from '@sworn/evidence';
+import { hex, Malformed, parseCheckpoint, parseVkey, TOPICS, verifyNote, vkeyOf } from '@sworn/evidence';
 import { createAccessRecorder } from './access/recorder.js';
 import { timestamp } from './access/keys.js';
 import { Refusal } from './access/refusal.js';
 import type { Deployment } from './deployment.js';
 import { leafBytes } from './read/leafBytes.js';
 import { ownLeaf } from './record/ownLeaf.js';
-import { type Advance, openJournal } from './sign/journal.js';
-import { inTenant } from './store/database.js';
+import { type Advance, openJournal, type Signed, type SignerMemory } from './sign/journal.js';
+import { inTenant, outsideTenants } from './store/database.js';
+import { lockLease } from './store/lease.js';
 import { readSignableLogs } from './store/signing.js';
 
 /** A log and the key that signs its checkpoints. */
@@ -53,7 +54,7 @@ export async function readLeaf(
     filters: { id: recordId },
     pins: found?.pins ?? [],
     count: found === null ? 0 : 1,
-    answer: found === null ? null : `sha256:${Buffer.from(found.answer.leafHash).toString('hex')}`,
+    answer: found === null ? null : `sha256:${hex(found.answer.leafHash)}`,
     at: timestamp(Date.now()),
     fold: null,
   });
@@ -99,49 +100,64 @@ export async function databaseUrl(deployment: Deployment, superuser: boolean): P
 }
 
 /**
- * After the signer's memory was lost: takes the newest stored checkpoint of every log that the memory does not reach as what was signed last,
- * if its signature is ours. Recorded in each tenant's `control`. The person who runs it vouches that it is the right one.
+ * After the signer's memory was lost: takes the newest stored checkpoint of every log that the memory does not reach as what was signed last.
+ * Recorded in each tenant's `control`. The person who runs it vouches that it is the right one. Beside a running server: it then signs on.
+ *
+ * @throws RangeError when the newest checkpoint of any log does not carry our signature: nothing is adopted.
  */
 export async function adoptSigner(
   deployment: Deployment,
 ): Promise<readonly { readonly origin: string; readonly size: number }[]> {
   const memory = openJournal(deployment.signerDir);
   const adopted: { origin: string; size: number }[] = [];
-  try {
-    for (const { tenantId } of await deployment.tenants.list()) {
-      const logs = await inTenant(deployment.db, 'signer', tenantId, (tx) => readSignableLogs(tx, tenantId));
-      const steps: (Advance & { readonly log: string })[] = [];
-      for (const { log, checkpointNote } of logs) {
-        if (checkpointNote === null) continue;
-        const origin = deployment.originOf(tenantId, log);
-        if (!isOurs(deployment, origin, checkpointNote))
-          throw new RangeError(`the newest checkpoint of ${origin} does not carry our signature: nothing was adopted`);
-        const { size, root } = parseCheckpoint(checkpointNote);
-        const from = memory.load(origin);
-        if ((from?.size ?? 0) < size) steps.push({ origin, log, from, to: { size, root } });
-      }
-      if (steps.length === 0) continue;
-      await deployment.recorder.append(
-        tenantId,
-        steps.map(({ origin, log, to }) =>
-          ownLeaf({
-            topic: 'control',
-            origin: deployment.originOf(tenantId, 'control'),
-            kind: 'SIGNER_ADOPTED',
-            identity: [origin, String(to.size), randomUUID()],
-            occurredAt: timestamp(Date.now()),
-            fields: { of_log: log, size: to.size, root: Buffer.from(to.root).toString('hex') },
-            projection: { table: 'control_records', kind: 'SIGNER_ADOPTED', subject: origin },
-          }),
-        ),
-      );
+  for (const [tenantId, steps] of await adoptable(deployment, memory)) {
+    await deployment.recorder.append(
+      tenantId,
+      steps.map(({ origin, log, to }) =>
+        ownLeaf({
+          topic: 'control',
+          origin: deployment.originOf(tenantId, 'control'),
+          kind: 'SIGNER_ADOPTED',
+          identity: [origin, String(to.size), randomUUID()],
+          occurredAt: timestamp(Date.now()),
+          fields: { of_log: log, size: to.size, root: hex(to.root) },
+          projection: { table: 'control_records', kind: 'SIGNER_ADOPTED', subject: origin },
+        }),
+      ),
+    );
+    // The lease is what a running signer holds while it writes its memory; locked, it is ours until the commit.
+    await outsideTenants(deployment.db, 'signer', async (tx) => {
+      await lockLease(tx, 'signer');
       memory.advance(steps);
-      adopted.push(...steps.map(({ origin, to }) => ({ origin, size: to.size })));
-    }
-  } finally {
-    memory.close();
+    });
+    adopted.push(...steps.map(({ origin, to }) => ({ origin, size: to.size })));
   }
   return adopted;
+}
+
+type Adoption = Advance & { readonly log: string };
+
+async function adoptable(
+  { tenants, db, originOf, keyStore }: Deployment,
+  memory: SignerMemory,
+): Promise<Map<string, readonly Adoption[]>> {
+  const all = new Map<string, readonly Adoption[]>();
+  for (const { tenantId } of await tenants.list()) {
+    const steps: Adoption[] = [];
+    for (const { log, checkpointSize, checkpointNote } of await inTenant(db, 'signer', tenantId, (tx) =>
+      readSignableLogs(tx, tenantId),
+    )) {
+      const origin = originOf(tenantId, log);
+      const from = memory.load(origin);
+      if (checkpointSize === null || checkpointNote === null || (from?.size ?? 0) >= checkpointSize) continue;
+      const to = signedByUs(checkpointNote, origin, keyStore.noteSigner.publicKey);
+      if (to?.size !== checkpointSize)
+        throw new RangeError(`the newest checkpoint of ${origin} does not carry our signature: nothing was adopted`);
+      steps.push({ origin, log, from, to });
+    }
+    if (steps.length > 0) all.set(tenantId, steps);
+  }
+  return all;
 }
 
 /** Accepts the database's clock after a jump, recorded in the platform's `control`; a running server goes on within a second. */
@@ -160,14 +176,18 @@ export async function acceptClock(deployment: Deployment): Promise<void> {
   ]);
 }
 
-function isOurs({ keyStore }: Deployment, origin: string, note: string): boolean {
-  const key = parseVkey(vkeyOf(origin, keyStore.noteSigner.publicKey));
-  return (
-    parseCheckpoint(note).origin === origin &&
-    verifyNote(parseNote(note), key, (publicKey, message, signature) =>
-      verify(null, message, ed25519Key(publicKey), signature),
-    )
-  );
+/** What the checkpoint says, if it is one of this log under our signature. */
+function signedByUs(text: string, origin: string, publicKey: Uint8Array): Signed | null {
+  try {
+    const checkpoint = parseCheckpoint(text);
+    const ours = verifyNote(checkpoint.note, parseVkey(vkeyOf(origin, publicKey)), (key, message, signature) =>
+      verify(null, message, ed25519Key(key), signature),
+    );
+    return ours && checkpoint.origin === origin ? checkpoint : null;
+  } catch (error) {
+    if (error instanceof Malformed) return null;
+    throw error;
+  }
 }
 
 /** A raw 32-byte Ed25519 key as Node's; the prefix is RFC 8410's SubjectPublicKeyInfo. */

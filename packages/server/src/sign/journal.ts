@@ -1,6 +1,17 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import { hex, unhex } from '@sworn/evidence';
+import { equalBytes, hex, unhex } from '@sworn/evidence';
 
 /** What the signer signed last for a log. */
 export interface Signed {
@@ -21,82 +32,119 @@ export interface Advance {
  * whatever a restored or rewritten database says.
  */
 export interface SignerMemory {
-  /** What was signed last for `origin`, or null when this memory has never seen it. */
+  /** What was signed last for `origin`, by this process or another with the same journal; null when it was never signed. */
   load(origin: string): Signed | null;
   /**
-   * Durable when it returns: written and fsynced, all steps together.
+   * Durable when it returns: written and fsynced, all steps together. The caller holds the signer's lease, in the database: nobody else writes.
    * @throws Error when a step does not start from what is remembered, or would go back.
    */
   advance(steps: readonly Advance[]): void;
-  /** Reads the memory again: another process (`sworn signer adopt`) may have written it. */
-  reload(): void;
-  close(): void;
 }
 
-/** Lines after which opening the journal rewrites it with one line a log. */
+/** Lines after which the journal is written anew with one line a log: a few megabytes. */
 const COMPACT_AFTER_LINES = 20_000;
 const FILE = 'journal.ndjson';
 
-/** Opens (or begins) the journal in `dir`, made 0700. One JSON line a step; a torn last line was never signed and is cut off. */
+/** The journal as it was last read. */
+interface Read {
+  readonly state: Map<string, Signed>;
+  lines: number;
+  /** Bytes of whole lines. What follows them is torn: it was never signed. */
+  whole: number;
+  /** Tells whether the file is another one since, or has grown. */
+  version: string;
+}
+
+/**
+ * Opens the journal in `dir`, made 0700. One JSON line a step. Looking only looks; a torn last line is cut off by the next step.
+ * @throws Error when the journal holds a line that is none, or contradicts itself: no signature may rest on it.
+ */
 export function openJournal(dir: string): SignerMemory {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, FILE);
-  let { state, lines } = readJournal(path);
-  if (lines > COMPACT_AFTER_LINES) rewrite(path, state);
-  let fd = openSync(path, 'a', 0o600);
-  syncDirectory(dir);
+  let read = readJournal(path);
+
+  /** Another process may have written: one that had the lease before, or `sworn signer adopt`. */
+  function refresh(): void {
+    if (versionOf(path) !== read.version) read = readJournal(path);
+  }
+
   return {
-    load: (origin) => state.get(origin) ?? null,
+    load(origin) {
+      refresh();
+      return read.state.get(origin) ?? null;
+    },
     advance(steps) {
+      if (steps.length === 0) return;
+      refresh();
       for (const { origin, from, to } of steps) {
-        const held = state.get(origin) ?? null;
+        const held = read.state.get(origin) ?? null;
         if (!sameSigned(held, from)) throw new Error(`signer memory of ${origin} moved under the signer`);
         if (held !== null && to.size < held.size) throw new Error(`signer memory of ${origin} never goes back`);
       }
-      const text = steps
-        .map(({ origin, to }) => `${JSON.stringify({ origin, size: to.size, root: hex(to.root) })}\n`)
-        .join('');
-      const bytes = Buffer.from(text);
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-      fsyncSync(fd);
-      for (const { origin, to } of steps) state.set(origin, to);
+      append(path, read, steps);
+      for (const { origin, to } of steps) read.state.set(origin, to);
+      read.lines += steps.length;
+      if (read.lines > COMPACT_AFTER_LINES) {
+        writeAnew(path, [...read.state].map(lineOf).join(''));
+        read = readJournal(path);
+      }
     },
-    reload() {
-      closeSync(fd);
-      ({ state, lines } = readJournal(path));
-      fd = openSync(path, 'a', 0o600);
-    },
-    close: () => closeSync(fd),
   };
 }
 
-function readJournal(path: string): { state: Map<string, Signed>; lines: number } {
-  const state = new Map<string, Signed>();
-  let text: string;
+function append(path: string, read: Read, steps: readonly Advance[]): void {
+  const fd = openSync(path, 'a', 0o600);
   try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { state, lines: 0 };
-    throw error;
+    if (fstatSync(fd).size > read.whole) ftruncateSync(fd, read.whole);
+    writeFileSync(fd, steps.map(({ origin, to }) => lineOf([origin, to])).join(''));
+    fsyncSync(fd);
+    if (read.version === NONE) syncDirectory(dirname(path));
+    read.whole = fstatSync(fd).size;
+    read.version = versionOf(path);
+  } finally {
+    closeSync(fd);
   }
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  if (whole.length < text.length) rewriteText(path, whole);
-  const lines = whole.split('\n').filter((line) => line !== '');
-  for (const line of lines) {
-    const { origin, size, root } = JSON.parse(line) as { origin: string; size: number; root: string };
-    state.set(origin, { size, root: unhex(root) });
-  }
-  return { state, lines: lines.length };
 }
 
-function rewrite(path: string, state: ReadonlyMap<string, Signed>): void {
-  rewriteText(
-    path,
-    [...state].map(([origin, s]) => `${JSON.stringify({ origin, size: s.size, root: hex(s.root) })}\n`).join(''),
-  );
+const NONE = 'none';
+
+function versionOf(path: string): string {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? NONE : `${stat.ino}/${stat.size}/${stat.mtimeNs}`;
 }
 
-function rewriteText(path: string, text: string): void {
+function readJournal(path: string): Read {
+  const version = versionOf(path);
+  const state = new Map<string, Signed>();
+  if (version === NONE) return { state, lines: 0, whole: 0, version };
+  const text = readFileSync(path, 'latin1');
+  const whole = text.lastIndexOf('\n') + 1;
+  const lines = text.slice(0, whole).split('\n').slice(0, -1);
+  for (const [i, line] of lines.entries()) {
+    const next = parseLine(line);
+    const held = next === null ? undefined : state.get(next.origin);
+    if (next === null || (held !== undefined && !follows(held, next.to)))
+      throw new Error(
+        `${path}: line ${i + 1} is not what the signer wrote; restore it, or move it away and run sworn signer adopt`,
+      );
+    state.set(next.origin, next.to);
+  }
+  return { state, lines: lines.length, whole, version };
+}
+
+function lineOf([origin, { size, root }]: readonly [string, Signed]): string {
+  return `${JSON.stringify({ origin, size, root: hex(root) })}\n`;
+}
+
+function parseLine(line: string): { readonly origin: string; readonly to: Signed } | null {
+  const [, origin, size, root] =
+    /^\{"origin":"([^"\\]{1,512})","size":(0|[1-9][0-9]{0,15}),"root":"([0-9a-f]{64})"\}$/.exec(line) ?? [];
+  if (origin === undefined || root === undefined) return null;
+  return { origin, to: { size: Number(size), root: unhex(root) } };
+}
+
+function writeAnew(path: string, text: string): void {
   const next = `${path}.next`;
   const fd = openSync(next, 'w', 0o600);
   writeFileSync(fd, text);
@@ -113,5 +161,9 @@ function syncDirectory(dir: string): void {
 }
 
 function sameSigned(a: Signed | null, b: Signed | null): boolean {
-  return a === null || b === null ? a === b : a.size === b.size && hex(a.root) === hex(b.root);
+  return a === null || b === null ? a === b : a.size === b.size && equalBytes(a.root, b.root);
+}
+
+function follows(held: Signed, next: Signed): boolean {
+  return next.size > held.size || sameSigned(held, next);
 }

@@ -1,11 +1,11 @@
-import { checkpointBody, equalBytes, formatNote, parseCheckpoint, EMPTY_ROOT } from '@sworn/evidence';
+import { checkpointBody, EMPTY_ROOT, equalBytes, formatNote } from '@sworn/evidence';
 import { authenticate } from '../record/authenticator.js';
 import { type Database, inTenant, type Tx } from '../store/database.js';
 import {
   type CheckpointRow,
   insertCheckpoints,
   readBatches,
-  readDurability,
+  readUndurable,
   readSignableLogs,
   type SignableLog,
 } from '../store/signing.js';
@@ -19,6 +19,7 @@ export type SignerFindingKind =
   | 'SIGNER_MEMORY_LOST'
   | 'UNAUTHENTICATED_APPEND'
   | 'LOG_SHORTER_THAN_SIGNED'
+  | 'LOG_DIFFERS_FROM_SIGNED'
   | 'NOT_DURABLE';
 
 /** A finding of the signer about one log. */
@@ -49,7 +50,7 @@ export interface SignerDeps {
   readonly originOf: (tenantId: string, log: string) => string;
   /** Told once a finding opens; records it. */
   readonly onFinding: (finding: SignerFinding) => void;
-  /** Whether this process still is the one that signs; asked in the transaction that stores checkpoints. */
+  /** Whether this process still is the one that signs. Asked in the transaction that stores checkpoints, which it locks the lease for. */
   readonly holdsLease: (tx: Tx) => Promise<boolean>;
 }
 
@@ -65,93 +66,76 @@ export interface Signer {
 export function createSigner(deps: SignerDeps): Signer {
   const findings = new Map<string, SignerFinding>();
 
-  function found(finding: SignerFinding): void {
-    const key = `${finding.tenantId}/${finding.log}`;
+  function refuse(kind: SignerFindingKind, of: Omit<SignerFinding, 'finding'>): 'refused' {
+    const key = `${of.tenantId}/${of.log}`;
+    const finding = { finding: kind, ...of };
     const before = findings.get(key);
     findings.set(key, finding);
-    if (before?.finding !== finding.finding) deps.onFinding(finding);
+    if (before?.finding !== kind) deps.onFinding(finding);
+    return 'refused';
   }
 
   async function signTenant(tenantId: string): Promise<void> {
     const { logs, off } = await inTenant(deps.db, 'signer', tenantId, async (tx) => ({
       logs: await readSignableLogs(tx, tenantId),
-      off: (await readDurability(tx)).filter((s) => s.setting === 'off'),
+      off: await readUndurable(tx, deps.db.rolePrefix),
     }));
     const steps: Advance[] = [];
     const rows: CheckpointRow[] = [];
     for (const log of logs) {
       if (off.length > 0) {
-        found({
-          finding: 'NOT_DURABLE',
-          tenantId,
-          log: log.log,
-          index: log.nextIndex,
-          expected: 'on',
-          found: `${off.map((s) => s.name).join(', ')} off`,
-        });
+        refuse('NOT_DURABLE', { tenantId, log: log.log, index: log.nextIndex, expected: 'on', found: off.join(', ') });
         continue;
       }
       const step = await nextStep(tenantId, log);
       if (step === 'refused') continue;
       findings.delete(`${tenantId}/${log.log}`);
       if (step === null) continue;
-      if (step.from === null || step.to.size > step.from.size) steps.push(step);
+      steps.push(step);
       rows.push({ log: log.log, size: step.to.size, root: step.to.root, note: noteFor(step.origin, step.to) });
     }
     if (rows.length === 0) return;
-    // Memory first: a crash between the two leaves a memory that is ahead, and the next round signs the very same size again.
-    if (steps.length > 0) deps.memory.advance(steps);
     await inTenant(deps.db, 'signer', tenantId, async (tx) => {
-      // A process that was stopped for longer than its lease must not publish when it wakes.
-      if (await deps.holdsLease(tx)) await insertCheckpoints(tx, tenantId, rows);
+      // A process that was stopped for longer than its lease must not publish when it wakes. Until the commit nobody else can take it.
+      if (!(await deps.holdsLease(tx))) return;
+      // Memory first: a crash between the two leaves a memory that is ahead, and the next round signs the very same size again.
+      deps.memory.advance(steps.filter(({ from, to }) => from === null || to.size > from.size));
+      await insertCheckpoints(tx, tenantId, rows);
     });
   }
 
   /** What may be signed next for a log; null when there is nothing to sign, `refused` when a finding forbids it. */
   async function nextStep(tenantId: string, log: SignableLog): Promise<Advance | null | 'refused'> {
     const origin = deps.originOf(tenantId, log.log);
-    let from = deps.memory.load(origin);
-    if ((from?.size ?? 0) < (log.checkpointSize ?? 0)) {
-      deps.memory.reload();
-      from = deps.memory.load(origin);
-    }
-    if ((from?.size ?? 0) < (log.checkpointSize ?? 0)) {
-      found({
-        finding: 'SIGNER_MEMORY_LOST',
+    const from = deps.memory.load(origin);
+    const size = from?.size ?? 0;
+    const stored = log.checkpointSize ?? 0;
+    if (size < stored)
+      return refuse('SIGNER_MEMORY_LOST', {
         tenantId,
         log: log.log,
-        index: from?.size ?? 0,
-        expected: `memory of size ${log.checkpointSize}`,
-        found: from === null ? 'no memory' : `memory of size ${from.size}`,
+        index: size,
+        expected: `memory of size ${stored}`,
+        found: from === null ? 'no memory' : `memory of size ${size}`,
       });
-      return 'refused';
-    }
-    if (from !== null && log.nextIndex < from.size) {
-      found({
-        finding: 'LOG_SHORTER_THAN_SIGNED',
+    if (log.nextIndex < size)
+      return refuse('LOG_SHORTER_THAN_SIGNED', {
         tenantId,
         log: log.log,
         index: log.nextIndex,
-        expected: `at least ${from.size} leaves`,
+        expected: `at least ${size} leaves`,
         found: `${log.nextIndex} leaves`,
       });
-      return 'refused';
-    }
-    if (from !== null && log.checkpointSize === from.size && !storedSays(log, from)) {
-      found({
-        finding: 'SIGNER_MEMORY_LOST',
+    if (from !== null && stored === size && !log.checkpointNote?.startsWith(`${bodyOf(origin, from)}\n`))
+      return refuse('LOG_DIFFERS_FROM_SIGNED', {
         tenantId,
         log: log.log,
-        index: from.size,
-        expected: 'the root that was signed',
-        found: 'another root at the same size',
+        index: size,
+        expected: 'the checkpoint that was signed',
+        found: 'another one of the same size',
       });
-      return 'refused';
-    }
-    const start = from ?? { size: 0, root: EMPTY_ROOT };
-    if (log.nextIndex === start.size)
-      return from !== null && log.checkpointSize !== from.size ? { origin, from, to: from } : null;
-    const to = await followChain(tenantId, log, origin, start);
+    if (log.nextIndex === size) return from !== null && stored !== size ? { origin, from, to: from } : null;
+    const to = await followChain(tenantId, log, origin, from ?? { size: 0, root: EMPTY_ROOT });
     return to === null ? 'refused' : { origin, from, to };
   }
 
@@ -163,43 +147,29 @@ export function createSigner(deps: SignerDeps): Signer {
     start: Signed,
   ): Promise<Signed | null> {
     let at = start;
+    const broken = (found: string): null => {
+      const expected = `an authenticated batch from ${at.size}`;
+      refuse('UNAUTHENTICATED_APPEND', { tenantId, log: log.log, index: at.size, expected, found });
+      return null;
+    };
     while (at.size < log.nextIndex) {
       const batches = await inTenant(deps.db, 'signer', tenantId, (tx) =>
-        readBatches(tx, tenantId, log.log, at.size, BATCHES_A_READ),
+        readBatches(tx, tenantId, log.log, { from: at.size, below: log.nextIndex, limit: BATCHES_A_READ }),
       );
+      if (batches.length === 0) return broken('no authenticator');
       for (const batch of batches) {
-        if (at.size >= log.nextIndex) break;
-        const isNext = batch.first === at.size && batch.count > 0 && equalBytes(batch.rootBefore, at.root);
-        if (!isNext || !equalBytes(batch.mac, authenticate(deps.recorderKey, { origin, ...batch }))) {
-          found({
-            finding: 'UNAUTHENTICATED_APPEND',
-            tenantId,
-            log: log.log,
-            index: at.size,
-            expected: `an authenticated batch from ${at.size}`,
-            found: `a batch from ${batch.first} of ${batch.count} that is not ours`,
-          });
-          return null;
-        }
-        at = { size: batch.first + batch.count, root: batch.rootAfter };
-      }
-      if (batches.length === 0) {
-        found({
-          finding: 'UNAUTHENTICATED_APPEND',
-          tenantId,
-          log: log.log,
-          index: at.size,
-          expected: `an authenticated batch from ${at.size}`,
-          found: 'no authenticator',
-        });
-        return null;
+        const { first, count, rootBefore, rootAfter } = batch;
+        const isNext = first === at.size && first + count <= log.nextIndex && equalBytes(rootBefore, at.root);
+        if (!isNext || !equalBytes(batch.mac, authenticate(deps.recorderKey, { origin, ...batch })))
+          return broken(`a batch from ${first} of ${count} that is not ours`);
+        at = { size: first + count, root: rootAfter };
       }
     }
     return at;
   }
 
   function noteFor(origin: string, signed: Signed): string {
-    return formatNote(checkpointBody({ origin, size: signed.size, root: signed.root }), [
+    return formatNote(bodyOf(origin, signed), [
       {
         name: origin,
         publicKey: deps.noteSigner.publicKey,
@@ -211,7 +181,6 @@ export function createSigner(deps: SignerDeps): Signer {
   return { signTenant, open: () => [...findings.values()] };
 }
 
-function storedSays(log: SignableLog, signed: Signed): boolean {
-  if (log.checkpointNote === null) return false;
-  return equalBytes(parseCheckpoint(log.checkpointNote).root, signed.root);
+function bodyOf(origin: string, { size, root }: Signed): string {
+  return checkpointBody({ origin, size, root });
 }

@@ -169,18 +169,3 @@ export async function closeRun(tx: Tx, tenantId: string, runId: string, lastInde
   await tx.query(sql`
     delete from sworn.open_run where tenant_id = ${tenantId}::uuid and run_id = ${runId} and last_index = ${lastIndex}`);
 }
-
-/** Takes or renews a lease for `ttlMs`; false when somebody else holds it. One row of `lease`. */
-export async function takeLease(tx: Tx, name: string, holder: string, ttlMs: number): Promise<boolean> {
-  const rows = await tx.query<{ one: number }>(sql`
-    insert into sworn.lease as l (name, holder, until) values (${name}, ${holder}, clock_timestamp() + ${ttlMs}::int * interval '1 millisecond')
-        on conflict (name) do update set holder = excluded.holder, until = excluded.until
-        where l.holder = excluded.holder or l.until < clock_timestamp()
-    returning 1 as one`);
-  return rows.length > 0;
-}
-
-/** Gives a lease back, so that the next process need not wait for it to end. */
-export async function dropLease(tx: Tx, name: string, holder: string): Promise<void> {
-  await tx.query(sql`delete from sworn.lease where name = ${name} and holder = ${holder}`);
-}

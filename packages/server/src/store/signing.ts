@@ -34,18 +34,17 @@ export async function readSignableLogs(tx: Tx, tenantId: string): Promise<Signab
      order by h.log`);
 }
 
-/** Batch authenticators from `first` on, in order, at most `limit`. Primary key. */
+/** Batch authenticators with `from` ≤ first index < `below`, in order, at most `limit`. Primary key. */
 export async function readBatches(
   tx: Tx,
   tenantId: string,
   log: string,
-  first: number,
-  limit: number,
+  { from, below, limit }: { readonly from: number; readonly below: number; readonly limit: number },
 ): Promise<StoredBatch[]> {
   return tx.query<StoredBatch>(sql`
     select first_index as first, count, root_before as "rootBefore", root_after as "rootAfter", at, mac
       from sworn.batch_authenticator
-     where tenant_id = ${tenantId}::uuid and log = ${log} and first_index >= ${first}
+     where tenant_id = ${tenantId}::uuid and log = ${log} and first_index >= ${from} and first_index < ${below}
      order by first_index limit ${limit}`);
 }
 
@@ -67,9 +66,20 @@ export async function insertCheckpoints(tx: Tx, tenantId: string, rows: readonly
         on conflict do nothing`);
 }
 
-/** The settings without which an acknowledged record could be lost; the signer refuses a database that has one of them off. */
-export async function readDurability(tx: Tx): Promise<{ readonly name: string; readonly setting: string }[]> {
-  return tx.query<{ name: string; setting: string }>(sql`
-    select name, setting from pg_catalog.pg_settings
-     where name in ('fsync', 'synchronous_commit', 'full_page_writes') order by name`);
+/**
+ * What is off of the settings without which an acknowledged record could be lost: for the server and this session, and what is set aside
+ * for roles of ours or this database, which other sessions get. Empty: nothing.
+ */
+export async function readUndurable(tx: Tx, rolePrefix: string): Promise<string[]> {
+  const rows = await tx.query<{ off: string }>(sql`
+    select name || ' off' as off from pg_catalog.pg_settings
+     where name in ('fsync', 'synchronous_commit', 'full_page_writes') and setting = 'off'
+    union
+    select 'synchronous_commit off for ' || coalesce(r.rolname, 'all roles') from pg_catalog.pg_db_role_setting s
+      left join pg_catalog.pg_roles r on r.oid = s.setrole
+     where (s.setrole = 0 or starts_with(r.rolname, ${`${rolePrefix}_`}))
+       and (s.setdatabase = 0 or s.setdatabase = (select oid from pg_catalog.pg_database where datname = current_database()))
+       and exists (select from unnest(s.setconfig) as c where lower(c) in ('synchronous_commit=off', 'synchronous_commit=false', 'synchronous_commit=no', 'synchronous_commit=0'))
+     order by off`);
+  return rows.map((row) => row.off);
 }
