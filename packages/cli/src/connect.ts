@@ -1,17 +1,5 @@
 import { userInfo } from 'node:os';
-import {
-  acceptClock,
-  adoptSigner,
-  type Config,
-  databaseUrl,
-  DirectoryInUse,
-  KeyRefused,
-  logKeys,
-  openDeployment,
-  readLeaf,
-  Refusal,
-  StoreFailure,
-} from '@sworn/server';
+import { acceptClock, adoptSigner, type Config, databaseUrl, logKeys, openDeployment, readLeaf } from '@sworn/server';
 import type { Deployment } from './deployment.js';
 
 /** Opens the deployment on the same database and keys as a running server; without one, its database is started for the time being. */
@@ -30,16 +18,4 @@ export async function connect(config: Config): Promise<Deployment> {
     acceptClock: () => acceptClock(open),
     close: () => open.close(),
   };
-}
-
-/** Whether an error says, in a sentence for an operator, why something could not be tried. */
-export function isOperatorError(error: unknown): boolean {
-  return (
-    [DirectoryInUse, KeyRefused, Refusal, StoreFailure].some((kind) => error instanceof kind) || isSystemError(error)
-  );
-}
-
-/** The system said no: a file that may not be read, a port that may not be bound. */
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }

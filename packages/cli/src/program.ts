@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert';
 import { Command, CommanderError } from 'commander';
 import { clockAccept } from './commands/clockAccept.js';
 import { dbUrl } from './commands/dbUrl.js';
@@ -16,31 +17,31 @@ import { version } from './commands/version.js';
 import type { CommandContext } from './deployment.js';
 import { CommandFailed, EXIT, type ExitCode } from './exitCode.js';
 
-/** Errors of the server that say, in a sentence for an operator, why it could not be tried. */
-export type IsOperatorError = (error: unknown) => boolean;
-
 /** Runs one command line (without `node` and script). Resolves to the exit code; writes why it is not 0. */
-export async function runCommandLine(
-  args: readonly string[],
-  context: CommandContext,
-  isOperatorError: IsOperatorError,
-): Promise<ExitCode> {
+export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<ExitCode> {
   try {
     await program(context).parseAsync([...args], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.unable;
-    if (error instanceof CommandFailed) {
-      saySentences(context, error.message);
-      return error.exitCode;
-    }
-    if (error instanceof RangeError || isOperatorError(error)) {
-      saySentences(context, error instanceof Error ? error.message : String(error));
-      return EXIT.unable;
-    }
-    saySentences(context, error instanceof Error ? (error.stack ?? error.message) : String(error));
-    return EXIT.bug;
+    const isSentence = error instanceof Error && !isBug(error);
+    saySentences(
+      context,
+      isSentence ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error),
+    );
+    if (error instanceof CommandFailed) return error.exitCode;
+    return isSentence ? EXIT.unable : EXIT.bug;
   }
+}
+
+/** What the language or an assertion threw is a bug and needs its stack; what our code threw is a sentence for the operator. */
+function isBug(error: Error): boolean {
+  return (
+    error instanceof TypeError ||
+    error instanceof ReferenceError ||
+    error instanceof SyntaxError ||
+    error instanceof AssertionError
+  );
 }
 
 function saySentences({ terminal }: CommandContext, text: string): void {

@@ -2,13 +2,9 @@ export { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from './emb
 export { type DatabaseAddress, type Login, parseDatabaseUrl } from './store/address.js';
 export { type Database, LOGIN_ROLES, openDatabase, type Role } from './store/database.js';
 export { type MigrateOptions, migrate } from './store/migrate.js';
-export { type Config, ConfigMistakes, readConfig } from './config.js';
+export { type Config, readConfig } from './config.js';
 export { tracesFromJson } from './otlp/json.js';
 export { type OtlpJson, type OtlpObject, tracesToJson } from './otlp/jsonOut.js';
 export { type RunningApp, startApp } from './app.js';
 export { type Deployment, migrateDeployment, type OpenOptions, openDeployment } from './deployment.js';
 export { acceptClock, adoptSigner, databaseUrl, type LogKey, logKeys, readLeaf } from './operate.js';
-export { Refusal } from './access/refusal.js';
-export { DirectoryInUse } from './embedded/cluster.js';
-export { KeyRefused } from './record/keyFile.js';
-export { StoreFailure } from './store/failure.js';

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** `<data dir>/demo.json`: where the demo is, and the keys to it. Names as tools read them. */
@@ -28,7 +28,6 @@ export function readDemoFile(dataDir: string): DemoFile | null {
 
 /** Writes `demo.json` and `demo.env`, whole and for the owner alone. Returns the path of `demo.env`. */
 export function writeDemoFiles(dataDir: string, demo: DemoFile): string {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   writeOwn(join(dataDir, 'demo.json'), `${JSON.stringify(demo, null, 2)}\n`);
   const env = join(dataDir, 'demo.env');
   // No SWORN_ names: those are settings, and a server started from this shell would refuse unknown ones.

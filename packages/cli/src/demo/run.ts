@@ -5,7 +5,7 @@ import type { Addresses, CommandContext, Deployment, KeyRole } from '../deployme
 import { type RecordedRequest, recordedTraces } from './captures.js';
 import { type DemoFile, readDemoFile, writeDemoFiles } from './files.js';
 import { runLiveAgent } from './liveAgent.js';
-import { extentOf, renew } from './refresh.js';
+import { type Extent, extentOf, renew } from './refresh.js';
 import { type Destination, sendTraces } from './send.js';
 import { waitUntilSettled } from './wait.js';
 
@@ -27,36 +27,56 @@ export async function runDemo(
   signal: AbortSignal,
 ): Promise<void> {
   const { terminal } = context;
-  const begun = Date.now();
   const before = readDemoFile(config.dataDir);
   const demo = await withKeys(context, config, addresses, before);
   const envFile = writeDemoFiles(config.dataDir, demo);
   if (demo.run_ids.length > 0) {
     terminal.line(`demo: ${demo.run_ids.length} runs are here from an earlier start; keys renewed for 24 hours.`);
   } else {
-    terminal.note('demo: sending recorded runs …');
-    const traceIds = await sendRuns({ otlpHttp: addresses.otlpHttp, ingestKey: demo.ingest_key, signal });
-    terminal.note(
-      `demo: ${traceIds.size} traces are stored after ${seconds(begun)}; waiting until they are sealed and signed …`,
-    );
-    const { runIds, settled } = await waitUntilSettled({
-      http: addresses.http,
-      readerKey: demo.reader_key,
-      traceIds,
-      patienceMs: config.sealGraceMs + SETTLING_MS,
-      signal,
-    });
-    writeDemoFiles(config.dataDir, { ...demo, run_ids: runIds });
-    const state = settled ? 'sealed and covered by signed checkpoints' : 'stored, but not all sealed and covered yet';
-    terminal.line(
-      `demo: ${runIds.length} runs (recorded ones of real frameworks, one live of the AI SDK) ${state} after ${seconds(begun)}.`,
-    );
+    writeDemoFiles(config.dataDir, { ...demo, run_ids: await fill(context, config, demo, signal) });
   }
   terminal.line(
     'Integrity is self-attested: whoever holds this machine holds the keys too, until a checkpoint is kept elsewhere.',
   );
   terminal.line('Try:');
   terminal.line(`  ${curlLine(envFile, addresses.http)}`);
+}
+
+/** Sends the runs, waits for them, and says how it went. Returns their ids. */
+async function fill(
+  { terminal }: CommandContext,
+  config: Config,
+  demo: DemoFile,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const begun = Date.now();
+  terminal.note('demo: sending recorded runs …');
+  const sent = await sendRuns({ otlpHttp: demo.otlp_http, ingestKey: demo.ingest_key, signal });
+  terminal.note(
+    `demo: ${sent.traceIds.size} traces are stored after ${seconds(begun)}; waiting until they are sealed and signed …`,
+  );
+  const { runIds, settled } = await waitUntilSettled({
+    http: demo.http,
+    readerKey: demo.reader_key,
+    ...sent,
+    patienceMs: config.sealGraceMs + SETTLING_MS,
+    signal,
+  });
+  terminal.line(
+    `demo: ${runIds.length} runs, recorded ones of real frameworks and a live one of the AI SDK, in ${seconds(begun)}.`,
+  );
+  terminal.line(
+    settled
+      ? 'They are sealed, and signed checkpoints cover them.'
+      : 'They are stored, but not all sealed and covered yet.',
+  );
+  const rootless = sent.traceIds.size - sent.rooted.size;
+  if (rootless > 0) {
+    terminal.line(
+      `${rootless} of them never sent a root span (a guardrail stopped it): sealed after ${config.sealIdleMs / 60_000} idle minutes.`,
+    );
+  }
+  return runIds;
 }
 
 /** The demo tenant with fresh keys. Those of earlier starts are revoked: what was printed somewhere must not open it for ever. */
@@ -106,17 +126,19 @@ async function demoTenant(deployment: Deployment, before: DemoFile | null): Prom
   return known?.tenantId ?? (await deployment.createTenant({ name: NAME, synthetic: true }));
 }
 
-/** Returns the trace ids as they were sent. */
-async function sendRuns(destination: Destination): Promise<ReadonlySet<string>> {
+/** Returns the traces as they were sent. */
+async function sendRuns(destination: Destination): Promise<Pick<Extent, 'traceIds' | 'rooted'>> {
   const traceIds = new Set<string>();
+  const rooted = new Set<string>();
   for (const [, requests] of byClient(recordedTraces())) {
-    for (const { request, ids } of renewed(requests)) {
+    for (const { request, extent } of renewed(requests)) {
       await sendTraces(request, destination);
-      for (const id of ids) traceIds.add(id);
+      for (const id of extent.traceIds) traceIds.add(id);
+      for (const id of extent.rooted) rooted.add(id);
     }
   }
-  traceIds.add(await runLiveAgent(destination));
-  return traceIds;
+  const live = await runLiveAgent(destination);
+  return { traceIds: traceIds.add(live), rooted: rooted.add(live) };
 }
 
 function byClient(requests: readonly RecordedRequest[]): ReadonlyMap<string, readonly RecordedRequest[]> {
@@ -128,7 +150,7 @@ function byClient(requests: readonly RecordedRequest[]): ReadonlyMap<string, rea
 /** All requests of one client under one renewal, so that the last of them ends now. */
 function renewed(
   requests: readonly RecordedRequest[],
-): { readonly request: RecordedRequest; readonly ids: ReadonlySet<string> }[] {
+): { readonly request: RecordedRequest; readonly extent: Extent }[] {
   const objects = requests.map(toJson);
   const endNs = objects.map((object) => extentOf(object).endNs).reduce((a, b) => (a > b ? a : b), 0n);
   const renewal = { salt: randomBytes(16), shiftNs: BigInt(Date.now()) * 1_000_000n - endNs };
@@ -136,7 +158,7 @@ function renewed(
     const fresh = renew(objects[index] ?? {}, renewal);
     const json = Buffer.from(JSON.stringify(fresh));
     const body = request.encoding === 'json' ? json : tracesFromJson(json).bytes;
-    return { request: { ...request, body }, ids: extentOf(fresh).traceIds };
+    return { request: { ...request, body }, extent: extentOf(fresh) };
   });
 }
 

@@ -19,6 +19,8 @@ export interface Watch {
   readonly http: string;
   readonly readerKey: string;
   readonly traceIds: ReadonlySet<string>;
+  /** The traces that are waited for: those whose root was sent. */
+  readonly rooted: ReadonlySet<string>;
   /** Milliseconds until the wait gives up and says how far it came. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
@@ -27,7 +29,7 @@ export interface Watch {
 /** One look a second: each is a read like any other, with its record in the access log. */
 const LOOK_EVERY_MS = 1000;
 
-/** Waits until every trace is a sealed run that a signed checkpoint covers, or patience ends. */
+/** Waits until every trace with a root is a sealed run that a signed checkpoint covers, or patience ends. */
 export async function waitUntilSettled(watch: Watch): Promise<Progress> {
   const end = Date.now() + watch.patienceMs;
   for (;;) {
@@ -38,7 +40,7 @@ export async function waitUntilSettled(watch: Watch): Promise<Progress> {
   }
 }
 
-async function look({ http, readerKey, traceIds, signal }: Watch): Promise<Progress> {
+async function look({ http, readerKey, traceIds, rooted, signal }: Watch): Promise<Progress> {
   const answer = await fetch(`${http}/api/v1/logs/llm-runs?limit=100`, {
     headers: { authorization: `Bearer ${readerKey}` },
     signal,
@@ -55,6 +57,6 @@ async function look({ http, readerKey, traceIds, signal }: Watch): Promise<Progr
     run.execution_status !== 'RUNNING' && run.metadata.integrity.state === 'COVERED';
   return {
     runIds: ours.map((run) => run.run_id),
-    settled: ours.every(isSettled) && [...traceIds].every((traceId) => ours.some((run) => run.trace_id === traceId)),
+    settled: [...rooted].every((traceId) => ours.some((run) => run.trace_id === traceId && isSettled(run))),
   };
 }
