@@ -20,7 +20,7 @@ export interface LeafHead {
   readonly dk: string;
 }
 
-/** Members of a leaf; null ones are left out. */
+/** Members of a leaf beside its envelope; what is not known is not there. */
 export type Members = Readonly<Record<string, JsonValue>>;
 
 /** What no leaf of ours is without. None of it is a text that a sender chose, so it always fits. */
@@ -45,7 +45,7 @@ export function encodeProducerLeaf(head: LeafHead, members: Members): Uint8Array
 }
 
 const KEPT: readonly ((members: Members) => Members)[] = [
-  (members) => only(members, () => true),
+  (members) => members,
   (members) => ({
     ...only(members, (name) => name !== 'redacted'),
     ...(Array.isArray(members.redacted) && {
@@ -60,7 +60,7 @@ function only(members: Members, keep: (name: string, value: JsonValue) => boolea
   const kept: Record<string, JsonValue> = {};
   for (const name in members) {
     const value = members[name] as JsonValue;
-    if (value !== null && keep(name, value)) kept[name] = value;
+    if (keep(name, value)) kept[name] = value;
   }
   return kept;
 }
@@ -95,12 +95,13 @@ export function hashOffset(leaf: Uint8Array, member: keyof typeof SOURCE_ROOM): 
 
 /** What a leaf says of removals. */
 export function redactedMembers(removed: readonly Removal[]): Members {
-  if (removed.length === 0) return {};
-  return {
-    redacted: removed.slice(0, REDACTED_LISTED).map(({ rule, path, n }) => ({ rule, path, n })),
-    redacted_more: removed.length > REDACTED_LISTED ? removed.length - REDACTED_LISTED : null,
-  };
+  if (removed.length === 0) return NOTHING;
+  const redacted = removed.slice(0, REDACTED_LISTED).map(({ rule, path, n }) => ({ rule, path, n }));
+  const more = removed.length - redacted.length;
+  return more > 0 ? { redacted, redacted_more: more } : { redacted };
 }
+
+const NOTHING: Members = {};
 
 /** RFC 3339 with six digits of a moment in nanoseconds since 1970 (unsigned 64 bits: up to the year 2554). */
 export function timestampOfNs(ns: bigint): string {

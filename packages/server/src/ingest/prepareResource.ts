@@ -66,11 +66,11 @@ export function createResourceDrafts(
       {
         part: slice.part,
         occurred_basis: 'received',
-        service: identity.service,
-        service_instance: identity.serviceInstance,
-        host_id: identity.hostId,
-        environment: identity.environment,
-        foreign: foreign || null,
+        ...(identity.service !== null && { service: identity.service }),
+        ...(identity.serviceInstance !== null && { service_instance: identity.serviceInstance }),
+        ...(identity.hostId !== null && { host_id: identity.hostId }),
+        ...(identity.environment !== null && { environment: identity.environment }),
+        ...(foreign && { foreign: true }),
         ...redactedMembers(removed),
       },
     );

@@ -70,12 +70,12 @@ export function prepareStep(
     members: {
       // A StepFields is JSON all through; its optional members are just not declared as an index.
       ...(fields as unknown as Members),
-      map: MAPPING_VERSION,
-      occurred_basis: occurred.basis,
-      human_actor_id: human === null ? null : humanToken(tenancy, human),
-      foreign: sources.resource.foreign || null,
-      ...SOURCE_ROOM,
       ...redactedMembers(removed),
+      ...SOURCE_ROOM,
+      map: MAPPING_VERSION,
+      ...(occurred.basis !== null && { occurred_basis: occurred.basis }),
+      ...(human !== null && { human_actor_id: humanToken(tenancy, human) }),
+      ...(sources.resource.foreign && { foreign: true }),
     },
   };
   const eventKey = Buffer.concat([slice.traceId, slice.spanId]);
