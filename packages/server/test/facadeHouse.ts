@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { token } from '@sworn/evidence';
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
-import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { type AccessRecordDeps, accessLeaf } from '../src/access/accessRecord.js';
+import type { AccessRecordDeps } from '../src/access/accessRecord.js';
 import { createAuthenticator } from '../src/access/authenticate.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { createAccessRecorder, type RecordAccess } from '../src/access/recorder.js';
@@ -30,8 +29,6 @@ import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
 import type { Capture } from './otlpCaptures.js';
 
-export { accessLeaf };
-
 /** A whole installation on a database of its own, without loops: tests say when it seals and signs. */
 export interface House {
   readonly database: TestDatabase;
@@ -40,7 +37,7 @@ export interface House {
   readonly tenants: Tenants;
   readonly keys: Keys;
   readonly read: ReadDeps;
-  readonly app: FastifyInstance;
+  readonly app: ReturnType<typeof createFacade>;
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
   /** Milliseconds the house's clock is ahead. */
