@@ -31,7 +31,7 @@ for (const name of wanted) {
   rows.push(row);
   console.log(`\n${row.row}`);
   for (const [key, value] of Object.entries(row.values))
-    console.log(`  ${key.padEnd(22)} ${shown(value).padStart(10)}`);
+    console.log(`  ${key.padEnd(26)} ${shown(value).padStart(10)}`);
 }
 if (options.json !== undefined)
   writeFileSync(

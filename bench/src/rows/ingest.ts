@@ -1,6 +1,6 @@
 import { measureBareCopy } from '../bareCopy.js';
 import { measureFsync } from '../fsync.js';
-import { measureMemory } from '../memory.js';
+import { measureCpu, measureMemory } from '../process.js';
 import type { Row } from '../row.js';
 import { runSender, type SenderOrder } from '../sender.js';
 import { makePlace, startServer, sworn } from '../server.js';
@@ -37,7 +37,9 @@ export async function ingestRow(): Promise<Row> {
         spansPerSecond: null,
       };
       await runSender(order);
+      const before = measureCpu(server.pid);
       const full = await runSender({ ...order, seconds: FULL_S });
+      const after = measureCpu(server.pid);
       const loaded = measureMemory(server.pid);
       const spansPerSecond = full.acknowledged / full.seconds;
       const calm = await runSender({
@@ -53,6 +55,8 @@ export async function ingestRow(): Promise<Row> {
           spans_per_s: spansPerSecond,
           bare_rows_per_s: bare.rowsPerSecond,
           ratio: spansPerSecond / bare.rowsPerSecond,
+          server_cpu_us_per_span: ((after.serverS - before.serverS) * 1e6) / full.acknowledged,
+          postgres_cpu_us_per_span: ((after.postgresS - before.postgresS) * 1e6) / full.acknowledged,
           calm_spans_per_s: calm.acknowledged / calm.seconds,
           calm_ack_p50_ms: calm.p50Ms,
           calm_ack_p99_ms: calm.p99Ms,

@@ -1,4 +1,4 @@
-import { measureMemory } from '../memory.js';
+import { measureMemory } from '../process.js';
 import type { Row } from '../row.js';
 import { makePlace, startServer } from '../server.js';
 

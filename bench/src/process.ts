@@ -13,6 +13,28 @@ export function measureMemory(serverPid: number): Memory {
   return { serverMb: pssKb(serverPid) / 1024, postgresMb: postgresKb / 1024 };
 }
 
+/** Processor time used so far, in seconds. */
+export interface CpuTime {
+  readonly serverS: number;
+  readonly postgresS: number;
+}
+
+/** Clock ticks a second in `/proc`: 100 on every Linux that Node runs on. */
+const TICKS = 100;
+
+/** Processor time of a server and of everything below it: unlike a rate, it does not depend on who else uses the machine. */
+export function measureCpu(serverPid: number): CpuTime {
+  const postgres = descendants(serverPid).reduce((sum, pid) => sum + ticksOf(pid), 0);
+  return { serverS: ticksOf(serverPid) / TICKS, postgresS: postgres / TICKS };
+}
+
+/** Fields 14 to 17: user and system time, own and of children that ended. */
+function ticksOf(pid: number): number {
+  return fieldsOf(pid)
+    .slice(11, 15)
+    .reduce((sum, ticks) => sum + Number(ticks), 0);
+}
+
 function descendants(pid: number): number[] {
   const parents = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -27,10 +49,14 @@ function descendants(pid: number): number[] {
   return found;
 }
 
-/** Field 4 of `/proc/<pid>/stat`, counted after the command's last parenthesis: the command may hold spaces. */
 function parentOf(pid: number): number {
+  return Number(fieldsOf(pid)[1] ?? 0);
+}
+
+/** Fields of `/proc/<pid>/stat` from the third on, counted after the command's last parenthesis: the command may hold spaces. */
+function fieldsOf(pid: number): string[] {
   const stat = textOf(`/proc/${pid}/stat`);
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0);
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function pssKb(pid: number): number {
