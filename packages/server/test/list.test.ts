@@ -1,4 +1,7 @@
+import { finished } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ndjson, type StreamEnd } from '../src/http/ndjson.js';
+import { listRuns } from '../src/read/listRuns.js';
 import { accessRecords, get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newSpan, newTrace, otlp } from './facadeSpans.js';
@@ -310,7 +313,28 @@ describe('the list of runs', () => {
       'READ',
       'READ_ENDED',
     ]);
-    expect(records[1]).toMatchObject({ count: 5, status: 200, request_id: records[0]?.request_id });
+    expect(records[1]).toMatchObject({ count: 5, complete: true, status: 200, request_id: records[0]?.request_id });
+  });
+
+  it('records how far a stream came whose client went away', async () => {
+    const { tenant } = await newTenant();
+    await runs(tenant, 5);
+    const reading = await listRuns(house.read, tenant, { limit: 2 });
+    const ends: StreamEnd[] = [];
+    const stream = ndjson({
+      coding: 'identity',
+      first: reading,
+      items: 'items',
+      next: (cursor) => listRuns(house.read, tenant, { limit: 2, cursor }),
+      ended: (end) => Promise.resolve(void ends.push(end)),
+      log: () => undefined,
+    });
+    const lines = stream[Symbol.asyncIterator]();
+    await lines.next();
+    await lines.return?.();
+    await finished(stream).catch(() => undefined);
+    expect(ends).toMatchObject([{ complete: false, code: null }]);
+    expect(ends[0]?.count).toBeLessThan(5);
   });
 
   it('puts a damaged run in its place as an item with id and finding, and the page stays 200', async () => {

@@ -30,6 +30,8 @@ export interface AccessEvent {
   readonly filters: Readonly<Record<string, string | number | boolean>>;
   readonly pins: readonly { readonly log: string; readonly size: number }[];
   readonly count: number | null;
+  /** Of a READ_ENDED: whether all of it went out. */
+  readonly complete?: boolean;
   /** `sha256:` over the bytes of the answer before coding. */
   readonly answer: string | null;
   readonly at: string;
@@ -107,6 +109,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         correlation_id: event.correlationId,
         run_id: event.runId,
         count: event.count,
+        complete: event.complete ?? null,
         answer: event.answer,
         folded: event.fold === null ? null : true,
       }),

@@ -6,11 +6,12 @@ import { type Coding, encoder } from './coding.js';
 import { refusalOf } from './problem.js';
 import type { Answer } from './questions.js';
 
-/** How a stream ended. `code` null: complete. */
+/** How a stream ended. */
 export interface StreamEnd {
   readonly count: number;
+  readonly complete: boolean;
+  /** What broke it; null when it is complete, or the client went away. */
   readonly code: ProblemCode | null;
-  readonly error: unknown;
   /** `sha256:` over the lines that went out, before coding. */
   readonly checksum: string;
 }
@@ -47,33 +48,50 @@ export function ndjson(options: NdjsonOptions): Readable {
 async function* lines({ first, items, next, ended, log }: NdjsonOptions): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
   let count = 0;
-  let recorded = false;
-  let broken: unknown = null;
-  const end = async (code: ProblemCode | null): Promise<void> => {
-    recorded = true;
-    await ended({ count, code, error: broken, checksum: `sha256:${hash.copy().digest('hex')}` });
+  let isRecorded = false;
+  const end = async (complete: boolean, code: ProblemCode | null): Promise<void> => {
+    isRecorded = true;
+    await ended({ count, complete, code, checksum: `sha256:${hash.copy().digest('hex')}` });
   };
   try {
-    for (let page: Reading<Answer> | null = first; page !== null; ) {
+    let page: Reading<Answer> | ProblemCode | null = first;
+    while (page !== null && typeof page !== 'string') {
       for (const item of page.answer[items] as readonly unknown[]) {
-        const line = Buffer.from(`${JSON.stringify(item)}\n`, 'utf8');
+        const line = lineOf(item);
         hash.update(line);
         count++;
         yield line;
       }
-      const cursor: string | null = page.answer.has_more === true ? (page.answer.next_cursor ?? null) : null;
-      page = cursor === null ? null : await next(cursor);
+      page = await following(page.answer, next, log);
     }
-    await end(null);
-    yield Buffer.from(`${JSON.stringify({ complete: true, count })}\n`, 'utf8');
-  } catch (error) {
-    broken = error;
-    log(error);
-    const { code } = refusalOf(error);
-    if (!recorded) await end(code);
-    yield Buffer.from(`${JSON.stringify({ complete: false, count, code })}\n`, 'utf8');
+    if (page === null) {
+      await end(true, null);
+      yield lineOf({ complete: true, count });
+    } else {
+      await end(false, page);
+      yield lineOf({ complete: false, count, code: page });
+    }
   } finally {
-    // The client went away: the generator is closed at a yield.
-    if (!recorded) await end('internal').catch(log);
+    // The client went away: the generator was closed at a yield.
+    if (!isRecorded) await end(false, null).catch(log);
   }
+}
+
+/** The next page, null after the last, or why there is none. */
+async function following(
+  answer: Answer,
+  next: NdjsonOptions['next'],
+  log: NdjsonOptions['log'],
+): Promise<Reading<Answer> | ProblemCode | null> {
+  if (answer.has_more !== true || answer.next_cursor == null) return null;
+  try {
+    return await next(answer.next_cursor);
+  } catch (error) {
+    log(error);
+    return refusalOf(error).code;
+  }
+}
+
+function lineOf(value: unknown): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`, 'utf8');
 }

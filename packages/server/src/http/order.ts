@@ -146,7 +146,8 @@ async function stream(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
         deps.recordAccess({
           ...allowed(deps, a),
           kind: 'READ_ENDED',
-          status: end.code === null ? 200 : refusalOf(end.error).status,
+          status: 200,
+          complete: end.complete,
           reason: end.code,
           count: end.count,
           answer: end.checksum,
