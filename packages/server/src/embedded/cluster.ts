@@ -77,14 +77,19 @@ function writeReadable(path: string, text: string): void {
 
 function supervise({ pid, ended }: Postmaster, release: () => void): Pick<EmbeddedCluster, 'stop' | 'onExit'> {
   let stopping = false;
+  let gone = false;
   // A process that ends without `stop` (an exception nobody caught) takes the server along.
   const takeAlong = (): void => void sendSignal(pid, 'SIGINT');
   process.once('exit', takeAlong);
-  void ended.then(() => process.off('exit', takeAlong));
+  void ended.then(() => {
+    gone = true;
+    process.off('exit', takeAlong);
+  });
   return {
     async stop() {
       stopping = true;
-      await stopServer(pid);
+      // The pid of one that has ended may be someone else's by now.
+      if (!gone) await stopServer(pid);
       await ended;
       release();
     },
