@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { leaveWith, root } from './setUp.mjs';
 
 /** Past this a source file is two ideas; tests and generated files may be longer. */
-const MAX_LINES = 320;
+const MAX_LINES = 350;
 
 const FORBIDDEN = [
   { pattern: new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'HA' + 'CK'].join('|')})\\b`), what: 'left for later' },

@@ -33,7 +33,7 @@ function takenPort(error: unknown): number | null {
 }
 
 /** Who listens on a TCP port, as far as `/proc` tells this user; null elsewhere than on Linux. */
-export function holderOf(port: number): { readonly pid: number; readonly command: string } | null {
+function holderOf(port: number): { readonly pid: number; readonly command: string } | null {
   const inodes = listeningInodes(port);
   if (inodes.size === 0) return null;
   for (const pid of listed('/proc').filter((name) => /^\d+$/.test(name))) {

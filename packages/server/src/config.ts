@@ -43,7 +43,10 @@ export interface Setting {
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 
-/** Every environment variable Sworn reads, in the order of `docs/operate/configuration.md`, which is generated from it. */
+/**
+ * Every environment variable Sworn reads, in the order of `docs/operate/configuration.md`, which is generated from it.
+ * @public by `scripts/configurationPage.mjs`
+ */
 export const SETTINGS = [
   {
     name: 'SWORN_DATA_DIR',
@@ -132,7 +135,7 @@ export const SETTINGS = [
 type SettingName = (typeof SETTINGS)[number]['name'];
 
 /** Thrown by `readConfig`; names every mistake at once. */
-export class ConfigMistakes extends Error {
+class ConfigMistakes extends Error {
   readonly mistakes: readonly string[];
 
   constructor(mistakes: readonly string[]) {

@@ -15,7 +15,8 @@ export function signerAdopt(context: CommandContext): Command {
       withDeployment(context, async (deployment) => {
         const adopted = await deployment.adoptSigner();
         if (options.json) context.terminal.json(adopted);
-        else if (adopted.length === 0) context.terminal.line('the signer remembers every stored checkpoint: nothing to adopt');
+        else if (adopted.length === 0)
+          context.terminal.line('the signer remembers every stored checkpoint: nothing to adopt');
         else for (const { origin, size } of adopted) context.terminal.line(`${origin} adopted at size ${size}`);
       }),
     );
