@@ -17,22 +17,27 @@ export interface LogHead {
   readonly lastRecordedAt: string | null;
 }
 
-/** One row of `leaf`, numbered and hashed. */
-export interface LeafRow {
-  readonly log: string;
-  readonly index: number;
+/** What of a prepared record goes into its row. */
+interface PreparedLeaf {
   readonly kind: string;
   readonly leaf: Uint8Array;
-  readonly leafHash: Uint8Array;
   readonly eventKey: Uint8Array;
   readonly traceId: Uint8Array | null;
   readonly runId: string | null;
   readonly occurredAt: string;
-  readonly recordedAt: string;
   readonly body: Uint8Array | null;
   readonly digest: Uint8Array;
   readonly dk: string | null;
   readonly projection: ProjectionRow | null;
+}
+
+/** One row of `leaf`: a prepared record, numbered and hashed. */
+export interface LeafRow {
+  readonly draft: PreparedLeaf;
+  readonly log: string;
+  readonly index: number;
+  readonly leafHash: Uint8Array;
+  readonly recordedAt: string;
 }
 
 /** A full tile of 256 hashes (C2SP tlog-tiles). */
@@ -159,25 +164,25 @@ export async function insertLeaves(tx: Tx, tenantId: string, rows: readonly Leaf
     tx,
     'leaf',
     LEAF_COLUMNS,
-    rows.map((r) => [
+    rows.map(({ draft, log, index, leafHash, recordedAt }) => [
       tenantId,
-      r.log,
-      r.index,
-      r.kind,
-      r.leaf,
-      r.leafHash,
-      r.eventKey,
-      r.traceId,
-      r.runId,
-      r.occurredAt,
-      r.recordedAt,
-      r.body,
-      r.digest,
-      r.dk,
+      log,
+      index,
+      draft.kind,
+      draft.leaf,
+      leafHash,
+      draft.eventKey,
+      draft.traceId,
+      draft.runId,
+      draft.occurredAt,
+      recordedAt,
+      draft.body,
+      draft.digest,
+      draft.dk,
     ]),
   );
-  const projections = rows.flatMap((r) =>
-    r.projection === null ? [] : [{ log: r.log, leafIndex: r.index, leafHash: r.leafHash, row: r.projection }],
+  const projections = rows.flatMap(({ draft, log, index, leafHash }) =>
+    draft.projection === null ? [] : [{ log, leafIndex: index, leafHash, row: draft.projection }],
   );
   if (projections.length > 0) await insertProjections(tx, tenantId, projections);
 }
