@@ -9,8 +9,6 @@ import { type Postmaster, type ServerLog, sendSignal, startPostmaster, stopServe
 import { disownPidFile, findOrphan } from './pidFile.js';
 import { HOST_RULES, serverSettings } from './settings.js';
 
-export { DirectoryInUse } from './parentLock.js';
-
 /** What `startEmbedded` needs. */
 export interface EmbeddedOptions {
   /** Made when missing; as root it must lie where others may pass through. */

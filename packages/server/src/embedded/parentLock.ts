@@ -52,7 +52,7 @@ export function lockOwner(socketDir: string): Promise<number | null> {
 }
 
 /** Another Sworn process uses the data directory. */
-export class DirectoryInUse extends Error {
+class DirectoryInUse extends Error {
   override readonly name = 'DirectoryInUse';
   readonly pid: number;
 
