@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Topic } from '@sworn/evidence';
 import type { Credential } from '../access/credential.js';
 import type { SourceSlice, SpanSlice } from '../otlp/decoded.js';
 import type { DataKey } from '../record/body.js';
 import { type DataKeys, dayScope, traceScope } from '../record/dataKeys.js';
 import type { Directory } from '../record/directory.js';
-import type { LeafDraft, Topic } from '../record/draft.js';
+import type { LeafDraft } from '../record/draft.js';
 import type { KeyStore } from '../record/keyStore.js';
 import type { Redactor } from '../record/redact/redactor.js';
 import { createResourceDrafts, type PreparedSource } from './prepareResource.js';

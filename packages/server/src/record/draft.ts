@@ -1,8 +1,6 @@
 import type { Topic } from '@sworn/evidence';
 import type { ProjectionRow } from '../store/projection.js';
 
-export type { Topic };
-
 /** A place in a prepared leaf whose fixed-width value is known only under the lock. */
 export interface LeafPlace {
   /** Byte offset of the 64 hex digits in `LeafDraft.leaf`. */

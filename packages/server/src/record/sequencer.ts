@@ -5,7 +5,6 @@ import {
   extendFrontier,
   type Frontier,
   frontierRoot,
-  leafHash,
   type Topic,
 } from '@sworn/evidence';
 import {
@@ -25,6 +24,7 @@ import { authenticate } from './authenticator.js';
 import type { ClockGuard } from './clockGuard.js';
 import type { Appended, LeafDraft } from './draft.js';
 import { growEdge, loadEdge, type TileEdge } from './edge.js';
+import { type Conflict, hexOf, number } from './numbering.js';
 
 /** Leaves in one transaction at most: bounds the lock time (about 100 ms of COPY) and the memory of a batch. */
 const MAX_BATCH_LEAVES = 4096;
@@ -231,12 +231,6 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   };
 }
 
-interface Conflict {
-  readonly ordinal: number;
-  readonly draft: LeafDraft;
-  readonly first: { readonly index: number; readonly leafHash: Uint8Array };
-}
-
 interface Committed {
   readonly appended: readonly Appended[];
   readonly conflicts: readonly Conflict[];
@@ -257,94 +251,4 @@ function takeBatch(queue: Waiting[]): Waiting[] {
 
 function topicsOf(drafts: readonly LeafDraft[]): Topic[] {
   return [...new Set(drafts.map((d) => d.topic))];
-}
-
-/** A leaf as drafts of its batch may name it. */
-interface Taken {
-  readonly index: number;
-  readonly leafHash: Uint8Array;
-  readonly digest: Uint8Array;
-  readonly recordedAt: string;
-}
-
-/**
- * Numbers what is new, fills the places and hashes. Drafts without places come first, so that a RESOURCE leaf is hashed before a STEP names it.
- * A key that is already taken, by an earlier batch or by an earlier draft of this one, is a duplicate when the digest agrees, else a conflict.
- * On the hot path: about 5 µs a leaf, most of it the hash.
- */
-function number(
-  drafts: readonly LeafDraft[],
-  known: ReadonlyMap<number, Taken>,
-  headOf: (topic: Topic) => LogHead,
-  now: string,
-): { appended: Appended[]; conflicts: Conflict[]; rows: LeafRow[] } {
-  const appended: Appended[] = new Array(drafts.length);
-  const conflicts: Conflict[] = [];
-  const rows: LeafRow[] = [];
-  const taken = new Map<string, Taken>();
-  const resourceDigits = new Map<string, Buffer>();
-  const tips = new Map<Topic, Tip>();
-  const tipOf = (topic: Topic): Tip => {
-    let tip = tips.get(topic);
-    if (tip === undefined) tips.set(topic, (tip = tipFrom(headOf(topic), now)));
-    return tip;
-  };
-  const settle = (draft: LeafDraft, ordinal: number): void => {
-    const key = hexOf(draft.eventKey);
-    const identity = `${draft.topic}/${key}`;
-    const first = taken.get(identity) ?? known.get(ordinal);
-    if (first !== undefined) {
-      taken.set(identity, first);
-      if (draft.topic === 'system') resourceDigits.set(key, asciiOf(first.leafHash));
-      const same = equalBytes(first.digest, draft.digest);
-      const { index, leafHash: hash, recordedAt } = first;
-      appended[ordinal] = { outcome: same ? 'duplicate' : 'conflict', index, leafHash: hash, recordedAt };
-      if (!same) conflicts.push({ ordinal, draft, first });
-      return;
-    }
-    const tip = tipOf(draft.topic);
-    const index = tip.next++;
-    draft.leaf.set(tip.recordedAtBytes, draft.recordedAtOffset);
-    for (const place of draft.places) {
-      const digits = resourceDigits.get(place.eventKey);
-      if (digits === undefined) throw new Error('a leaf names a resource that is not in its call');
-      draft.leaf.set(digits, place.offset);
-    }
-    const hash = leafHash(draft.leaf);
-    const { recordedAt } = tip;
-    taken.set(identity, { index, leafHash: hash, digest: draft.digest, recordedAt });
-    if (draft.topic === 'system') resourceDigits.set(key, asciiOf(hash));
-    appended[ordinal] = { outcome: 'stored', index, leafHash: hash, recordedAt };
-    rows.push({ draft, log: tip.log, index, leafHash: hash, recordedAt });
-  };
-  drafts.forEach((draft, ordinal) => {
-    if (draft.places.length === 0) settle(draft, ordinal);
-  });
-  drafts.forEach((draft, ordinal) => {
-    if (draft.places.length > 0) settle(draft, ordinal);
-  });
-  return { appended, conflicts, rows };
-}
-
-/** The moving end of a log while a batch is numbered. */
-interface Tip {
-  readonly log: string;
-  readonly recordedAt: string;
-  readonly recordedAtBytes: Buffer;
-  next: number;
-}
-
-/** `recorded_at` is the database's clock, and never goes back. */
-function tipFrom(head: LogHead, now: string): Tip {
-  const recordedAt = head.lastRecordedAt !== null && head.lastRecordedAt > now ? head.lastRecordedAt : now;
-  return { log: head.log, recordedAt, recordedAtBytes: Buffer.from(recordedAt, 'latin1'), next: head.nextIndex };
-}
-
-/** Node's own hex: several times the speed of the portable one, and taken for every leaf. */
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
-}
-
-function asciiOf(hash: Uint8Array): Buffer {
-  return Buffer.from(hexOf(hash), 'latin1');
 }
