@@ -87,7 +87,7 @@ interface Seat {
 }
 
 /** A signer process with the memory in `journal`; `holds`: whether it has the lease when it comes to publishing. */
-function seat(journal: string, { memory = openJournal(journal), holds = () => true } = {}): Seat {
+function seat(journal: string, { memory = openJournal(journal), holds = (): boolean => true } = {}): Seat {
   const findings: SignerFinding[] = [];
   const signer = createSigner({
     db: database.db,

@@ -126,6 +126,7 @@ export function runLeaf(run: SealedRun): LeafDraft {
         tools: s.tools.length === 0 ? null : s.tools,
         resource: s.resource,
         root_step: s.rootStep,
+        steps_not_read: s.stepsNotRead === 0 ? null : s.stepsNotRead,
       }),
     },
     projection: {

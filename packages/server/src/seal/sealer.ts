@@ -1,13 +1,14 @@
-import { decodeLeaf, hex } from '@sworn/evidence';
+import { decodeLeaf } from '@sworn/evidence';
 import type { Appended, LeafDraft } from '../record/draft.js';
 import { type Database, inTenant } from '../store/database.js';
+import { isTransient } from '../store/failure.js';
 import {
-  closeRun,
+  closeRuns,
   type DueRun,
-  type FollowedLeaf,
   findRuns,
   type KnownRun,
   noteActivity,
+  putOffRuns,
   type RunActivity,
   readCursor,
   readDueRuns,
@@ -15,9 +16,10 @@ import {
   readOpenSizes,
   readTraceLeaves,
 } from '../store/sealing.js';
-import { createFold } from './fold.js';
-import { memberLeaf, openedLeaf, runLeaf } from './leaves.js';
-import { readStep, type SealedStep } from './step.js';
+import { createFold, type RunSummary } from './fold.js';
+import { memberLeaf, openedLeaf, runLeaf, type SealedRun } from './leaves.js';
+import { readStep } from './step.js';
+import { groupSteps, type Trace } from './trace.js';
 
 /** Leaves followed in one turn: a tenant with a flood waits for the others after this many. */
 const FOLLOW_LEAVES = 2_000;
@@ -52,36 +54,45 @@ export interface Sealer {
 /** The sealer; the caller holds its lease. */
 export function createSealer(deps: SealerDeps): Sealer {
   async function turn(tenantId: string): Promise<boolean> {
-    const moreToFollow = await follow(tenantId);
-    const sealed = await sealDue(tenantId);
-    return moreToFollow || sealed === SEAL_RUNS;
+    const followed = await follow(tenantId);
+    if (followed === null) return false;
+    const sealed = await sealDue(tenantId, followed);
+    return followed.quietUntil !== null || sealed === SEAL_RUNS;
   }
 
-  async function follow(tenantId: string): Promise<boolean> {
+  /** Notes what the next leaves say of runs. Null: the tenant has no such log, or another process followed it meanwhile. */
+  async function follow(tenantId: string): Promise<Followed | null> {
     const seen = await inTenant(deps.db, 'reader', tenantId, async (tx) => {
       const log = (await readOpenSizes(tx, tenantId)).get('llm-runs')?.log;
       if (log === undefined) return null;
       const from = await readCursor(tx, tenantId, log);
       return { log, from, leaves: await readLeavesFrom(tx, tenantId, log, from, FOLLOW_LEAVES) };
     });
-    if (seen === null || seen.leaves.length === 0) return false;
+    if (seen === null) return null;
     const { log, from, leaves } = seen;
+    const last = leaves.at(-1);
+    if (last === undefined) return { log, quietUntil: null };
     const traces = groupSteps(leaves);
-    const known = new Map(
-      (await inTenant(deps.db, 'reader', tenantId, (tx) => findRuns(tx, tenantId, log, [...traces.keys()]))).map(
-        (run) => [run.runId, run],
-      ),
-    );
+    const known = await knownRuns(tenantId, log, [...traces.keys()]);
     const opened = await openNew(
       tenantId,
       log,
       [...traces.values()].filter((t) => !known.has(t.runId)),
     );
     const activity = [...traces.values()].map((t) => activityOf(t, known.get(t.runId), opened.get(t.runId)));
-    await inTenant(deps.db, 'writer', tenantId, (tx) =>
-      noteActivity(tx, tenantId, log, { from, to: from + leaves.length }, activity),
+    const noted = await inTenant(deps.db, 'writer', tenantId, (tx) =>
+      noteActivity(tx, tenantId, log, { from, to: last.index + 1 }, activity),
     );
-    return leaves.length === FOLLOW_LEAVES;
+    return noted ? { log, quietUntil: leaves.length === FOLLOW_LEAVES ? last.recordedAt : null } : null;
+  }
+
+  async function knownRuns(
+    tenantId: string,
+    log: string,
+    runIds: readonly string[],
+  ): Promise<ReadonlyMap<string, KnownRun>> {
+    const known = await inTenant(deps.db, 'reader', tenantId, (tx) => findRuns(tx, tenantId, log, runIds));
+    return new Map(known.map((run) => [run.runId, run]));
   }
 
   async function openNew(tenantId: string, log: string, traces: readonly Trace[]): Promise<Map<string, number>> {
@@ -113,89 +124,109 @@ export function createSealer(deps: SealerDeps): Sealer {
     };
   }
 
-  async function sealDue(tenantId: string): Promise<number> {
-    const due = await inTenant(deps.db, 'writer', tenantId, (tx) => readDueRuns(tx, tenantId, SEAL_RUNS));
-    for (const run of due) await seal(tenantId, run);
+  async function sealDue(tenantId: string, { log, quietUntil }: Followed): Promise<number> {
+    const due = await inTenant(deps.db, 'writer', tenantId, (tx) => readDueRuns(tx, tenantId, quietUntil, SEAL_RUNS));
+    if (due.length === 0) return 0;
+    const sizes = await sizesNow(tenantId, log);
+    const known = await knownRuns(
+      tenantId,
+      log,
+      due.map((run) => run.runId),
+    );
+    const sealings: Sealing[] = [];
+    for (const run of due) sealings.push(await sealOne(tenantId, { log, sizes }, run, known.get(run.runId)));
+    const ready = sealings.filter((s) => s.kind === 'ready');
+    const appended = await deps.append(
+      tenantId,
+      ready.map((s) => s.draft),
+    );
+    // A duplicate is a revision that another sealer appended meanwhile, of more or fewer steps: the next turn looks what it covers.
+    const stored = ready.filter((_, i) => appended[i]?.outcome === 'stored');
+    const failed = sealings.filter((s) => s.kind === 'failed');
+    await inTenant(deps.db, 'writer', tenantId, async (tx) => {
+      await closeRuns(tx, tenantId, [...sealings.filter((s) => s.kind === 'covered'), ...stored]);
+      const runIds = failed.map((s) => s.runId);
+      await putOffRuns(tx, tenantId, runIds, LONGEST_WAIT_MS);
+    });
+    if (failed.length > 0)
+      throw new Error(`${failed.length} of ${due.length} runs could not be sealed`, { cause: failed[0]?.error });
     return due.length;
   }
 
-  async function seal(tenantId: string, run: DueRun): Promise<void> {
-    // What was followed, not the head: what lies beyond will open the run again when the cursor comes to it.
-    const { log, sizes } = await inTenant(deps.db, 'reader', tenantId, async (tx) => {
-      const open = await readOpenSizes(tx, tenantId);
-      const log = open.get('llm-runs')?.log ?? 'llm-runs';
+  /** What was followed, not the head: what lies beyond will open the run again when the cursor comes to it. */
+  async function sizesNow(tenantId: string, log: string): Promise<SealedRun['sizes']> {
+    return inTenant(deps.db, 'reader', tenantId, async (tx) => {
       const followed = await readCursor(tx, tenantId, log);
-      return {
-        log,
-        sizes: { 'llm-runs': followed, system: open.get('system')?.size ?? 0, audit: open.get('audit')?.size ?? 0 },
-      };
+      const open = await readOpenSizes(tx, tenantId);
+      return { 'llm-runs': followed, system: open.get('system')?.size ?? 0, audit: open.get('audit')?.size ?? 0 };
     });
+  }
+
+  /** One that fails is put off and told, and holds up none of the others. */
+  async function sealOne(
+    tenantId: string,
+    { log, sizes }: { readonly log: string; readonly sizes: SealedRun['sizes'] },
+    run: DueRun,
+    newest: KnownRun | undefined,
+  ): Promise<Sealing> {
+    const { runId } = run;
+    const covered = newest === undefined ? 0 : coveredBy(newest);
+    // Sealed by a process that died, or lost its lease, before it could note it.
+    if (covered > run.lastIndex) return { kind: 'covered', runId, below: covered };
+    try {
+      const draft = runLeaf({
+        origin: deps.originOf(tenantId, log),
+        runId,
+        revision: (newest?.revision ?? 0) + 1,
+        runIndex: run.openedIndex,
+        runOccurredAt: run.runOccurredAt,
+        sizes,
+        synthetic: await deps.isSynthetic(tenantId),
+        summary: await summarise(tenantId, log, run.traceId, sizes['llm-runs']),
+      });
+      return { kind: 'ready', runId, below: sizes['llm-runs'], draft };
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      return { kind: 'failed', runId, error };
+    }
+  }
+
+  async function summarise(tenantId: string, log: string, traceId: Uint8Array, below: number): Promise<RunSummary> {
     const fold = createFold();
     for (let from = 0; ; ) {
       const leaves = await inTenant(deps.db, 'reader', tenantId, (tx) =>
-        readTraceLeaves(tx, tenantId, log, run.traceId, from, sizes['llm-runs'], FOLD_LEAVES),
+        readTraceLeaves(tx, tenantId, log, traceId, { from, below, limit: FOLD_LEAVES }),
       );
       for (const leaf of leaves) {
         if (leaf.kind === 'STEP') fold.add(readStep(leaf));
         else fold.addConflict();
         from = leaf.index + 1;
       }
-      if (leaves.length < FOLD_LEAVES) break;
+      if (leaves.length < FOLD_LEAVES) return fold.finish();
     }
-    const draft = runLeaf({
-      origin: deps.originOf(tenantId, log),
-      runId: run.runId,
-      revision: run.revision + 1,
-      runIndex: run.openedIndex,
-      runOccurredAt: run.runOccurredAt,
-      sizes,
-      synthetic: await deps.isSynthetic(tenantId),
-      summary: fold.finish(),
-    });
-    await deps.append(tenantId, [draft]);
-    await inTenant(deps.db, 'writer', tenantId, (tx) => closeRun(tx, tenantId, run.runId, run.lastIndex));
   }
 
   return { turn };
 }
 
-/** The steps of one trace among the leaves of a turn. */
-interface Trace {
-  readonly runId: string;
-  readonly traceId: Uint8Array;
-  readonly first: SealedStep;
-  steps: number;
-  lastIndex: number;
-  lastSeenAt: string;
-  rootSeenAt: string | null;
+/** How far a turn came. */
+interface Followed {
+  readonly log: string;
+  /** More leaves wait: `recorded_at` of the last one looked at, until which it is known what was quiet. Null: it came to the end. */
+  readonly quietUntil: string | null;
 }
 
-function groupSteps(leaves: readonly FollowedLeaf[]): Map<string, Trace> {
-  const traces = new Map<string, Trace>();
-  for (const leaf of leaves) {
-    if (leaf.kind !== 'STEP' || leaf.traceId === null) continue;
-    const step = readStep(leaf);
-    const runId = hex(leaf.traceId);
-    const trace = traces.get(runId);
-    const rootSeenAt = step.isRoot ? leaf.recordedAt : null;
-    if (trace === undefined) {
-      traces.set(runId, {
-        runId,
-        traceId: leaf.traceId,
-        first: step,
-        steps: 1,
-        lastIndex: leaf.index,
-        lastSeenAt: leaf.recordedAt,
-        rootSeenAt,
-      });
-    } else {
-      trace.steps++;
-      trace.lastIndex = leaf.index;
-      trace.lastSeenAt = leaf.recordedAt;
-      trace.rootSeenAt ??= rootSeenAt;
-    }
-  }
-  return traces;
+/** What became of a run that was due. `below`: it is sealed with all of its steps below this leaf index. */
+type Sealing =
+  | { readonly kind: 'covered'; readonly runId: string; readonly below: number }
+  | { readonly kind: 'ready'; readonly runId: string; readonly below: number; readonly draft: LeafDraft }
+  | { readonly kind: 'failed'; readonly runId: string; readonly error: unknown };
+
+/** How many leaves of the log the newest revision was made of; 0 for OPENED. */
+function coveredBy(known: KnownRun): number {
+  const { sizes } = decodeLeaf(known.leaf).fields;
+  const covered = (sizes as { readonly 'llm-runs'?: unknown } | undefined)?.['llm-runs'];
+  return typeof covered === 'number' ? covered : 0;
 }
 
 function hadRoot(known: KnownRun): boolean {

@@ -49,9 +49,7 @@ export async function readTraceLeaves(
   tenantId: string,
   log: string,
   traceId: Uint8Array,
-  from: number,
-  below: number,
-  limit: number,
+  { from, below, limit }: { readonly from: number; readonly below: number; readonly limit: number },
 ): Promise<FollowedLeaf[]> {
   return tx.query<FollowedLeaf>(sql`
     select leaf_index as index, kind, leaf, leaf_hash as "leafHash", trace_id as "traceId", recorded_at as "recordedAt"
@@ -141,18 +139,16 @@ export interface DueRun {
   readonly traceId: Uint8Array;
   readonly openedIndex: number;
   readonly runOccurredAt: string;
-  readonly revision: number;
   readonly lastIndex: number;
-  readonly rootSeen: boolean;
 }
 
-/** Runs due by the database's clock, longest due first, at most `limit`. Index (tenant_id, due_at). */
-export async function readDueRuns(tx: Tx, tenantId: string, limit: number): Promise<DueRun[]> {
+/** Runs that were due at `asOf`, null: by the database's clock now; longest due first, at most `limit`. Index (tenant_id, due_at). */
+export async function readDueRuns(tx: Tx, tenantId: string, asOf: string | null, limit: number): Promise<DueRun[]> {
   return tx.query<DueRun>(sql`
-    select run_id as "runId", trace_id as "traceId", opened_index as "openedIndex", run_occurred_at as "runOccurredAt", revision,
-           last_index as "lastIndex", root_seen_at is not null as "rootSeen"
+    select run_id as "runId", trace_id as "traceId", opened_index as "openedIndex", run_occurred_at as "runOccurredAt",
+           last_index as "lastIndex"
       from sworn.open_run
-     where tenant_id = ${tenantId}::uuid and due_at <= clock_timestamp()
+     where tenant_id = ${tenantId}::uuid and due_at <= coalesce(${asOf}::timestamptz, clock_timestamp())
      order by due_at limit ${limit}`);
 }
 
@@ -164,8 +160,23 @@ export async function countOpenRuns(tx: Tx, tenantId: string): Promise<number> {
   return row?.open ?? 0;
 }
 
-/** Forgets a sealed run, unless something newer than `lastIndex` came since. */
-export async function closeRun(tx: Tx, tenantId: string, runId: string, lastIndex: number): Promise<void> {
+/** A run that was sealed with all of its steps below a leaf index. */
+export interface CoveredRun {
+  readonly runId: string;
+  readonly below: number;
+}
+
+/** Forgets sealed runs, unless something newer than what was sealed came since. Primary key of `open_run`. */
+export async function closeRuns(tx: Tx, tenantId: string, runs: readonly CoveredRun[]): Promise<void> {
   await tx.query(sql`
-    delete from sworn.open_run where tenant_id = ${tenantId}::uuid and run_id = ${runId} and last_index = ${lastIndex}`);
+    delete from sworn.open_run o
+     using unnest(${runs.map((r) => r.runId)}::text[], ${runs.map((r) => r.below)}::bigint[]) as c(run_id, below)
+     where o.tenant_id = ${tenantId}::uuid and o.run_id = c.run_id and o.last_index < c.below`);
+}
+
+/** Makes runs due again in `forMs`. Primary key of `open_run`. */
+export async function putOffRuns(tx: Tx, tenantId: string, runIds: readonly string[], forMs: number): Promise<void> {
+  await tx.query(sql`
+    update sworn.open_run set due_at = clock_timestamp() + ${forMs}::int * interval '1 millisecond'
+     where tenant_id = ${tenantId}::uuid and run_id = any(${[...runIds]}::text[])`);
 }
