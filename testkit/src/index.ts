@@ -1,3 +1,13 @@
 export { compileServer } from './compiled.js';
 export { startTestCluster, type TestCluster } from './cluster.js';
 export { testDatabase, type TestDatabase } from './database.js';
+export { type Audit, auditDatabase, type AuditSubject } from './audit.js';
+export { type Load, type LoadOptions, type LoadTarget, startLoad } from './load.js';
+export {
+  type IssuedAccess,
+  type ServerHome,
+  serverHome,
+  type ServerPlace,
+  type ServerProcess,
+  type SuperuserPlace,
+} from './serverProcess.js';

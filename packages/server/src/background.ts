@@ -46,7 +46,8 @@ export interface BackgroundDeps {
 export function createBackground(deps: BackgroundDeps): Background {
   const { config, deployment, writer, touched, log } = deps;
   const { db, keyStore, originOf, recorder, tenants, clock } = deployment;
-  const holder = randomUUID();
+  // The embedded database has one server at a time: a lease that a killed one left behind is its own, and need not run out first.
+  const holder = deployment.embedded === null ? randomUUID() : deployment.id;
   const synthetic = new Map<string, boolean>();
   const loops: Loop[] = [];
   const lastSweep = { sign: 0, seal: 0 };
