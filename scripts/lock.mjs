@@ -52,14 +52,12 @@ function asNpmWritesIt(lock) {
 }
 
 function workspaces(lock) {
-  return Object.entries(lock.packages).filter(([place]) => place !== '' && !place.startsWith('node_modules/'));
+  return Object.entries(lock.packages).filter(([place]) => place !== '' && !place.includes('node_modules/'));
 }
 
 function unhashed(lock) {
   return Object.entries(lock.packages)
-    .filter(
-      ([place, entry]) => place.startsWith('node_modules/') && !LINKED.test(place) && entry.integrity === undefined,
-    )
+    .filter(([place, entry]) => place.includes('node_modules/') && !LINKED.test(place) && entry.integrity === undefined)
     .map(([place]) => `${place} has no integrity hash`);
 }
 
