@@ -1,0 +1,68 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, type Home, makeHome, type Serving } from './swornProcess.js';
+
+let home: Home;
+let server: Serving;
+
+const demoFile = () => JSON.parse(readFileSync(join(home.dataDir, 'demo.json'), 'utf8'));
+const get = (path: string, key: string) =>
+  fetch(`${server.http}${path}`, { headers: { authorization: `Bearer ${key}` } });
+const demoIsDone = () => eventually(() => Promise.resolve(server.out().includes('curl') ? true : null));
+
+beforeAll(async () => {
+  home = makeHome();
+  server = await home.serve(['--demo'], { SWORN_SEAL_GRACE_MS: '500' });
+  await demoIsDone();
+});
+
+afterAll(async () => {
+  await server.stop();
+  home.remove();
+});
+
+describe('the demo', () => {
+  test('leaves its addresses, keys and runs in two files for the owner alone', () => {
+    for (const name of ['demo.json', 'demo.env']) expect(statSync(join(home.dataDir, name)).mode & 0o777).toBe(0o600);
+    expect(Object.keys(demoFile())).toEqual([
+      'http',
+      'otlp_http',
+      'otlp_grpc',
+      'tenant',
+      'reader_key',
+      'auditor_key',
+      'ingest_key',
+      'run_ids',
+    ]);
+    expect(demoFile()).toMatchObject({ http: server.http, otlp_http: server.otlpHttp });
+    expect(readFileSync(join(home.dataDir, 'demo.env'), 'utf8')).toContain(
+      `DEMO_READER_KEY=${demoFile().reader_key}\n`,
+    );
+  });
+
+  test('shows the recorded runs and the live one: synthetic, sealed, covered', async () => {
+    const { reader_key, run_ids } = demoFile();
+    const { items } = (await (await get('/api/v1/logs/llm-runs?limit=100', reader_key)).json()) as any;
+    expect(items.map((run: any) => run.run_id).sort()).toEqual([...run_ids].sort());
+    expect(items.every((run: any) => run.is_synthetic)).toBe(true);
+    const live = items.find((run: any) => run.service === 'refund-desk');
+    expect(live).toMatchObject({ execution_status: 'SUCCEEDED', total_steps: 5, input_tokens: 148, output_tokens: 39 });
+    expect(live.metadata.integrity).toMatchObject({ state: 'COVERED', tier: 'SELF_ATTESTED' });
+    const envelope = (await (await get(`/api/v1/logs/llm-runs/${live.run_id}/envelope`, reader_key)).json()) as any;
+    expect(envelope.proof.size).toBeGreaterThan(envelope.proof.index);
+  });
+
+  test('sends nothing again at the next start, and renews its keys: the old ones are dead', async () => {
+    const before = demoFile();
+    expect(await server.stop()).toBe(0);
+    server = await home.serve(['--demo'], { SWORN_SEAL_GRACE_MS: '500' });
+    await demoIsDone();
+    const after = demoFile();
+    expect(after.run_ids).toEqual(before.run_ids);
+    expect(after.tenant).toBe(before.tenant);
+    expect((await get('/api/v1/logs/llm-runs', before.reader_key)).status).toBe(401);
+    const { items } = (await (await get('/api/v1/logs/llm-runs?limit=100', after.reader_key)).json()) as any;
+    expect(items).toHaveLength(before.run_ids.length);
+  });
+});
