@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
@@ -17,11 +17,25 @@ export function compileServer(...folders: readonly string[]): string {
       if (!name.endsWith('.ts')) continue;
       const out = join(root, folder, name.replace(/\.ts$/, '.js'));
       mkdirSync(dirname(out), { recursive: true });
-      const { outputText } = ts.transpileModule(readFileSync(join(SERVER, 'src', folder, name), 'utf8'), {
-        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true },
-      });
-      writeFileSync(out, outputText);
+      writeFileSync(out, compile(readFileSync(join(SERVER, 'src', folder, name), 'utf8')));
     }
   }
   return root;
+}
+
+/**
+ * A script of `packages/server/test` as JavaScript beside what `compileServer` made, which it then imports in the place of `../src`.
+ * @returns its path.
+ */
+export function compileScript(root: string, name: string): string {
+  const out = join(root, basename(name).replace(/\.ts$/, '.js'));
+  const text = readFileSync(join(SERVER, 'test', name), 'utf8');
+  writeFileSync(out, compile(text.replaceAll(/(from '|import\(')\.\.\/src\//g, '$1./')));
+  return out;
+}
+
+function compile(text: string): string {
+  return ts.transpileModule(text, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true },
+  }).outputText;
 }

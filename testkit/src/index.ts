@@ -1,4 +1,4 @@
-export { compileServer } from './compiled.js';
+export { compileScript, compileServer } from './compiled.js';
 export { startTestCluster, type TestCluster } from './cluster.js';
 export { testDatabase, type TestDatabase } from './database.js';
 export { type Audit, auditDatabase, type AuditSubject } from './audit.js';
