@@ -11,7 +11,6 @@ export interface Terminal {
 }
 
 /** What a terminal may be made to obey or to show reordered: C0 and C1 controls, bidi controls, invisible marks, line separators. */
-// oxlint-disable-next-line no-control-regex -- control characters are the point
 const HARMFUL =
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
 
