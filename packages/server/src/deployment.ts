@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeLeaf, hex, hmacSha256, token, utf8 } from '@sworn/evidence';
+import { decodeLeaf, hex, hmacSha256, type JsonValue, token, utf8 } from '@sworn/evidence';
 import type { AccessRecordDeps } from './access/accessRecord.js';
 import { createKeys, type Keys, timestamp } from './access/keys.js';
 import { createTenants, type Tenants } from './access/tenants.js';
@@ -119,8 +119,6 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
   const append = (tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]> =>
     recorder.append(tenantId, drafts);
   const directory = { db, append, originOf: origin, pepper: keyStore.deployment.apiKeyPepper, now: Date.now };
-  const announceKeys = (tenantId: string) => announceTenantKeys({ keyStore, append, originOf: origin }, tenantId);
-  const tenants = createTenants({ ...directory, createTenantKeys: (tenantId) => keyStore.createTenant(tenantId) });
   const dataKeysFor = rememberByRole((role: 'writer' | 'recorder' | 'reader') =>
     createDataKeys({ db, keyStore, role, now: Date.now }),
   );
@@ -134,14 +132,13 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
     signerDir: config.signerState ?? join(config.stateDir, id, 'signer'),
     originOf: origin,
     recorder,
-    tenants: {
-      ...tenants,
-      async create(request) {
-        const tenantId = await tenants.create(request);
-        await announceKeys(tenantId);
-        return tenantId;
+    tenants: createTenants({
+      ...directory,
+      async createTenantKeys(tenantId) {
+        await keyStore.createTenant(tenantId);
+        return keyLeaves(keyStore, tenantId, origin(tenantId, 'control'));
       },
-    },
+    }),
     keys: createKeys(directory),
     accessRecords: {
       originOf: origin,
@@ -178,34 +175,46 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
  * @throws KeyRefused `wrong_key` when they are others: nothing may be wrapped, authenticated or signed with them.
  */
 async function keepPlatform({ db, keyStore, platformTenant, tenants }: Deployment): Promise<void> {
-  const eventKey = ownEventKey('KEYS_CHECK', 'deployment');
-  const stored = await inTenant(db, 'reader', platformTenant, (tx) => readControlLeaf(tx, platformTenant, eventKey));
-  if (stored === null) {
+  const checked = await recordedChecks(db, platformTenant, 'deployment');
+  if (checked === null) {
     await tenants.create({ name: 'platform', platformId: platformTenant });
     return;
   }
-  const expected = decodeLeaf(stored.leaf).fields.checks;
-  const found = await keyStore.checkValues(null);
-  if (JSON.stringify(expected) !== JSON.stringify(Object.fromEntries(Object.entries(found).sort()))) {
+  const signing = ownEventKey('SIGNING_KEY_ADDED', hex(keyStore.noteSigner.publicKey));
+  const signs = await inTenant(db, 'reader', platformTenant, (tx) => readControlLeaf(tx, platformTenant, signing));
+  const same =
+    signs !== null &&
+    sameChecks(checked, await keyStore.checkValues(null)) &&
+    sameChecks(await recordedChecks(db, platformTenant, 'tenant'), await keyStore.checkValues(platformTenant));
+  if (!same)
     throw new KeyRefused(
       'wrong_key',
       'the key directory holds other keys than this database was made with: restore the right one from your backup',
     );
-  }
 }
 
-interface Announcing {
-  readonly keyStore: KeyStore;
-  readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
-  readonly originOf: (tenantId: string, log: string) => string;
+type KeyChecks = Readonly<Record<string, JsonValue>>;
+
+async function recordedChecks(db: Database, tenantId: string, of: 'deployment' | 'tenant'): Promise<KeyChecks | null> {
+  const eventKey = ownEventKey('KEYS_CHECK', of);
+  const stored = await inTenant(db, 'reader', tenantId, (tx) => readControlLeaf(tx, tenantId, eventKey));
+  return stored === null ? null : ((decodeLeaf(stored.leaf).fields.checks ?? {}) as KeyChecks);
 }
 
-/** Records in the tenant's `control` which signing key its checkpoints carry, and the check values of its keys. */
-async function announceTenantKeys({ keyStore, append, originOf: of }: Announcing, tenantId: string): Promise<void> {
+function sameChecks(recorded: KeyChecks | null, found: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(found);
+  return (
+    recorded !== null &&
+    Object.keys(recorded).length === names.length &&
+    names.every((name) => recorded[name] === found[name])
+  );
+}
+
+/** What a tenant's `control` says of its keys: which one signs its checkpoints, and the check values of the others. */
+async function keyLeaves(keyStore: KeyStore, tenantId: string, origin: string): Promise<LeafDraft[]> {
   const at = timestamp(Date.now());
   const publicKey = hex(keyStore.noteSigner.publicKey);
-  const origin = of(tenantId, 'control');
-  const control = (kind: string, subject: string, fields: LeafFieldsOf) =>
+  const leaf = (kind: string, subject: string, fields: Readonly<Record<string, JsonValue>>) =>
     ownLeaf({
       topic: 'control',
       origin,
@@ -215,14 +224,12 @@ async function announceTenantKeys({ keyStore, append, originOf: of }: Announcing
       fields,
       projection: { table: 'control_records', kind, subject },
     });
-  await append(tenantId, [
-    control('SIGNING_KEY_ADDED', publicKey, { public_key: publicKey, algorithm: 'ed25519', from_size: 0 }),
-    control('KEYS_CHECK', 'tenant', { checks: await keyStore.checkValues(tenantId) }),
-    control('KEYS_CHECK', 'deployment', { checks: await keyStore.checkValues(null) }),
-  ]);
+  return [
+    leaf('SIGNING_KEY_ADDED', publicKey, { public_key: publicKey, algorithm: 'ed25519', from_size: 0 }),
+    leaf('KEYS_CHECK', 'tenant', { checks: await keyStore.checkValues(tenantId) }),
+    leaf('KEYS_CHECK', 'deployment', { checks: await keyStore.checkValues(null) }),
+  ];
 }
-
-type LeafFieldsOf = Parameters<typeof ownLeaf>[0]['fields'];
 
 /** A database to migrate and serve, and how to let go of it. */
 interface Reached {

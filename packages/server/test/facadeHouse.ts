@@ -71,7 +71,10 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
   const { platformTenant } = await settleDeployment(db, { id: 'test', platformTenant: crypto.randomUUID() });
   const append: typeof recorder.append = (tenantId, drafts) => recorder.append(tenantId, drafts);
   const directoryDeps = { db, append, originOf, pepper: keyStore.deployment.apiKeyPepper, now };
-  const tenants = createTenants({ ...directoryDeps, createTenantKeys: (id) => keyStore.createTenant(id) });
+  const tenants = createTenants({
+    ...directoryDeps,
+    createTenantKeys: (id) => keyStore.createTenant(id).then(() => []),
+  });
   await tenants.create({ name: 'platform', platformId: platformTenant });
   const keysOf = (role: 'writer' | 'recorder' | 'reader') => createDataKeys({ db, keyStore, role, now });
   const [recorderKeys, writerKeys] = [keysOf('recorder'), keysOf('writer')];

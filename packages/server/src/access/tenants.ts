@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EMPTY_ROOT } from '@sworn/evidence';
+import type { LeafDraft } from '../record/draft.js';
 import { ownLeaf } from '../record/ownLeaf.js';
 import { inTenant, outsideTenants } from '../store/database.js';
 import { insertTenant, readTenants, setTenantControl, type TenantRow } from '../store/tenant.js';
@@ -25,8 +26,8 @@ export interface Tenants {
 
 /** What tenants need beside what keys need. */
 export interface TenantsDeps extends DirectoryDeps {
-  /** Makes the tenant's keys in the key store; harmless when they exist. */
-  readonly createTenantKeys: (tenantId: string) => Promise<void>;
+  /** Makes the tenant's keys in the key store; harmless when they exist. Returns the `control` leaves that say which they are. */
+  readonly createTenantKeys: (tenantId: string) => Promise<readonly LeafDraft[]>;
 }
 
 export function createTenants(deps: TenantsDeps): Tenants {
@@ -42,7 +43,7 @@ export function createTenants(deps: TenantsDeps): Tenants {
         synthetic: request.synthetic ?? false,
         platform: request.platformId !== undefined,
       };
-      await deps.createTenantKeys(tenantId);
+      const keyLeaves = await deps.createTenantKeys(tenantId);
       await inTenant(db, 'recorder', tenantId, (tx) => insertTenant(tx, tenant, EMPTY_ROOT));
       const [appended] = await append(tenantId, [
         ownLeaf({
@@ -54,6 +55,7 @@ export function createTenants(deps: TenantsDeps): Tenants {
           fields: tenantFields(tenant),
           projection: { table: 'control_records', kind: 'TENANT_CREATED', subject: tenantId },
         }),
+        ...keyLeaves,
       ]);
       const controlIndex = indexOf(appended);
       await inTenant(db, 'recorder', tenantId, (tx) => setTenantControl(tx, tenantId, controlIndex));
