@@ -43,13 +43,13 @@ describe('the demo', () => {
 
   test('shows the recorded runs and the live one: synthetic, sealed, covered', async () => {
     const { reader_key, run_ids } = demoFile();
-    const { items } = (await (await get('/api/v1/logs/llm-runs?limit=100', reader_key)).json()) as any;
+    const { items } = await (await get('/api/v1/logs/llm-runs?limit=100', reader_key)).json();
     expect(items.map((run: any) => run.run_id).sort()).toEqual([...run_ids].sort());
     expect(items.every((run: any) => run.is_synthetic)).toBe(true);
     const live = items.find((run: any) => run.service === 'refund-desk');
     expect(live).toMatchObject({ execution_status: 'SUCCEEDED', total_steps: 5, input_tokens: 148, output_tokens: 39 });
     expect(live.metadata.integrity).toMatchObject({ state: 'COVERED', tier: 'SELF_ATTESTED' });
-    const envelope = (await (await get(`/api/v1/logs/llm-runs/${live.run_id}/envelope`, reader_key)).json()) as any;
+    const envelope = await (await get(`/api/v1/logs/llm-runs/${live.run_id}/envelope`, reader_key)).json();
     expect(envelope.proof.size).toBeGreaterThan(envelope.proof.index);
   });
 
@@ -62,7 +62,7 @@ describe('the demo', () => {
     expect(after.run_ids).toEqual(before.run_ids);
     expect(after.tenant).toBe(before.tenant);
     expect((await get('/api/v1/logs/llm-runs', before.reader_key)).status).toBe(401);
-    const { items } = (await (await get('/api/v1/logs/llm-runs?limit=100', after.reader_key)).json()) as any;
+    const { items } = await (await get('/api/v1/logs/llm-runs?limit=100', after.reader_key)).json();
     expect(items).toHaveLength(before.run_ids.length);
   });
 });
