@@ -97,7 +97,7 @@ describe('the leaf of a record', () => {
     });
     expect(sent.status).toBe(200);
     const item = await eventually(
-      async () => ((await (await get('/api/v1/logs/llm-runs', reader)).json()).items[0] ?? null,
+      async () => (await (await get('/api/v1/logs/llm-runs', reader)).json()).items[0] ?? null,
     );
     const { bytes, code } = await home.run(['leaf', item.id, '--tenant', tenant]);
     expect(code).toBe(0);
