@@ -51,6 +51,8 @@ export function createBackground(deps: BackgroundDeps): Background {
   const synthetic = new Map<string, boolean>();
   const loops: Loop[] = [];
   const lastSweep = { sign: 0, seal: 0 };
+  /** Tenants that the last round of the signer failed for. */
+  let unsigned = 0;
 
   const signer = createSigner({
     db,
@@ -118,24 +120,24 @@ export function createBackground(deps: BackgroundDeps): Background {
 
   async function signRound(): Promise<void> {
     if (!(await outsideTenants(db, 'signer', (tx) => takeLease(tx, 'signer', holder, LEASE_MS)))) return;
+    let failed = 0;
     for (const id of await due('sign')) {
       try {
         await signer.signTenant(id);
       } catch (error) {
+        failed++;
         log.error(loggable(error), 'a round of the signer failed');
       }
     }
+    unsigned = failed;
   }
 
-  function recordFinding(finding: SignerFinding): void {
+  async function recordFinding(finding: SignerFinding): Promise<void> {
     log.error(
       { finding: finding.finding, tenant: finding.tenantId, log: finding.log, index: finding.index },
       'finding',
     );
-    const leaf = findingLeaf(originOf(finding.tenantId, 'control'), finding, Date.now());
-    recorder
-      .append(finding.tenantId, [leaf])
-      .catch((error: unknown) => log.error(loggable(error), 'a finding could not be recorded'));
+    await recorder.append(finding.tenantId, [findingLeaf(originOf(finding.tenantId, 'control'), finding, Date.now())]);
   }
 
   async function epochRound(): Promise<void> {
@@ -172,6 +174,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       const missing: string[] = [];
       await outsideTenants(db, 'reader', () => Promise.resolve()).catch(() => missing.push('database'));
       for (const kind of new Set(signer.open().map((finding) => finding.finding))) missing.push(`signer: ${kind}`);
+      if (unsigned > 0) missing.push('signer: fails');
       if (clock.jumped() !== null) missing.push('clock: jumped, see sworn clock accept');
       return missing;
     },

@@ -402,6 +402,43 @@ describe('the signer', () => {
     expect(findings).toMatchObject([{ finding: 'LOG_SHORTER_THAN_SIGNED', index: 3, found: '3 leaves' }]);
   });
 
+  it('finds an older copy of a log that grew to the same size again, and does not publish for it what it signed of the other', async () => {
+    const journal = newJournal();
+    await grow(3);
+    await seat(journal).round();
+    await asAttacker(
+      [`delete from sworn.leaf where tenant_id = $1`, tenantId],
+      [`delete from sworn.batch_authenticator where tenant_id = $1`, tenantId],
+      [`delete from sworn.checkpoint where tenant_id = $1`, tenantId],
+      [
+        `update sworn.log_head set next_index = 0, frontier = '', root = $2, last_recorded_at = null where tenant_id = $1 and log = 'audit'`,
+        tenantId,
+        EMPTY_ROOT,
+      ],
+    );
+    await grow(3, sequencer('writer'));
+    const { round, findings } = seat(journal);
+    await round();
+    expect(findings).toMatchObject([{ finding: 'LOG_DIFFERS_FROM_SIGNED', index: 3 }]);
+    await grow(1);
+    await round();
+    expect(findings).toMatchObject([{}, { finding: 'UNAUTHENTICATED_APPEND', index: 3 }]);
+    expect(await checkpoints()).toEqual([]);
+  });
+
+  it('finds a head that somebody wrote while nothing grew', async () => {
+    const { round, findings } = seat(newJournal());
+    await grow(3);
+    await round();
+    await asAttacker([
+      `update sworn.log_head set root = $2 where tenant_id = $1 and log = 'audit'`,
+      tenantId,
+      randomBytes(32),
+    ]);
+    await round();
+    expect(findings).toMatchObject([{ finding: 'LOG_DIFFERS_FROM_SIGNED', index: 3 }]);
+  });
+
   it('finds a log whose newest checkpoint is not the one it signed, also one that cannot be read', async () => {
     const journal = newJournal();
     await grow(3);
@@ -488,6 +525,27 @@ describe('the signer', () => {
     await grow(2);
     await expect(seat(journal, { memory: full }).round()).rejects.toThrow('no space');
     expect(await checkpoints()).toEqual([]);
+  });
+
+  it('tells a finding again until it is recorded', async () => {
+    await grow(1);
+    await coherentAppend(null);
+    const told: SignerFinding[] = [];
+    const signer = createSigner({
+      db: database.db,
+      memory: openJournal(newJournal()),
+      noteSigner: keyStore.noteSigner,
+      recorderKey: keyStore.deployment.recorder,
+      originOf,
+      onFinding: (finding) => (told.push(finding) < 3 ? Promise.reject(new Error('the database is away')) : null),
+      holdsLease: () => Promise.resolve(true),
+    });
+    await expect(signer.signTenant(tenantId)).rejects.toThrow('away');
+    await expect(signer.signTenant(tenantId)).rejects.toThrow('away');
+    expect(signer.open()).toHaveLength(1);
+    await signer.signTenant(tenantId);
+    await signer.signTenant(tenantId);
+    expect(told).toHaveLength(3);
   });
 
   it('tells a finding once while it lasts, and its record is one record', async () => {

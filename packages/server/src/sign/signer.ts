@@ -48,8 +48,8 @@ export interface SignerDeps {
   readonly noteSigner: NoteSigner;
   readonly recorderKey: Uint8Array;
   readonly originOf: (tenantId: string, log: string) => string;
-  /** Told once a finding opens; records it. */
-  readonly onFinding: (finding: SignerFinding) => void;
+  /** Records a finding; awaited, and called again in the next round when it rejects, until the finding is recorded. */
+  readonly onFinding: (finding: SignerFinding) => unknown;
   /** Whether this process still is the one that signs. Asked in the transaction that stores checkpoints, which it locks the lease for. */
   readonly holdsLease: (tx: Tx) => Promise<boolean>;
 }
@@ -65,14 +65,22 @@ export interface Signer {
 /** The signer. At most one process may run it (the caller holds the lease). */
 export function createSigner(deps: SignerDeps): Signer {
   const findings = new Map<string, SignerFinding>();
+  const unrecorded = new Set<string>();
 
-  function refuse(kind: SignerFindingKind, of: Omit<SignerFinding, 'finding'>): 'refused' {
-    const key = `${of.tenantId}/${of.log}`;
-    const finding = { finding: kind, ...of };
+  async function refuse(finding: SignerFinding): Promise<'refused'> {
+    const key = `${finding.tenantId}/${finding.log}`;
     const before = findings.get(key);
     findings.set(key, finding);
-    if (before?.finding !== kind) deps.onFinding(finding);
+    if (before?.finding !== finding.finding) unrecorded.add(key);
+    if (unrecorded.has(key)) {
+      await deps.onFinding(finding);
+      unrecorded.delete(key);
+    }
     return 'refused';
+  }
+
+  function differs(tenantId: string, log: string, index: number, found: string): Promise<'refused'> {
+    return refuse({ finding: 'LOG_DIFFERS_FROM_SIGNED', tenantId, log, index, expected: 'what was signed', found });
   }
 
   async function signTenant(tenantId: string): Promise<void> {
@@ -84,7 +92,8 @@ export function createSigner(deps: SignerDeps): Signer {
     const rows: CheckpointRow[] = [];
     for (const log of logs) {
       if (off.length > 0) {
-        refuse('NOT_DURABLE', { tenantId, log: log.log, index: log.nextIndex, expected: 'on', found: off.join(', ') });
+        const found = off.join(', ');
+        await refuse({ finding: 'NOT_DURABLE', tenantId, log: log.log, index: log.nextIndex, expected: 'on', found });
         continue;
       }
       const step = await nextStep(tenantId, log);
@@ -111,7 +120,8 @@ export function createSigner(deps: SignerDeps): Signer {
     const size = from?.size ?? 0;
     const stored = log.checkpointSize ?? 0;
     if (size < stored)
-      return refuse('SIGNER_MEMORY_LOST', {
+      return refuse({
+        finding: 'SIGNER_MEMORY_LOST',
         tenantId,
         log: log.log,
         index: size,
@@ -119,23 +129,24 @@ export function createSigner(deps: SignerDeps): Signer {
         found: from === null ? 'no memory' : `memory of size ${size}`,
       });
     if (log.nextIndex < size)
-      return refuse('LOG_SHORTER_THAN_SIGNED', {
+      return refuse({
+        finding: 'LOG_SHORTER_THAN_SIGNED',
         tenantId,
         log: log.log,
         index: log.nextIndex,
         expected: `at least ${size} leaves`,
         found: `${log.nextIndex} leaves`,
       });
-    if (from !== null && stored === size && !log.checkpointNote?.startsWith(`${bodyOf(origin, from)}\n`))
-      return refuse('LOG_DIFFERS_FROM_SIGNED', {
-        tenantId,
-        log: log.log,
-        index: size,
-        expected: 'the checkpoint that was signed',
-        found: 'another one of the same size',
-      });
-    if (log.nextIndex === size) return from !== null && stored !== size ? { origin, from, to: from } : null;
-    const to = await followChain(tenantId, log, origin, from ?? { size: 0, root: EMPTY_ROOT });
+    const isStored = stored === size;
+    if (from !== null && isStored && !log.checkpointNote?.startsWith(`${bodyOf(origin, from)}\n`))
+      return differs(tenantId, log.log, size, 'another checkpoint of the same size');
+    const start = from ?? { size: 0, root: EMPTY_ROOT };
+    if (log.nextIndex === size) {
+      // An older copy of the log that has grown to the same size again, or a head that somebody wrote.
+      if (!equalBytes(log.root, start.root)) return differs(tenantId, log.log, size, 'another root at the same size');
+      return from === null || isStored ? null : { origin, from, to: from };
+    }
+    const to = await followChain(tenantId, log, origin, start);
     return to === null ? 'refused' : { origin, from, to };
   }
 
@@ -147,9 +158,9 @@ export function createSigner(deps: SignerDeps): Signer {
     start: Signed,
   ): Promise<Signed | null> {
     let at = start;
-    const broken = (found: string): null => {
+    const broken = async (found: string): Promise<null> => {
       const expected = `an authenticated batch from ${at.size}`;
-      refuse('UNAUTHENTICATED_APPEND', { tenantId, log: log.log, index: at.size, expected, found });
+      await refuse({ finding: 'UNAUTHENTICATED_APPEND', tenantId, log: log.log, index: at.size, expected, found });
       return null;
     };
     while (at.size < log.nextIndex) {
@@ -159,9 +170,10 @@ export function createSigner(deps: SignerDeps): Signer {
       if (batches.length === 0) return broken('no authenticator');
       for (const batch of batches) {
         const { first, count, rootBefore, rootAfter } = batch;
-        const isNext = first === at.size && first + count <= log.nextIndex && equalBytes(rootBefore, at.root);
-        if (!isNext || !equalBytes(batch.mac, authenticate(deps.recorderKey, { origin, ...batch })))
+        const isOurs = equalBytes(batch.mac, authenticate(deps.recorderKey, { origin, ...batch }));
+        if (!isOurs || first !== at.size || first + count > log.nextIndex)
           return broken(`a batch from ${first} of ${count} that is not ours`);
+        if (!equalBytes(rootBefore, at.root)) return broken('a batch of ours on another history');
         at = { size: first + count, root: rootAfter };
       }
     }

@@ -5,7 +5,8 @@ import { sql } from './sql.js';
 export interface SignableLog {
   readonly log: string;
   readonly nextIndex: number;
-  readonly closed: boolean;
+  /** As the head has it; whoever owns the database can write it. */
+  readonly root: Uint8Array;
   /** Null: no checkpoint is stored. */
   readonly checkpointSize: number | null;
   readonly checkpointNote: string | null;
@@ -24,7 +25,7 @@ export interface StoredBatch {
 /** All logs of a tenant with their newest checkpoints. Primary keys of `log_head` and `checkpoint`. */
 export async function readSignableLogs(tx: Tx, tenantId: string): Promise<SignableLog[]> {
   return tx.query<SignableLog>(sql`
-    select h.log, h.next_index as "nextIndex", h.closed, c.size as "checkpointSize", c.note as "checkpointNote"
+    select h.log, h.next_index as "nextIndex", h.root, c.size as "checkpointSize", c.note as "checkpointNote"
       from sworn.log_head h
       left join lateral (
         select size, note from sworn.checkpoint
