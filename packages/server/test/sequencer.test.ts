@@ -207,9 +207,10 @@ describe('the sequencer', () => {
     let running = true;
     const cutting = (async () => {
       while (running) {
-        await database.admin(`select pg_terminate_backend(pid) from pg_stat_activity where usename = $1`, [
-          `${database.rolePrefix}_writer`,
-        ]);
+        await database.admin(
+          `select pg_terminate_backend(pid) from pg_stat_activity where usename = $1 and datname = current_database()`,
+          [`${database.rolePrefix}_writer`],
+        );
         await new Promise((r) => setTimeout(r, 20 + Math.random() * 40));
       }
     })();
@@ -291,6 +292,6 @@ describe('the sequencer', () => {
     await database.admin(`set session_replication_role = origin`);
     await sequencerOn(database.db).append(tenantId, [draft('b')]);
     const leaves = await expectSoundLog();
-    expect(leaves[1]?.recorded_at > (leaves[0]?.recorded_at ?? '')).toBe(true);
+    expect((leaves[1]?.recorded_at ?? '') > (leaves[0]?.recorded_at ?? '')).toBe(true);
   });
 });

@@ -1,5 +1,5 @@
 /** A clock jump beyond this stops sequencing: `recorded_at` would no longer mean what it says. Seconds of drift are normal, a minute is not. */
-export const MAX_CLOCK_JUMP_MS = 60_000;
+const MAX_CLOCK_JUMP_MS = 60_000;
 
 /** The database's clock left the monotonic clock by more than `MAX_CLOCK_JUMP_MS`; nothing is sequenced until a recorded act accepts it. */
 export class ClockJumped extends Error {

@@ -32,7 +32,7 @@ const MAX_BATCH_LEAVES = 4096;
 const MAX_ATTEMPTS = 5;
 
 /** Nothing was stored, or what was stored could not be read back: the caller must not acknowledge. */
-export class NotSequenced extends Error {}
+class NotSequenced extends Error {}
 
 /** Numbers, chains and stores drafts, one tenant's at a time, first come first served (INTEGRITY.md, "Sequencing"). */
 export interface Sequencer {
