@@ -59,8 +59,21 @@ test('the sum in flight is what the open requests hold, whatever happens', () =>
           open[request] = { held: 0, reservation: admission.open(`t${request % 3}`) };
         }
         expect(admission.bytesInFlight).toBe(open.reduce((sum, { held }) => sum + held, 0));
-        expect(admission.bytesInFlight).toBeLessThanOrEqual(100);
+        // Beside the process's 100: what one request, of at most 60, is above the share of 25.
+        expect(admission.bytesInFlight).toBeLessThanOrEqual(100 + 35);
       }
     }),
   );
+});
+
+test('one tenant’s large request takes no room from the others, and a second large one waits', () => {
+  const admission = new Admission({ processBytes: 100, tenantBytes: 25 });
+  const large = admission.open('a');
+  expect(large.growTo(100)).toBe(true);
+  const others = ['b', 'c', 'd'].map((tenant) => admission.open(tenant));
+  expect(others.map((other) => other.growTo(25))).toEqual([true, true, true]);
+  const second = admission.open('e');
+  expect(second.growTo(26)).toBe(false);
+  large.release();
+  expect(second.growTo(25)).toBe(true);
 });

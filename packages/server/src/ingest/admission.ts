@@ -6,7 +6,7 @@ export interface AdmissionLimits {
 
 const MIB = 1024 * 1024;
 
-/** 64 MiB a process, a quarter of it a tenant (INTEGRITY.md, "Sequencing"). */
+/** 64 MiB a process, a quarter of it a tenant (INTEGRITY.md, "Sequencing"); beside it, what one request is above its tenant's share. */
 export const DEFAULT_ADMISSION: AdmissionLimits = { processBytes: 64 * MIB, tenantBytes: 16 * MIB };
 
 /**
@@ -17,6 +17,10 @@ export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #tenants = new Map<string, { bytes: number; requests: number }>();
   #bytes = 0;
+  /** As `#bytes`, without what lies above a tenant's share. */
+  #counted = 0;
+  /** The request that is above its tenant's share: one at a time. */
+  #wide: object | null = null;
 
   constructor(limits: AdmissionLimits = DEFAULT_ADMISSION) {
     this.#limits = limits;
@@ -34,33 +38,36 @@ export class Admission {
     tenant.requests += 1;
     let reserved = 0;
     let open = true;
+    const me = {};
+    const { tenantBytes, processBytes } = this.#limits;
+    // What lies above a share runs in a lane of its own, so that one tenant's large request takes no room from the others.
+    const counted = (bytes: number): number => Math.min(bytes, tenantBytes);
+    const set = (bytes: number): void => {
+      this.#bytes += bytes - reserved;
+      this.#counted += counted(bytes) - counted(reserved);
+      tenant.bytes += bytes - reserved;
+      reserved = bytes;
+      if (reserved > tenantBytes) this.#wide = me;
+      else if (this.#wide === me) this.#wide = null;
+    };
     return {
       growTo: (bytes) => {
         if (!open) return false;
-        const more = bytes - reserved;
-        if (more <= 0) return true;
+        if (bytes <= reserved) return true;
         const alone = tenant.bytes === reserved;
-        const withinShare = tenant.bytes + more <= this.#limits.tenantBytes || alone;
-        // Alone in the whole process a request is always taken, so that none can be refused for ever.
-        const withinProcess = this.#bytes + more <= this.#limits.processBytes || this.#bytes === reserved;
-        if (!withinShare || !withinProcess) return false;
-        reserved += more;
-        tenant.bytes += more;
-        this.#bytes += more;
+        const laneIsFree = this.#wide === null || this.#wide === me;
+        const withinShare = tenant.bytes + bytes - reserved <= tenantBytes || (alone && laneIsFree);
+        if (!withinShare || this.#counted + counted(bytes) - counted(reserved) > processBytes) return false;
+        set(bytes);
         return true;
       },
       shrinkTo: (bytes) => {
-        const less = reserved - bytes;
-        if (less <= 0 || !open) return;
-        reserved -= less;
-        tenant.bytes -= less;
-        this.#bytes -= less;
+        if (open && bytes < reserved) set(bytes);
       },
       release: () => {
         if (!open) return;
+        set(0);
         open = false;
-        tenant.bytes -= reserved;
-        this.#bytes -= reserved;
         tenant.requests -= 1;
         if (tenant.requests === 0) this.#tenants.delete(tenantId);
       },
@@ -71,8 +78,8 @@ export class Admission {
 /** What one request holds. */
 export interface Reservation {
   /**
-   * Reserves up to `bytes` in all, or nothing more and false: the tenant's share or the process is full. A request may go
-   * above its tenant's share while the tenant has no other bytes in flight.
+   * Reserves up to `bytes` in all, or nothing more and false: the tenant's share or the process is full. A request may go above its
+   * tenant's share while the tenant has no other bytes in flight and no other request of the process is above a share.
    */
   growTo(bytes: number): boolean;
   /** Gives back what lies above `bytes`. */

@@ -30,12 +30,13 @@ export interface BodyBounds {
  */
 export async function readBody(request: IncomingMessage, bounds: BodyBounds): Promise<Buffer> {
   const decoder = decoderOf(request);
-  const declared = Number(request.headers['content-length'] ?? Number.NaN);
-  if (declared > bounds.maxBytes) throw tooLarge(`the body is larger than ${bounds.maxBytes} bytes`);
-  if (decoder === null) return collect(request, request, bounds, Number.isNaN(declared) ? null : declared);
+  // A length that is only declared reserves nothing: it costs its sender nothing.
+  if (Number(request.headers['content-length']) > bounds.maxBytes)
+    throw tooLarge(`the body is larger than ${bounds.maxBytes} bytes`);
+  if (decoder === null) return collect(request, request, bounds);
   request.pipe(decoder);
   try {
-    return await collect(request, decoder, bounds, null);
+    return await collect(request, decoder, bounds);
   } finally {
     request.unpipe(decoder);
     decoder.destroy();
@@ -71,12 +72,7 @@ function decoderOf(request: IncomingMessage): Transform | null {
 }
 
 /** The bytes of `source`, which is the request or what it is piped into. */
-function collect(
-  request: IncomingMessage,
-  source: Readable,
-  { maxBytes, reservation }: BodyBounds,
-  declared: number | null,
-): Promise<Buffer> {
+function collect(request: IncomingMessage, source: Readable, { maxBytes, reservation }: BodyBounds): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
     let size = 0;
@@ -90,7 +86,7 @@ function collect(
       reject(error);
     };
     const reserve = (): boolean =>
-      reservation.growTo(Math.min(declared ?? size + RESERVE_AHEAD, maxBytes)) ||
+      reservation.growTo(Math.min(size + RESERVE_AHEAD, maxBytes)) ||
       (stop(retryLater(429, 'too many bytes in flight', FULL_RETRY_SECONDS)), false);
     const take = (piece: Buffer): void => {
       size += piece.length;
