@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { decodeLeaf } from '@sworn/evidence';
 import { Gauge, type Registry } from 'prom-client';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { loggable } from './http/problem.js';
 import { type Loop, startLoop } from './loop.js';
+import { ownEventKey } from './record/ownLeaf.js';
 import type { Sequencer } from './record/sequencer.js';
 import { createSealer } from './seal/sealer.js';
 import { findingLeaf } from './sign/finding.js';
@@ -13,6 +15,7 @@ import { newestControlIndex } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
 import { dropLease, takeLease } from './store/lease.js';
 import { countOpenRuns } from './store/sealing.js';
+import { readControlLeaf } from './store/tenant.js';
 
 /** At most one checkpoint a second for a log that grew (INTEGRITY.md). */
 const SIGN_EVERY_MS = 1_000;
@@ -67,7 +70,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     db,
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
     originOf,
-    isSynthetic: async (tenantId) => synthetic.get(tenantId) ?? (await allTenants(), synthetic.get(tenantId) === true),
+    isSynthetic,
     graceMs: config.sealGraceMs,
     idleMs: config.sealIdleMs,
   });
@@ -91,9 +94,19 @@ export function createBackground(deps: BackgroundDeps): Background {
   });
 
   async function allTenants(): Promise<string[]> {
-    const rows = await tenants.list();
-    for (const row of rows) synthetic.set(row.tenantId, row.synthetic);
-    return rows.map((row) => row.tenantId);
+    return (await tenants.list()).map((row) => row.tenantId);
+  }
+
+  /** By its TENANT_CREATED leaf: the row in the directory is no evidence. */
+  async function isSynthetic(tenantId: string): Promise<boolean> {
+    const known = synthetic.get(tenantId);
+    if (known !== undefined) return known;
+    const eventKey = ownEventKey('TENANT_CREATED', tenantId);
+    const created = await inTenant(db, 'reader', tenantId, (tx) => readControlLeaf(tx, tenantId, eventKey));
+    if (created === null) return false;
+    const said = decodeLeaf(created.leaf).fields.synthetic === true;
+    synthetic.set(tenantId, said);
+    return said;
   }
 
   /** Tenants of this round: those written to, and once in a while all of them. */

@@ -226,6 +226,44 @@ describe("the signer's memory", () => {
   });
 });
 
+describe('two servers on one database', () => {
+  it('sign by turns and never contradict each other: who stops hands over, and nobody finds anything', async () => {
+    const one = await start();
+    const two = await start();
+    const deployment = await site.open();
+    const tenantId = await deployment.tenants.create({ name: 'acme', synthetic: true });
+    const ingest = await deployment.keys.issue({ tenantId, role: 'ingest' });
+    const trace = {
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      name: 'x',
+      startTimeUnixNano: '1',
+      endTimeUnixNano: '2',
+    };
+    const send = async (app: RunningApp, spanId: string): Promise<number> => {
+      const response = await fetch(`${app.addresses.otlpHttp}/v1/traces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${ingest.key}` },
+        body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ ...trace, spanId }] }] }] }),
+      });
+      return response.status;
+    };
+    const statuses = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => send(i % 2 === 0 ? one : two, (i + 1).toString(16).padStart(16, '0'))),
+    );
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    await covered(tenantId, 'llm-runs');
+    expect([(await ready(one)).status, (await ready(two)).status]).toEqual([200, 200]);
+    await stop(one);
+    expect(await send(two, 'f'.repeat(16))).toBe(200);
+    await covered(tenantId, 'llm-runs');
+    expect(ofKind(await site.leaves(tenantId, 'control'), 'FINDING')).toEqual([]);
+    const runs = await site.leaves(tenantId, 'llm-runs');
+    expect(ofKind(runs, 'STEP')).toHaveLength(41);
+    expect(ofKind(runs, 'OPENED')).toMatchObject([{ is_synthetic: true }]);
+    expect((await ready(two)).status).toBe(200);
+  });
+});
+
 describe('on the embedded database', () => {
   it('a directory in use is refused with the pid, commands work beside it, and its URLs open what they say', async () => {
     const dir = mkdtempSync('/tmp/sworn-op-');
