@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClockJumped, createClockGuard } from '../src/record/clockGuard.js';
 import type { LeafDraft } from '../src/record/draft.js';
 import { ownLeaf } from '../src/record/ownLeaf.js';
-import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
+import { createSequencer, LogWentBack, type Sequencer } from '../src/record/sequencer.js';
 import { inTenant, openDatabase, type Database } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
 
@@ -293,5 +293,22 @@ describe('the sequencer', () => {
     await sequencerOn(database.db).append(tenantId, [draft('b')]);
     const leaves = await expectSoundLog();
     expect((leaves[1]?.recorded_at ?? '') > (leaves[0]?.recorded_at ?? '')).toBe(true);
+  });
+
+  it('appends nothing to a log that went back behind what it committed, however often it is asked', async () => {
+    const sequencer = sequencerOn(database.db);
+    await sequencer.append(tenantId, [draft('a')]);
+    const [head] = await database.admin(`select * from sworn.log_head where tenant_id = $1 and log = 'audit'`, [
+      tenantId,
+    ]);
+    await sequencer.append(tenantId, [draft('b')]);
+    await database.admin(`set session_replication_role = replica`);
+    await database.admin(
+      `update sworn.log_head set next_index = $2, frontier = $3, root = $4 where tenant_id = $1 and log = 'audit'`,
+      [tenantId, head?.next_index, head?.frontier, head?.root],
+    );
+    await database.admin(`delete from sworn.leaf where tenant_id = $1 and leaf_index = 1`, [tenantId]);
+    await database.admin(`set session_replication_role = origin`);
+    for (let i = 0; i < 2; i++) await expect(sequencer.append(tenantId, [draft('c')])).rejects.toThrow(LogWentBack);
   });
 });

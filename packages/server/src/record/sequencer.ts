@@ -34,6 +34,12 @@ const MAX_ATTEMPTS = 5;
 /** Nothing was stored, or what was stored could not be read back: the caller must not acknowledge. */
 class NotSequenced extends Error {}
 
+/** The database holds another past of a log than this process committed: it was restored or rewritten. Nothing is appended to it any more. */
+export class LogWentBack extends NotSequenced {}
+
+/** Logs whose tip is remembered between batches, about 30 KB each; one that was dropped is read back. */
+const LOGS_REMEMBERED = 2_000;
+
 /** Numbers, chains and stores drafts, one tenant's at a time, first come first served (INTEGRITY.md, "Sequencing"). */
 export interface Sequencer {
   /**
@@ -131,10 +137,11 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     for (let attempt = 1; ; attempt++) {
       try {
         const committed = await inTenant(deps.db, deps.role, tenantId, (tx) => commit(tx, tenantId, drafts));
-        for (const [log, state] of committed.states) memory.set(`${tenantId}/${log}`, state);
+        for (const [log, state] of committed.states) remember(`${tenantId}/${log}`, state);
         if (committed.states.size > 0) deps.onCommit(tenantId, [...committed.states.keys()]);
         return committed;
       } catch (error) {
+        if (error instanceof LogWentBack) throw error;
         for (const topic of topicsOf(drafts)) forget(tenantId, topic);
         if (!isTransient(error)) throw error;
         // The outcome of a lost COMMIT is unknown: the next attempt finds by event key whatever it stored.
@@ -142,6 +149,14 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
         await new Promise((r) => setTimeout(r, 50 * 2 ** attempt));
       }
     }
+  }
+
+  function remember(name: string, state: Remembered): void {
+    memory.delete(name);
+    memory.set(name, state);
+    if (memory.size <= LOGS_REMEMBERED) return;
+    const oldest = memory.keys().next();
+    if (!oldest.done) memory.delete(oldest.value);
   }
 
   function forget(tenantId: string, topic: Topic): void {
@@ -209,8 +224,15 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   async function remembered(tx: Tx, tenantId: string, head: LogHead): Promise<Remembered> {
     const held = memory.get(`${tenantId}/${head.log}`);
     if (held !== undefined && held.frontier.size === head.nextIndex && equalBytes(held.root, head.root)) return held;
+    // Another process wrote what lies beyond; what lies before was committed by this one, and cannot honestly be gone.
+    if (held !== undefined && held.frontier.size >= head.nextIndex)
+      throw new LogWentBack(
+        `log ${head.log} of tenant ${tenantId} is not the one that was written: was the database restored?`,
+      );
     const frontier = decodeFrontier(head.nextIndex, head.frontier);
-    return { frontier, root: frontierRoot(frontier), edge: await loadEdge(tx, tenantId, head.log, head.nextIndex) };
+    if (!equalBytes(frontierRoot(frontier), head.root))
+      throw new LogWentBack(`the head of log ${head.log} of tenant ${tenantId} contradicts itself`);
+    return { frontier, root: head.root, edge: await loadEdge(tx, tenantId, head.log, head.nextIndex) };
   }
 
   return {
