@@ -5,8 +5,11 @@ import type { SealedStep } from './step.js';
 /** Names kept of what a run used. All names of 128 characters, a RUN leaf still stays within its 16 KiB. */
 const MAX_TOOLS = 48;
 const MAX_FINISH_REASONS = 16;
-/** Steps of one run that are held at once. Later ones are counted and hashed like all, and say nothing else: a flood under one trace id seals too. */
-const MAX_STEPS_READ = 200_000;
+/**
+ * Steps of one run that are held at once, about 1.1 KB each. Later ones are counted and hashed like all, and say nothing else: a flood under
+ * one trace id seals too.
+ */
+const MAX_STEPS_READ = 100_000;
 
 /** The turning point of a run (CONTRACT.md §3, endpoint 1). */
 export type Inflection = {
