@@ -25,10 +25,7 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.unable;
     const isSentence = error instanceof Error && !isBug(error);
-    saySentences(
-      context,
-      isSentence ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error),
-    );
+    saySentences(context, isSentence ? sentenceOf(error) : String(error instanceof Error ? error.stack : error));
     if (error instanceof CommandFailed) return error.exitCode;
     return isSentence ? EXIT.unable : EXIT.bug;
   }
@@ -42,6 +39,13 @@ function isBug(error: Error): boolean {
     error instanceof SyntaxError ||
     error instanceof AssertionError
   );
+}
+
+/** A directory that may not be written to is nearly always one of three, and each has a setting. */
+function sentenceOf(error: Error): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'EACCES' && code !== 'EROFS') return error.message;
+  return `${error.message}\nChoose directories that may be written to: SWORN_DATA_DIR, SWORN_KEY_DIR, SWORN_SIGNER_STATE.`;
 }
 
 function saySentences({ terminal }: CommandContext, text: string): void {
