@@ -420,7 +420,7 @@ describe('the signer', () => {
     const { round, findings } = seat(journal);
     await round();
     expect(findings).toMatchObject([{ finding: 'LOG_DIFFERS_FROM_SIGNED', index: 3 }]);
-    await grow(1);
+    await grow(1, sequencer('writer'));
     await round();
     expect(findings).toMatchObject([{}, { finding: 'UNAUTHENTICATED_APPEND', index: 3 }]);
     expect(await checkpoints()).toEqual([]);

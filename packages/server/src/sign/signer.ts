@@ -1,14 +1,7 @@
 import { checkpointBody, EMPTY_ROOT, equalBytes, formatNote } from '@sworn/evidence';
 import { authenticate } from '../record/authenticator.js';
 import { type Database, inTenant, type Tx } from '../store/database.js';
-import {
-  type CheckpointRow,
-  insertCheckpoints,
-  readBatches,
-  readUndurable,
-  readSignableLogs,
-  type SignableLog,
-} from '../store/signing.js';
+import { insertCheckpoints, readBatches, readUndurable, readSignableLogs, type SignableLog } from '../store/signing.js';
 import type { Advance, Signed, SignerMemory } from './journal.js';
 
 /** Batches read at once while following the chain. */
@@ -48,7 +41,7 @@ export interface SignerDeps {
   readonly noteSigner: NoteSigner;
   readonly recorderKey: Uint8Array;
   readonly originOf: (tenantId: string, log: string) => string;
-  /** Records a finding; awaited, and called again in the next round when it rejects, until the finding is recorded. */
+  /** Records a finding. Awaited at the end of a round, and called again in the next one when it rejects. */
   readonly onFinding: (finding: SignerFinding) => unknown;
   /** Whether this process still is the one that signs. Asked in the transaction that stores checkpoints, which it locks the lease for. */
   readonly holdsLease: (tx: Tx) => Promise<boolean>;
@@ -65,45 +58,50 @@ export interface Signer {
 /** The signer. At most one process may run it (the caller holds the lease). */
 export function createSigner(deps: SignerDeps): Signer {
   const findings = new Map<string, SignerFinding>();
-  const unrecorded = new Set<string>();
+  const unrecorded = new Map<string, SignerFinding>();
 
-  async function refuse(finding: SignerFinding): Promise<'refused'> {
+  function refuse(finding: SignerFinding): 'refused' {
     const key = `${finding.tenantId}/${finding.log}`;
-    const before = findings.get(key);
+    if (findings.get(key)?.finding !== finding.finding) unrecorded.set(`${key} ${finding.finding}`, finding);
     findings.set(key, finding);
-    if (before?.finding !== finding.finding) unrecorded.add(key);
-    if (unrecorded.has(key)) {
-      await deps.onFinding(finding);
-      unrecorded.delete(key);
-    }
     return 'refused';
   }
 
-  function differs(tenantId: string, log: string, index: number, found: string): Promise<'refused'> {
+  function differs(tenantId: string, log: string, index: number, found: string): 'refused' {
     return refuse({ finding: 'LOG_DIFFERS_FROM_SIGNED', tenantId, log, index, expected: 'what was signed', found });
   }
 
   async function signTenant(tenantId: string): Promise<void> {
+    await publish(tenantId, await nextSteps(tenantId));
+    for (const [key, finding] of [...unrecorded].filter(([, f]) => f.tenantId === tenantId)) {
+      await deps.onFinding(finding);
+      unrecorded.delete(key);
+    }
+  }
+
+  async function nextSteps(tenantId: string): Promise<readonly NextStep[]> {
     const { logs, off } = await inTenant(deps.db, 'signer', tenantId, async (tx) => ({
       logs: await readSignableLogs(tx, tenantId),
       off: await readUndurable(tx, deps.db.rolePrefix),
     }));
-    const steps: Advance[] = [];
-    const rows: CheckpointRow[] = [];
+    const steps: NextStep[] = [];
     for (const log of logs) {
       if (off.length > 0) {
         const found = off.join(', ');
-        await refuse({ finding: 'NOT_DURABLE', tenantId, log: log.log, index: log.nextIndex, expected: 'on', found });
+        refuse({ finding: 'NOT_DURABLE', tenantId, log: log.log, index: log.nextIndex, expected: 'on', found });
         continue;
       }
       const step = await nextStep(tenantId, log);
       if (step === 'refused') continue;
       findings.delete(`${tenantId}/${log.log}`);
-      if (step === null) continue;
-      steps.push(step);
-      rows.push({ log: log.log, size: step.to.size, root: step.to.root, note: noteFor(step.origin, step.to) });
+      if (step !== null) steps.push({ log: log.log, ...step });
     }
-    if (rows.length === 0) return;
+    return steps;
+  }
+
+  async function publish(tenantId: string, steps: readonly NextStep[]): Promise<void> {
+    if (steps.length === 0) return;
+    const rows = steps.map(({ log, origin, to }) => ({ log, ...to, note: noteFor(origin, to) }));
     await inTenant(deps.db, 'signer', tenantId, async (tx) => {
       // A process that was stopped for longer than its lease must not publish when it wakes. Until the commit nobody else can take it.
       if (!(await deps.holdsLease(tx))) return;
@@ -158,9 +156,9 @@ export function createSigner(deps: SignerDeps): Signer {
     start: Signed,
   ): Promise<Signed | null> {
     let at = start;
-    const broken = async (found: string): Promise<null> => {
+    const broken = (found: string): null => {
       const expected = `an authenticated batch from ${at.size}`;
-      await refuse({ finding: 'UNAUTHENTICATED_APPEND', tenantId, log: log.log, index: at.size, expected, found });
+      refuse({ finding: 'UNAUTHENTICATED_APPEND', tenantId, log: log.log, index: at.size, expected, found });
       return null;
     };
     while (at.size < log.nextIndex) {
@@ -192,6 +190,9 @@ export function createSigner(deps: SignerDeps): Signer {
 
   return { signTenant, open: () => [...findings.values()] };
 }
+
+/** What is to be signed of one log. */
+type NextStep = Advance & { readonly log: string };
 
 function bodyOf(origin: string, { size, root }: Signed): string {
   return checkpointBody({ origin, size, root });
