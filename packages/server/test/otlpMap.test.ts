@@ -251,6 +251,9 @@ describe('names', () => {
       run_hint: 'run-1',
     });
     expect(fieldsOf({ 'ai.model.provider': 'anthropic.messages' }).provider).toBe('anthropic');
+    // The AI SDK says its own name twice; other names with a dot are names.
+    expect(fieldsOf({ 'gen_ai.system': 'openai.chat', 'ai.model.provider': 'openai.chat' }).provider).toBe('openai');
+    expect(fieldsOf({ 'gen_ai.system': 'aws.bedrock' }).provider).toBe('aws.bedrock');
   });
 
   test('of the resource are service, environment, release and SDK', () => {

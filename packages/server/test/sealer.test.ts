@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createClockGuard } from '../src/record/clockGuard.js';
 import type { LeafDraft } from '../src/record/draft.js';
+import { NotSequenced } from '../src/record/notSequenced.js';
 import { RECORDED_AT_ROOM, recordedAtOffset } from '../src/record/ownLeaf.js';
 import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
 import { createSealer, type Sealer, type SealerDeps } from '../src/seal/sealer.js';
@@ -181,6 +182,45 @@ async function expectSoundRuns(): Promise<Stored[]> {
 }
 
 describe('a run', () => {
+  it('is sealed whatever times its spans claim, up to the last that OTLP can say', async () => {
+    await send({ t: 'far', id: 'root', started_ns: '1700000000000000000', ended_ns: '18446744073709551615' });
+    await send({ t: 'near', id: 'root' });
+    await settle();
+    const runs = await expectSoundRuns();
+    expect(runs.map((run) => run.members['completed_at']).sort()).toEqual([
+      '2023-11-14T22:13:21.000000Z',
+      '2554-07-21T23:34:33.709551Z',
+    ]);
+  });
+
+  it('holds up no other when the database refuses its leaf', async () => {
+    await send({ t: 'bad', id: 'root' }, { t: 'good', id: 'root' });
+    const failing = sealer({
+      append: (id, drafts) =>
+        drafts.some((d) => d.kind === 'RUN' && d.runId === idOf('bad', 16))
+          ? Promise.reject(new Error('refused'))
+          : writer.append(id, drafts),
+    });
+    await expect(settle(failing)).rejects.toThrow('1 of 2 runs could not be sealed');
+    expect((await stored('RUN')).map((run) => run.members['run_id'])).toEqual([idOf('good', 16)]);
+    expect(await openRuns()).toMatchObject([{ run_id: idOf('bad', 16) }]);
+  });
+
+  it('names the policies and incidents that its steps name, each once', async () => {
+    await send(
+      { t: 'p', id: 'root', policy_ids: ['pol-1'] },
+      { t: 'p', id: 'c', parent: 'root', policy_ids: ['pol-1', 'pol-2'], incident_ids: ['inc-1'] },
+    );
+    await settle();
+    const [run] = await expectSoundRuns();
+    expect(run?.members).toMatchObject({ policy_ids: ['pol-1', 'pol-2'], incident_ids: ['inc-1'] });
+    const [row] = await database.admin(
+      `select policy_ids, incident_ids from sworn.llm_run_records where tenant_id = $1 and kind = 'RUN'`,
+      [tenantId],
+    );
+    expect(row).toEqual({ policy_ids: ['pol-1', 'pol-2'], incident_ids: ['inc-1'] });
+  });
+
   it('is opened at first sight and sealed after the grace that follows its root', async () => {
     const waiting = sealer({ graceMs: NEVER_MS, idleMs: NEVER_MS });
     await send({ t: 'x', id: 'child', parent: 'root', service: 'bot' });
@@ -371,7 +411,7 @@ describe('the sealer', () => {
     const dying = sealer({
       async append(id, drafts) {
         const appended = await writer.append(id, drafts);
-        if (++calls === dieAt) throw new Error('killed');
+        if (++calls === dieAt) throw new NotSequenced('killed');
         return appended;
       },
     });

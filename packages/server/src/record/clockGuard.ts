@@ -1,8 +1,10 @@
+import { NotSequenced } from './notSequenced.js';
+
 /** A clock jump beyond this stops sequencing: `recorded_at` would no longer mean what it says. Seconds of drift are normal, a minute is not. */
 const MAX_CLOCK_JUMP_MS = 60_000;
 
 /** The database's clock left the monotonic clock by more than `MAX_CLOCK_JUMP_MS`; nothing is sequenced until a recorded act accepts it. */
-export class ClockJumped extends Error {
+export class ClockJumped extends NotSequenced {
   readonly jumpMs: number;
 
   constructor(jumpMs: number) {

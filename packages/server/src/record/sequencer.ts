@@ -24,15 +24,13 @@ import { authenticate } from './authenticator.js';
 import type { ClockGuard } from './clockGuard.js';
 import type { Appended, LeafDraft } from './draft.js';
 import { growEdge, loadEdge, type TileEdge } from './edge.js';
+import { NotSequenced } from './notSequenced.js';
 import { type Conflict, hexOf, number } from './numbering.js';
 
 /** Leaves in one transaction at most: bounds the lock time (about 100 ms of COPY) and the memory of a batch. */
 const MAX_BATCH_LEAVES = 4096;
 /** Attempts at one batch when the connection goes: each later one reads back by event key what the earlier ones committed. */
 const MAX_ATTEMPTS = 5;
-
-/** Nothing was stored, or what was stored could not be read back: the caller must not acknowledge. */
-class NotSequenced extends Error {}
 
 /** The database holds another past of a log than this process committed: it was restored or rewritten. Nothing is appended to it any more. */
 export class LogWentBack extends NotSequenced {}
@@ -44,7 +42,7 @@ const LOGS_REMEMBERED = 2_000;
 export interface Sequencer {
   /**
    * Resolves, in the order of `drafts`, when all of them are durable. RESOURCE drafts must stand in the same call as the drafts that name them.
-   * @throws NotSequenced when the database is away; ClockJumped when its clock jumped. Nothing of the call is then acknowledged.
+   * @throws NotSequenced when the database is away, its clock jumped or the log went back. Nothing of the call is then acknowledged.
    */
   append(tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]>;
   /** Resolves when everything accepted is committed; later calls are refused. */

@@ -5,6 +5,8 @@ import type { SealedStep } from './step.js';
 /** Names kept of what a run used. All names of 128 characters, a RUN leaf still stays within its 16 KiB. */
 const MAX_TOOLS = 48;
 const MAX_FINISH_REASONS = 16;
+/** Policies, and incidents, that one run names: with the other lists they fit a leaf of 16 KiB; what is left out is counted. */
+const MAX_IDS = 16;
 /**
  * Steps of one run that are held at once, about 1.1 KB each. Later ones are counted and hashed like all, and say nothing else: a flood under
  * one trace id seals too.
@@ -45,8 +47,12 @@ export interface RunSummary extends TokenTotals, RunEnd {
   readonly humanActorId: string | null;
   readonly conversationId: string | null;
   readonly correlationId: string | null;
+  readonly policyIds: readonly string[];
+  readonly incidentIds: readonly string[];
   readonly finishReasons: readonly string[];
   readonly tools: readonly string[];
+  /** Names that the bounded lists above have no room for. */
+  readonly namesLeftOut: number;
   /** Of the root when it failed, else of the first failed step. */
   readonly errorType: string | null;
   readonly sdk: boolean;
@@ -105,6 +111,10 @@ function summarise(read: readonly SealedStep[], conflicts: number, range: Fronti
   const calls = callsOf(byStart);
   const failed = steps.filter(hasFailed).toSorted((a, b) => compare(endOf(a), endOf(b)) || a.index - b.index);
   const pick = <T>(read: (step: SealedStep) => T | null): T | null => read(top) ?? firstOf(byStart, read);
+  const policyIds = distinct(byStart.flatMap((s) => s.policyIds));
+  const incidentIds = distinct(byStart.flatMap((s) => s.incidentIds));
+  const finishReasons = distinct(calls.flatMap((s) => s.finishReasons));
+  const tools = distinct(byStart.flatMap((s) => (s.kind === 'TOOL' && s.tool !== null ? [s.tool] : [])));
   return {
     ...rollUpTokens(byStart),
     ...end,
@@ -131,14 +141,15 @@ function summarise(read: readonly SealedStep[], conflicts: number, range: Fronti
     humanActorId: pick((s) => s.humanActorId),
     conversationId: pick((s) => s.conversationId),
     correlationId: pick((s) => s.correlationId),
-    finishReasons: someOf(
-      calls.flatMap((s) => s.finishReasons),
-      MAX_FINISH_REASONS,
-    ),
-    tools: someOf(
-      byStart.flatMap((s) => (s.kind === 'TOOL' && s.tool !== null ? [s.tool] : [])),
-      MAX_TOOLS,
-    ),
+    policyIds: policyIds.slice(0, MAX_IDS),
+    incidentIds: incidentIds.slice(0, MAX_IDS),
+    finishReasons: finishReasons.slice(0, MAX_FINISH_REASONS),
+    tools: tools.slice(0, MAX_TOOLS),
+    namesLeftOut:
+      beyond(policyIds, MAX_IDS) +
+      beyond(incidentIds, MAX_IDS) +
+      beyond(finishReasons, MAX_FINISH_REASONS) +
+      beyond(tools, MAX_TOOLS),
     sdk: steps.some((s) => s.sdk),
   };
 }
@@ -196,8 +207,12 @@ function microseconds(ns: bigint): number {
   return Math.min(Number(ns / 1000n), Number.MAX_SAFE_INTEGER);
 }
 
-function someOf(names: readonly string[], limit: number): readonly string[] {
-  return [...new Set(names)].slice(0, limit);
+function distinct(names: readonly string[]): readonly string[] {
+  return [...new Set(names)];
+}
+
+function beyond(names: readonly string[], limit: number): number {
+  return Math.max(0, names.length - limit);
 }
 
 function firstOf<T>(steps: readonly SealedStep[], read: (step: SealedStep) => T | null): T | null {

@@ -1,5 +1,6 @@
 import { decodeLeaf } from '@sworn/evidence';
 import type { Appended, LeafDraft } from '../record/draft.js';
+import { NotSequenced } from '../record/notSequenced.js';
 import { type Database, inTenant } from '../store/database.js';
 import { isTransient } from '../store/failure.js';
 import {
@@ -136,13 +137,10 @@ export function createSealer(deps: SealerDeps): Sealer {
     const sealings: Sealing[] = [];
     for (const run of due) sealings.push(await sealOne(tenantId, { log, sizes }, run, known.get(run.runId)));
     const ready = sealings.filter((s) => s.kind === 'ready');
-    const appended = await deps.append(
-      tenantId,
-      ready.map((s) => s.draft),
-    );
+    const { appended, refused } = await appendAll(tenantId, ready);
     // A duplicate is a revision that another sealer appended meanwhile, of more or fewer steps: the next turn looks what it covers.
-    const stored = ready.filter((_, i) => appended[i]?.outcome === 'stored');
-    const failed = sealings.filter((s) => s.kind === 'failed');
+    const stored = ready.filter((run) => appended.get(run)?.outcome === 'stored');
+    const failed = [...sealings.filter((s) => s.kind === 'failed'), ...refused];
     await inTenant(deps.db, 'writer', tenantId, async (tx) => {
       await closeRuns(tx, tenantId, [...sealings.filter((s) => s.kind === 'covered'), ...stored]);
       const runIds = failed.map((s) => s.runId);
@@ -191,6 +189,34 @@ export function createSealer(deps: SealerDeps): Sealer {
     }
   }
 
+  /** Appends together what can be; when the database refuses something of it, one by one, so that no run holds up another. */
+  async function appendAll(tenantId: string, ready: readonly Ready[]): Promise<AppendedRuns> {
+    const appended = new Map<Ready, Appended>();
+    const refused: Failed[] = [];
+    const put = async (runs: readonly Ready[]): Promise<void> => {
+      const made = await deps.append(
+        tenantId,
+        runs.map((run) => run.draft),
+      );
+      runs.forEach((run, i) => {
+        const one = made[i];
+        if (one !== undefined) appended.set(run, one);
+      });
+    };
+    try {
+      await put(ready);
+    } catch (error) {
+      if (error instanceof NotSequenced) throw error;
+      for (const run of ready) {
+        await put([run]).catch((cause: unknown) => {
+          if (cause instanceof NotSequenced) throw cause;
+          refused.push({ kind: 'failed', runId: run.runId, error: cause });
+        });
+      }
+    }
+    return { appended, refused };
+  }
+
   async function summarise(tenantId: string, log: string, traceId: Uint8Array, below: number): Promise<RunSummary> {
     const fold = createFold();
     for (let from = 0; ; ) {
@@ -217,10 +243,25 @@ interface Followed {
 }
 
 /** What became of a run that was due. `below`: it is sealed with all of its steps below this leaf index. */
-type Sealing =
-  | { readonly kind: 'covered'; readonly runId: string; readonly below: number }
-  | { readonly kind: 'ready'; readonly runId: string; readonly below: number; readonly draft: LeafDraft }
-  | { readonly kind: 'failed'; readonly runId: string; readonly error: unknown };
+type Sealing = { readonly kind: 'covered'; readonly runId: string; readonly below: number } | Ready | Failed;
+
+interface Ready {
+  readonly kind: 'ready';
+  readonly runId: string;
+  readonly below: number;
+  readonly draft: LeafDraft;
+}
+
+interface Failed {
+  readonly kind: 'failed';
+  readonly runId: string;
+  readonly error: unknown;
+}
+
+interface AppendedRuns {
+  readonly appended: ReadonlyMap<Ready, Appended>;
+  readonly refused: readonly Failed[];
+}
 
 /** How many leaves of the log the newest revision was made of; 0 for OPENED. */
 function coveredBy(known: KnownRun): number {

@@ -34,6 +34,8 @@ export interface SealedStep {
   readonly conversationId: string | null;
   readonly correlationId: string | null;
   readonly humanActorId: string | null;
+  readonly policyIds: readonly string[];
+  readonly incidentIds: readonly string[];
   readonly responseId: string | null;
   readonly sdk: boolean;
   /** Marks of the mapping, e.g. `interrupt`, `tripwire`, `denied`. */
@@ -83,6 +85,8 @@ export function readStep(leaf: FollowedLeaf): SealedStep {
     conversationId: text('conversation_id'),
     correlationId: text('correlation_id'),
     humanActorId: text('human_actor_id'),
+    policyIds: texts('policy_ids'),
+    incidentIds: texts('incident_ids'),
     responseId: text('response_id'),
     sdk: f.sdk === true,
     marks: texts('marks'),

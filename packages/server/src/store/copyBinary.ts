@@ -166,15 +166,17 @@ function writeTextArray(out: TupleWriter, elements: readonly string[]): void {
 
 const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
 
-/** `2026-01-02T03:04:05.678901Z` → microseconds since 2000, PostgreSQL's own count. Exact: below 2^53 until the year 2285. */
-function microsSince2000(time: string): number {
+/** `2026-01-02T03:04:05.678901Z` → microseconds since 2000, PostgreSQL's own count: exact for the years 1 to 9999, a bigint beyond 2^53. */
+function microsSince2000(time: string): number | bigint {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?Z$/.exec(time);
   if (match === null) throw new Error('a time to store is RFC 3339 in UTC');
   const [, year, month, day, hour, minute, second, fraction] = match;
   const ms = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
-  const micros = (ms - EPOCH_2000_MS) * 1000 + Number((fraction ?? '').padEnd(6, '0'));
-  if (!Number.isSafeInteger(micros)) throw new Error('a time to store lies beyond what PostgreSQL counts exactly');
-  return micros;
+  // Date.UTC takes the years 0 to 99 for those of the last century.
+  const since = (Number(year) < 100 ? new Date(ms).setUTCFullYear(Number(year)) : ms) - EPOCH_2000_MS;
+  const rest = Number((fraction ?? '').padEnd(6, '0'));
+  const micros = since * 1000 + rest;
+  return Number.isSafeInteger(micros) ? micros : BigInt(since) * 1000n + BigInt(rest);
 }
 
 /** Writes big-endian fields into one growing buffer. */
@@ -198,7 +200,11 @@ class TupleWriter {
     this.#at = this.#buffer.writeInt32BE(value, this.#at);
   }
 
-  int8(value: number): void {
+  int8(value: number | bigint): void {
+    if (typeof value === 'bigint') {
+      this.#at = this.#buffer.writeBigInt64BE(value, this.#at);
+      return;
+    }
     this.#at = this.#buffer.writeInt32BE(Math.floor(value / 2 ** 32), this.#at);
     this.#at = this.#buffer.writeUInt32BE(value - Math.floor(value / 2 ** 32) * 2 ** 32, this.#at);
   }

@@ -129,8 +129,10 @@ function modelFields(
 function providerOf(sources: Sources, kind: tables.StepKind): string | null {
   const real = (text: string) => nameShaped(text) && !tables.NO_PROVIDER.test(text);
   const named = sources.firstText(tables.PROVIDER, real);
-  if (named !== null) return named;
-  const beforeDot = sources.text(tables.PROVIDER_BEFORE_DOT)?.split('.', 1)[0];
+  const sdkName = sources.text(tables.PROVIDER_BEFORE_DOT);
+  const beforeDot = sdkName?.split('.', 1)[0];
+  // The AI SDK repeats its own name, `openai.chat`, as `gen_ai.system`; `aws.bedrock` and `azure.ai.openai` of others stay whole.
+  if (named !== null && (named !== sdkName || beforeDot === undefined || !real(beforeDot))) return named;
   if (beforeDot !== undefined && real(beforeDot)) return beforeDot;
   return kind === 'LLM' || kind === 'EMBEDDING' ? sources.text(tables.PROVIDER_LAST) : null;
 }
