@@ -89,7 +89,13 @@ async function assemble({ config, log, deployment, redactor, touched, onCommit }
     clock,
     onCommit,
   });
-  const authenticate = createAuthenticator({ db, pepper: keyStore.deployment.apiKeyPepper, now: Date.now });
+  const authenticate = createAuthenticator({
+    db,
+    pepper: keyStore.deployment.apiKeyPepper,
+    directoryKey: keyStore.deployment.directory,
+    originOf,
+    now: Date.now,
+  });
   const dataKeys = deployment.dataKeysFor('writer');
   const preparer = createPreparer({
     keyStore,

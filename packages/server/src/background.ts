@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { decodeLeaf } from '@sworn/evidence';
 import { Gauge, type Registry } from 'prom-client';
+import { type ProofDeps, readVouched } from './access/directory.js';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { loggable } from './http/problem.js';
 import { type Loop, startLoop } from './loop.js';
-import { ownEventKey } from './record/ownLeaf.js';
+import { findAcceptedClock } from './operate.js';
 import type { Sequencer } from './record/sequencer.js';
 import { createSealer } from './seal/sealer.js';
 import { findingLeaf } from './sign/finding.js';
 import { openJournal } from './sign/journal.js';
 import { createSigner, type SignerFinding } from './sign/signer.js';
-import { newestControlIndex } from './store/control.js';
+import { readControlSize } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
 import { dropLease, takeLease } from './store/lease.js';
 import { countOpenRuns } from './store/sealing.js';
-import { readControlLeaf } from './store/tenant.js';
 
 /** At most one checkpoint a second for a log that grew (INTEGRITY.md). */
 const SIGN_EVERY_MS = 1_000;
@@ -51,6 +50,7 @@ export function createBackground(deps: BackgroundDeps): Background {
   const { db, keyStore, originOf, recorder, tenants, clock } = deployment;
   // The embedded database has one server at a time: a lease that a killed one left behind is its own, and need not run out first.
   const holder = deployment.embedded === null ? randomUUID() : deployment.id;
+  const proof: ProofDeps = { directoryKey: keyStore.deployment.directory, originOf };
   const synthetic = new Map<string, boolean>();
   const loops: Loop[] = [];
   const lastSweep = { sign: 0, seal: 0 };
@@ -101,10 +101,11 @@ export function createBackground(deps: BackgroundDeps): Background {
   async function isSynthetic(tenantId: string): Promise<boolean> {
     const known = synthetic.get(tenantId);
     if (known !== undefined) return known;
-    const eventKey = ownEventKey('TENANT_CREATED', tenantId);
-    const created = await inTenant(db, 'reader', tenantId, (tx) => readControlLeaf(tx, tenantId, eventKey));
+    const created = await inTenant(db, 'reader', tenantId, (tx) =>
+      readVouched(proof, tx, tenantId, 'TENANT_CREATED', tenantId),
+    );
     if (created === null) return false;
-    const said = decodeLeaf(created.leaf).fields.synthetic === true;
+    const said = created.synthetic === true;
     synthetic.set(tenantId, said);
     return said;
   }
@@ -161,16 +162,18 @@ export function createBackground(deps: BackgroundDeps): Background {
     }
   }
 
-  /** After a clock jump nothing is sequenced until `control` holds a newer CLOCK_ACCEPTED. */
-  let accepted: number | null = null;
+  /** Size of the platform's `control` when its clock was last right. After a jump nothing is sequenced until a CLOCK_ACCEPTED of ours names this size or more. */
+  let rightAt: number | null = null;
   async function clockRound(): Promise<void> {
     const id = deployment.platformTenant;
-    const newest = await inTenant(db, 'reader', id, (tx) => newestControlIndex(tx, id, 'CLOCK_ACCEPTED'));
-    if (accepted !== null && newest > accepted && clock.jumped() !== null) {
-      clock.accept();
-      log.warn({ index: newest }, 'clock jump accepted');
+    if (rightAt === null || clock.jumped() === null) {
+      rightAt = await inTenant(db, 'reader', id, (tx) => readControlSize(tx, id));
+      return;
     }
-    accepted = newest;
+    const index = await findAcceptedClock(deployment, rightAt);
+    if (index === null) return;
+    clock.accept();
+    log.warn({ index }, 'clock jump accepted');
   }
 
   return {

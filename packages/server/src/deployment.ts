@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeLeaf, hex, hmacSha256, type JsonValue, token, utf8 } from '@sworn/evidence';
+import { hex, hmacSha256, type JsonValue, token, utf8 } from '@sworn/evidence';
 import type { AccessRecordDeps } from './access/accessRecord.js';
+import { type ProofDeps, readVouched } from './access/directory.js';
 import { createKeys, type Keys, timestamp } from './access/keys.js';
 import { createTenants, type Tenants } from './access/tenants.js';
 import type { Config } from './config.js';
@@ -16,13 +17,13 @@ import type { Appended, LeafDraft } from './record/draft.js';
 import { KeyRefused } from './record/keyFile.js';
 import { type KeyStore, openKeyStore } from './record/keyStore.js';
 import { originOf } from './record/origin.js';
-import { ownEventKey, ownLeaf } from './record/ownLeaf.js';
+import { ownLeaf } from './record/ownLeaf.js';
 import { createSequencer, type Sequencer } from './record/sequencer.js';
 import { type DatabaseAddress, type Login, parseDatabaseUrl } from './store/address.js';
+import { readControlSize } from './store/control.js';
 import { type Database, inTenant, openDatabase, type Role } from './store/database.js';
 import { settleDeployment } from './store/deployment.js';
 import { migrate } from './store/migrate.js';
-import { readControlLeaf } from './store/tenant.js';
 
 /** A deployment, open: its database, keys and Sworn's own logs. What the server is built on, and what the commands work with. */
 export interface Deployment {
@@ -118,7 +119,8 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
   });
   const append = (tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]> =>
     recorder.append(tenantId, drafts);
-  const directory = { db, append, originOf: origin, pepper: keyStore.deployment.apiKeyPepper, now: Date.now };
+  const proof: ProofDeps = { directoryKey: keyStore.deployment.directory, originOf: origin };
+  const directory = { db, append, ...proof, pepper: keyStore.deployment.apiKeyPepper, now: Date.now };
   const dataKeysFor = rememberByRole((role: 'writer' | 'recorder' | 'reader') =>
     createDataKeys({ db, keyStore, role, now: Date.now }),
   );
@@ -172,41 +174,37 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
 
 /**
  * Makes the platform tenant on first use; afterwards compares the keys with what its `control` log remembers of them.
- * @throws KeyRefused `wrong_key` when they are others: nothing may be wrapped, authenticated or signed with them.
+ * @throws KeyRefused `wrong_key` when they are others, or when the log does not hold what we wrote of them: nothing may be wrapped,
+ * authenticated or signed with them.
  */
-async function keepPlatform({ db, keyStore, platformTenant, tenants }: Deployment): Promise<void> {
-  const checked = await recordedChecks(db, platformTenant, 'deployment');
-  if (checked === null) {
+async function keepPlatform({ db, keyStore, originOf: origin, platformTenant, tenants }: Deployment): Promise<void> {
+  const size = await inTenant(db, 'reader', platformTenant, (tx) => readControlSize(tx, platformTenant));
+  // The tenant's first batch holds the check values too: a log that has any leaf and no check values was tampered with.
+  if (size === 0) {
     await tenants.create({ name: 'platform', platformId: platformTenant });
     return;
   }
-  const signing = ownEventKey('SIGNING_KEY_ADDED', hex(keyStore.noteSigner.publicKey));
-  const signs = await inTenant(db, 'reader', platformTenant, (tx) => readControlLeaf(tx, platformTenant, signing));
+  const proof: ProofDeps = { directoryKey: keyStore.deployment.directory, originOf: origin };
+  const recorded = (kind: string, subject: string) =>
+    inTenant(db, 'reader', platformTenant, (tx) => readVouched(proof, tx, platformTenant, kind, subject));
   const same =
-    signs !== null &&
-    sameChecks(checked, await keyStore.checkValues(null)) &&
-    sameChecks(await recordedChecks(db, platformTenant, 'tenant'), await keyStore.checkValues(platformTenant));
+    (await recorded('SIGNING_KEY_ADDED', hex(keyStore.noteSigner.publicKey))) !== null &&
+    sameChecks((await recorded('KEYS_CHECK', 'deployment'))?.checks, await keyStore.checkValues(null)) &&
+    sameChecks((await recorded('KEYS_CHECK', 'tenant'))?.checks, await keyStore.checkValues(platformTenant));
   if (!same)
     throw new KeyRefused(
       'wrong_key',
-      'the key directory holds other keys than this database was made with: restore the right one from your backup',
+      'the key directory holds other keys than this database was made with, or its record of them was changed: restore the right one from your backup',
     );
 }
 
-type KeyChecks = Readonly<Record<string, JsonValue>>;
-
-async function recordedChecks(db: Database, tenantId: string, of: 'deployment' | 'tenant'): Promise<KeyChecks | null> {
-  const eventKey = ownEventKey('KEYS_CHECK', of);
-  const stored = await inTenant(db, 'reader', tenantId, (tx) => readControlLeaf(tx, tenantId, eventKey));
-  return stored === null ? null : ((decodeLeaf(stored.leaf).fields.checks ?? {}) as KeyChecks);
-}
-
-function sameChecks(recorded: KeyChecks | null, found: Readonly<Record<string, string>>): boolean {
+function sameChecks(recorded: JsonValue | undefined, found: Readonly<Record<string, string>>): boolean {
   const names = Object.keys(found);
   return (
+    typeof recorded === 'object' &&
     recorded !== null &&
     Object.keys(recorded).length === names.length &&
-    names.every((name) => recorded[name] === found[name])
+    names.every((name) => Object.entries(recorded).some(([of, value]) => of === name && value === found[name]))
   );
 }
 
@@ -222,6 +220,7 @@ async function keyLeaves(keyStore: KeyStore, tenantId: string, origin: string): 
       identity: [subject],
       occurredAt: at,
       fields,
+      vouchedBy: keyStore.deployment.directory,
       projection: { table: 'control_records', kind, subject },
     });
   return [

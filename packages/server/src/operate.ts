@@ -6,7 +6,9 @@ import { Refusal } from './access/refusal.js';
 import type { Deployment } from './deployment.js';
 import { leafBytes } from './read/leafBytes.js';
 import { ownLeaf } from './record/ownLeaf.js';
+import { vouchedMembers } from './record/vouched.js';
 import { type Advance, openJournal, type Signed, type SignerMemory } from './sign/journal.js';
+import { readControlSize, readNewestControl } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
 import { lockLease } from './store/lease.js';
 import { readSignableLogs } from './store/signing.js';
@@ -161,19 +163,37 @@ async function adoptable(
 }
 
 /** Accepts the database's clock after a jump, recorded in the platform's `control`; a running server goes on within a second. */
-export async function acceptClock(deployment: Deployment): Promise<void> {
+export async function acceptClock({ db, keyStore, originOf, platformTenant, recorder }: Deployment): Promise<void> {
   const at = timestamp(Date.now());
-  await deployment.recorder.append(deployment.platformTenant, [
+  const size = await inTenant(db, 'reader', platformTenant, (tx) => readControlSize(tx, platformTenant));
+  await recorder.append(platformTenant, [
     ownLeaf({
       topic: 'control',
-      origin: deployment.originOf(deployment.platformTenant, 'control'),
+      origin: originOf(platformTenant, 'control'),
       kind: 'CLOCK_ACCEPTED',
       identity: [randomUUID()],
       occurredAt: at,
-      fields: { clock: at },
+      // The size says which jump was accepted: an older acceptance, moved to the end of the log, names a smaller one.
+      fields: { clock: at, size },
+      vouchedBy: keyStore.deployment.directory,
       projection: { table: 'control_records', kind: 'CLOCK_ACCEPTED', subject: null },
     }),
   ]);
+}
+
+/**
+ * Index of the newest CLOCK_ACCEPTED leaf that Sworn wrote when the platform's `control` had `size` leaves or more; null when there is none.
+ * A projection row alone accepts nothing.
+ */
+export async function findAcceptedClock(
+  { db, keyStore, originOf, platformTenant: id }: Pick<Deployment, 'db' | 'keyStore' | 'originOf' | 'platformTenant'>,
+  size: number,
+): Promise<number | null> {
+  const newest = await inTenant(db, 'reader', id, (tx) => readNewestControl(tx, id, 'CLOCK_ACCEPTED'));
+  if (newest === null) return null;
+  const claim = { ...newest, origin: originOf(id, newest.log), kind: 'CLOCK_ACCEPTED', eventKey: null };
+  const said = vouchedMembers(keyStore.deployment.directory, claim)?.size;
+  return typeof said === 'number' && said >= size ? newest.index : null;
 }
 
 /** What the checkpoint says, if it is one of this log under our signature. */

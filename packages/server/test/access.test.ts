@@ -88,6 +88,51 @@ describe('an API key', () => {
     expect(await codeOf(key)).toBe('not_authenticated');
   });
 
+  it('gains no role from a control leaf that the database’s owner rewrote with its hash', async () => {
+    const { key, keyId } = await house.keys.issue({ tenantId: tenant, role: 'ingest' });
+    await rewriteControl(keyId, '"role":"ingest"', '"role":"reader"');
+    await asOwner(`update sworn.api_key set role = 'reader' where key_id = '${keyId}'`);
+    expect(await codeOf(key)).toBe('not_authenticated');
+    expect((await house.keys.list(tenant)).find((k) => k.keyId === keyId)).toMatchObject({ proven: false });
+  });
+
+  it.each(['log_head set next_index = 0', 'leaf set leaf_index = leaf_index + 1000'])(
+    'opens nothing when its leaf stands beyond the end of its log: %s',
+    async (change) => {
+      const own = await house.tenants.create({ name: 'beyond' });
+      const { key } = await house.keys.issue({ tenantId: own, role: 'reader' });
+      await asOwner(`update sworn.${change} where tenant_id = '${own}' and log = 'control'`);
+      expect(await codeOf(key)).toBe('not_authenticated');
+    },
+  );
+
+  it('stays dead when its KEY_REVOKED leaf is moved to another event key, with the row untouched or not', async () => {
+    const hide = (keyId: string) =>
+      asOwner(
+        `update sworn.leaf set event_key = sha256(event_key) where tenant_id = '${tenant}' and log = 'control' and kind = 'KEY_REVOKED' and leaf like '%${keyId}%'::bytea`,
+      );
+    for (const row of [`revoked_at = revoked_at`, `revoked_at = null`]) {
+      const { key, keyId } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+      await house.keys.revoke(tenant, keyId);
+      await hide(keyId);
+      await asOwner(`update sworn.api_key set ${row} where key_id = '${keyId}'`);
+      expect(await codeOf(key)).toBe('not_authenticated');
+    }
+  });
+
+  it('of a tenant is not helped by the leaf of another', async () => {
+    const [mine, made] = [
+      await house.tenants.create({ name: 'real' }),
+      await house.tenants.create({ name: 'made up', synthetic: true }),
+    ];
+    const { key } = await house.keys.issue({ tenantId: mine, role: 'reader' });
+    await asOwner(`update sworn.tenant set synthetic = true where tenant_id = '${mine}'`);
+    await asOwner(
+      `update sworn.leaf l set leaf = o.leaf, leaf_hash = o.leaf_hash from sworn.leaf o where o.tenant_id = '${made}' and o.log = 'control' and o.leaf_index = 0 and l.tenant_id = '${mine}' and l.log = 'control' and l.leaf_index = 0`,
+    );
+    expect(await codeOf(key)).toBe('tenant_required');
+  });
+
   it('counts only as far as its control leaf says the same', async () => {
     const forged = makeApiKey(tenant);
     await inTenant(house.database.db, 'recorder', tenant, (tx) =>
@@ -296,6 +341,13 @@ describe('an access record', () => {
     expect((await get(house, path, null, { 'if-none-match': etag })).status).toBe(401);
   });
 });
+
+/** Edits the KEY_CREATED leaf of a key, hash and all. */
+async function rewriteControl(keyId: string, from: string, to: string): Promise<void> {
+  const where = `where tenant_id = '${tenant}' and log = 'control' and kind = 'KEY_CREATED' and leaf like '%${keyId}%'::bytea`;
+  await asOwner(`update sworn.leaf set leaf = replace(convert_from(leaf, 'UTF8'), '${from}', '${to}')::bytea ${where}`);
+  await asOwner(`update sworn.leaf set leaf_hash = sha256('\\x00'::bytea || leaf) ${where}`);
+}
 
 /** What a database's owner can do: change a directory row, whatever the walls say. */
 async function asOwner(text: string): Promise<void> {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { hex } from '@sworn/evidence';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDeployment } from '../src/deployment.js';
+import { acceptClock, findAcceptedClock } from '../src/operate.js';
+import { openKeyStore } from '../src/record/keyStore.js';
 import { newSite, type Site } from './deploymentHouse.js';
 
 let site: Site;
@@ -64,6 +66,7 @@ describe('a deployment', () => {
       ['deployment/signing.key', 'deployment/signing.key'],
       ['deployment/recorder.key', 'deployment/recorder.key'],
       ['deployment/cursor.key', 'deployment/cursor.key'],
+      ['deployment/directory.key', 'deployment/directory.key'],
       [`tenants/${platformTenant}/pseudonym.key`, `tenants/${othersPlatform}/pseudonym.key`],
     ] as const) {
       const keys = join(site.dir, 'keys');
@@ -75,6 +78,25 @@ describe('a deployment', () => {
     }
     await site.open();
     await other.drop();
+  });
+
+  it('refuses another key whose check value somebody wrote into the control log', async () => {
+    const { platformTenant, keyStore } = await site.open();
+    const before = (await keyStore.checkValues(null)).recorder ?? '';
+    const file = join(site.dir, 'keys', 'deployment', 'recorder.key');
+    writeFileSync(file, `sworn.key/1 recorder ${'5'.repeat(64)}\n`);
+    const other = await openKeyStore({ keyDir: join(site.dir, 'keys'), dataDir: site.config.dataDir, now: Date.now });
+    const after = (await other.checkValues(null)).recorder ?? '';
+    const where = `where tenant_id = $1 and log = 'control' and kind = 'KEYS_CHECK'`;
+    await site.attack(`update sworn.leaf set leaf = replace(convert_from(leaf, 'UTF8'), $2, $3)::bytea ${where}`, [
+      platformTenant,
+      before,
+      after,
+    ]);
+    await site.attack(`update sworn.leaf set leaf_hash = sha256('\\x00'::bytea || leaf) ${where}`, [platformTenant]);
+    await expect(site.open()).rejects.toMatchObject({ code: 'wrong_key' });
+    await site.attack(`delete from sworn.leaf ${where}`, [platformTenant]);
+    await expect(site.open()).rejects.toMatchObject({ code: 'wrong_key' });
   });
 
   it('does not refill a key of the platform tenant that was lost', async () => {
@@ -152,6 +174,36 @@ describe('a deployment', () => {
     expect((await one.tenants.list()).map((t) => t.tenantId)).toContain(tenantId);
     await Promise.all([one.tenants.create({ name: 'b' }), two.keys.issue({ tenantId, role: 'reader' })]);
     expect(await two.tenants.list()).toHaveLength(3);
+  });
+
+  it('takes a clock as accepted only by a leaf of its own that is newer than the jump', async () => {
+    const deployment = await site.open();
+    const { platformTenant } = deployment;
+    const sizeOf = async (): Promise<number> => (await site.leaves(platformTenant, 'control')).length;
+    expect(await findAcceptedClock(deployment, 0)).toBeNull();
+    const before = await sizeOf();
+    await acceptClock(deployment);
+    expect(await findAcceptedClock(deployment, before)).toBe(before);
+    const atJump = await sizeOf();
+    expect(await findAcceptedClock(deployment, atJump)).toBeNull();
+    // The old acceptance moved to the end, its size edited or not, and a bare projection row.
+    for (const table of ['leaf', 'control_records'])
+      await site.attack(
+        `update sworn.${table} set leaf_index = $2 where tenant_id = $1 and log = 'control' and kind = 'CLOCK_ACCEPTED'`,
+        [platformTenant, atJump],
+      );
+    await site.attack(`update sworn.log_head set next_index = $2 where tenant_id = $1 and log = 'control'`, [
+      platformTenant,
+      atJump + 1,
+    ]);
+    expect(await findAcceptedClock(deployment, atJump)).toBeNull();
+    const where = `where tenant_id = $1 and log = 'control' and kind = 'CLOCK_ACCEPTED'`;
+    await site.attack(
+      `update sworn.leaf set leaf = replace(convert_from(leaf, 'UTF8'), '"size":${before}', '"size":9999')::bytea ${where}`,
+      [platformTenant],
+    );
+    await site.attack(`update sworn.leaf set leaf_hash = sha256('\\x00'::bytea || leaf) ${where}`, [platformTenant]);
+    expect(await findAcceptedClock(deployment, atJump)).toBeNull();
   });
 
   it('refuses a damaged deployment file', async () => {

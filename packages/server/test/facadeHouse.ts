@@ -70,7 +70,8 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
   const writer = createSequencer({ ...shared, role: 'writer' });
   const { platformTenant } = await settleDeployment(db, { id: 'test', platformTenant: crypto.randomUUID() });
   const append: typeof recorder.append = (tenantId, drafts) => recorder.append(tenantId, drafts);
-  const directoryDeps = { db, append, originOf, pepper: keyStore.deployment.apiKeyPepper, now };
+  const proof = { directoryKey: keyStore.deployment.directory, originOf };
+  const directoryDeps = { db, append, ...proof, pepper: keyStore.deployment.apiKeyPepper, now };
   const tenants = createTenants({
     ...directoryDeps,
     createTenantKeys: (id) => keyStore.createTenant(id).then(() => []),
@@ -105,7 +106,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
   };
   const logged: string[] = [];
   const app = createFacade({
-    authenticate: createAuthenticator({ db, pepper: keyStore.deployment.apiKeyPepper, now }),
+    authenticate: createAuthenticator({ db, ...proof, pepper: keyStore.deployment.apiKeyPepper, now }),
     recordAccess,
     read,
     platformTenant,

@@ -69,7 +69,7 @@ describe('keys', () => {
     const all = [first.deployment, await first.tenant(TENANT), await first.tenant(OTHER)].flatMap((keys) =>
       Object.values(keys),
     );
-    expect(new Set(all.map((key: Uint8Array) => Buffer.from(key).toString('hex'))).size).toBe(10);
+    expect(new Set(all.map((key: Uint8Array) => Buffer.from(key).toString('hex'))).size).toBe(11);
   });
 
   it('are agreed on by processes that make them at the same moment', async () => {

@@ -5,7 +5,7 @@ import { type Database, inTenant, type Tx } from '../store/database.js';
 import { readTenant } from '../store/tenant.js';
 import { type ApiKey, apiKeyMac, parseApiKey } from './apiKey.js';
 import { type Credential, permissionsOf } from './credential.js';
-import { isKeyProven, isTenantProven } from './directory.js';
+import { isKeyProven, isTenantProven, type ProofDeps } from './directory.js';
 import { presentedCredential, type RequestHeaders } from './presented.js';
 import { Refusal } from './refusal.js';
 
@@ -13,7 +13,7 @@ import { Refusal } from './refusal.js';
 export type Authenticate = (headers: RequestHeaders) => Promise<Credential>;
 
 /** What verifying needs. */
-export interface AuthenticatorDeps {
+export interface AuthenticatorDeps extends ProofDeps {
   readonly db: Database;
   /** Not in the database: a dump of it holds no key that could be tried. */
   readonly pepper: Uint8Array;
@@ -32,7 +32,8 @@ interface Held {
 }
 
 /** An authenticator for API keys, for ingest and facade alike. */
-export function createAuthenticator({ db, pepper, now }: AuthenticatorDeps): Authenticate {
+export function createAuthenticator(deps: AuthenticatorDeps): Authenticate {
+  const { db, pepper, now } = deps;
   const held = new Map<string, Held>();
 
   return async (headers) => {
@@ -45,7 +46,7 @@ export function createAuthenticator({ db, pepper, now }: AuthenticatorDeps): Aut
     held.delete(name);
     // The age counts from before the question, so that the answer is never older than it says.
     const loadedAt = now();
-    const credential = await inTenant(db, 'reader', key.tenantId, (tx) => load(tx, key, mac), { readOnly: true });
+    const credential = await inTenant(db, 'reader', key.tenantId, (tx) => load(deps, tx, key, mac), { readOnly: true });
     if (held.size >= KEYS_HELD) {
       const oldest = held.keys().next();
       if (!oldest.done) held.delete(oldest.value);
@@ -61,12 +62,12 @@ function living(credential: Credential, now: number): Credential {
   return credential;
 }
 
-async function load(tx: Tx, key: ApiKey, mac: Uint8Array): Promise<Credential> {
+async function load(deps: ProofDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Promise<Credential> {
   const row = await findApiKey(tx, key.tenantId, mac);
   if (row === null || !timingSafeEqual(row.secretMac, mac)) throw unknownKey();
-  if (!(await isKeyProven(tx, key.tenantId, row))) throw unknownKey();
+  if (!(await isKeyProven(deps, tx, key.tenantId, row))) throw unknownKey();
   const tenant = await readTenant(tx, key.tenantId);
-  if (tenant === null || !(await isTenantProven(tx, tenant))) {
+  if (tenant === null || !(await isTenantProven(deps, tx, tenant))) {
     throw new Refusal('tenant_required', 'the credential does not belong to a living tenant');
   }
   return {

@@ -5,7 +5,7 @@ import { insertApiKey, markRevoked, readApiKeys } from '../store/apiKey.js';
 import { type Database, inTenant } from '../store/database.js';
 import { apiKeyMac, formatApiKey, makeApiKey } from './apiKey.js';
 import type { KeyRole } from './credential.js';
-import { isKeyProven, keyFields } from './directory.js';
+import { isKeyProven, keyFields, type ProofDeps } from './directory.js';
 
 /** Days a key lives unless told otherwise, and at most. */
 const KEY_DAYS = 90;
@@ -63,17 +63,16 @@ export interface Keys {
 export type Append = (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
 
 /** What keys and tenants need. */
-export interface DirectoryDeps {
+export interface DirectoryDeps extends ProofDeps {
   readonly db: Database;
   readonly append: Append;
-  /** Origin of a log by its topic, in its open generation. */
-  readonly originOf: (tenantId: string, log: string) => string;
   readonly pepper: Uint8Array;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
-export function createKeys({ db, append, originOf, pepper, now }: DirectoryDeps): Keys {
+export function createKeys(deps: DirectoryDeps): Keys {
+  const { db, append, originOf, pepper, directoryKey, now } = deps;
   async function issue(request: KeyRequest): Promise<IssuedKey> {
     const { tenantId, role } = request;
     const scopes = names('scope', request.scopes);
@@ -99,6 +98,7 @@ export function createKeys({ db, append, originOf, pepper, now }: DirectoryDeps)
         identity: [keyId],
         occurredAt: timestamp(now()),
         fields: keyFields(row),
+        vouchedBy: directoryKey,
         projection: { table: 'control_records', kind: 'KEY_CREATED', subject: keyId },
       }),
     ]);
@@ -118,7 +118,7 @@ export function createKeys({ db, append, originOf, pepper, now }: DirectoryDeps)
         const listed: ListedKey[] = [];
         for (const row of await readApiKeys(tx, tenantId)) {
           const { secretMac: _, ...shown } = row;
-          listed.push({ ...shown, proven: row.revokedAt !== null || (await isKeyProven(tx, tenantId, row)) });
+          listed.push({ ...shown, proven: row.revokedAt !== null || (await isKeyProven(deps, tx, tenantId, row)) });
         }
         return listed;
       },
@@ -137,6 +137,7 @@ export function createKeys({ db, append, originOf, pepper, now }: DirectoryDeps)
         identity: [keyId],
         occurredAt: timestamp(now()),
         fields: { key_id: keyId },
+        vouchedBy: directoryKey,
         projection: { table: 'control_records', kind: 'KEY_REVOKED', subject: keyId },
       }),
     ]);

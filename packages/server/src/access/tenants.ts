@@ -53,6 +53,7 @@ export function createTenants(deps: TenantsDeps): Tenants {
           identity: [tenantId],
           occurredAt: timestamp(now()),
           fields: tenantFields(tenant),
+          vouchedBy: deps.directoryKey,
           projection: { table: 'control_records', kind: 'TENANT_CREATED', subject: tenantId },
         }),
         ...keyLeaves,

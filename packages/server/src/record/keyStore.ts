@@ -28,6 +28,8 @@ export interface DeploymentKeys {
   readonly cursor: Uint8Array;
   /** What the passwords of the database roles are derived from. */
   readonly databaseSecret: Uint8Array;
+  /** Vouches for the `control` leaves that Sworn acts on: tenants, API keys, check values, accepted clocks. */
+  readonly directory: Uint8Array;
 }
 
 /** Keys of one tenant that are used by value; one purpose each, no epochs. */
@@ -92,6 +94,7 @@ const DEPLOYMENT = {
   apiKeyPepper: 'api_key_pepper',
   cursor: 'cursor',
   databaseSecret: 'database_secret',
+  directory: 'directory',
 } as const;
 const TENANT = { pseudonym: 'pseudonym', duplicate: 'duplicate', contentHash: 'content_hash' } as const;
 const SIGNING = 'signing';

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { encodeLeaf, hex, type JsonValue, sha256, type Topic, utf8 } from '@sworn/evidence';
+import { encodeLeaf, hex, type JsonValue, LEAF_TYPE, type LeafFields, sha256, type Topic, utf8 } from '@sworn/evidence';
 import type { ProjectionRow } from '../store/projection.js';
 import type { LeafDraft } from './draft.js';
+import { voucherOf } from './vouched.js';
 
 /** Stands in a prepared leaf until the sequencer knows the time; the same 27 characters wide. */
 export const RECORDED_AT_ROOM = '1970-01-01T00:00:00.000000Z';
@@ -36,14 +37,16 @@ export interface OwnLeaf {
     readonly ch: string;
     readonly n: number;
   } | null;
+  /** Directory key of a leaf that Sworn will act on: it then says who wrote it (`mac`). */
+  readonly vouchedBy?: Uint8Array;
 }
 
 /** Prepares a record of Sworn's own for the sequencer. */
 export function ownLeaf(own: OwnLeaf): LeafDraft {
   const eventKey = ownEventKey(own.kind, ...own.identity);
   const sealed = own.sealed ?? null;
-  const leaf = encodeLeaf({
-    t: 'sworn.leaf/1',
+  const members: LeafFields = {
+    t: LEAF_TYPE,
     log: own.origin,
     kind: own.kind,
     by: 'sworn',
@@ -53,7 +56,9 @@ export function ownLeaf(own: OwnLeaf): LeafDraft {
     r: randomBytes(16).toString('hex'),
     ...(sealed === null ? {} : { dk: sealed.dk, c: { body: { pc: sealed.pc, ch: sealed.ch, n: sealed.n } } }),
     ...own.fields,
-  });
+  };
+  const { vouchedBy } = own;
+  const leaf = encodeLeaf(vouchedBy === undefined ? members : { ...members, mac: voucherOf(vouchedBy, members) });
   return {
     topic: own.topic,
     kind: own.kind,

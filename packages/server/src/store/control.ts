@@ -1,11 +1,31 @@
 import type { Tx } from './database.js';
 import { sql } from './sql.js';
+import type { ControlLeaf } from './tenant.js';
 
-/** Leaf index of the newest `control` leaf of a kind, −1 when there is none. Index (tenant_id, kind, leaf_index). */
-export async function newestControlIndex(tx: Tx, tenantId: string, kind: string): Promise<number> {
-  const [row] = await tx.query<{ index: number }>(sql`
-    select leaf_index as index from sworn.control_records
-     where tenant_id = ${tenantId}::uuid and kind = ${kind}
-     order by leaf_index desc limit 1`);
-  return row?.index ?? -1;
+/** The newest `control` leaf of a kind, by its projection row; null when there is none. Index (tenant_id, kind, leaf_index). */
+export async function readNewestControl(tx: Tx, tenantId: string, kind: string): Promise<ControlLeaf | null> {
+  const [row] = await tx.query<ControlLeaf>(sql`
+    select l.log, l.leaf_index as index, h.next_index as size, l.leaf, l.leaf_hash as "leafHash"
+      from sworn.control_records c
+      join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
+      join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
+     where c.tenant_id = ${tenantId}::uuid and c.kind = ${kind}
+     order by h.generation desc, c.leaf_index desc limit 1`);
+  return row ?? null;
+}
+
+/** Whether a projection row of this kind and subject stands. Index (tenant_id, kind, leaf_index). */
+export async function hasControlOf(tx: Tx, tenantId: string, kind: string, subject: string): Promise<boolean> {
+  const rows = await tx.query<{ one: number }>(sql`
+    select 1 as one from sworn.control_records
+     where tenant_id = ${tenantId}::uuid and kind = ${kind} and subject = ${subject} limit 1`);
+  return rows.length > 0;
+}
+
+/** How many leaves the open generation of the tenant's `control` log has; 0 when the tenant is not there. Primary key of `log_head`. */
+export async function readControlSize(tx: Tx, tenantId: string): Promise<number> {
+  const [row] = await tx.query<{ size: number }>(sql`
+    select next_index as size from sworn.log_head
+     where tenant_id = ${tenantId}::uuid and topic = 'control' order by generation desc limit 1`);
+  return row?.size ?? 0;
 }

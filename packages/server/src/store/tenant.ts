@@ -14,7 +14,10 @@ export interface TenantRow {
 
 /** A `control` leaf of the tenant, as the directory is held against it. */
 export interface ControlLeaf {
+  readonly log: string;
   readonly index: number;
+  /** Leaves of its log, as the head has it. */
+  readonly size: number;
   readonly leaf: Uint8Array;
   readonly leafHash: Uint8Array;
 }
@@ -57,7 +60,7 @@ export async function readTenants(tx: Tx): Promise<TenantRow[]> {
 /** The `control` leaf with this event key, whatever the log's generation. Unique index (tenant_id, log, event_key). */
 export async function readControlLeaf(tx: Tx, tenantId: string, eventKey: Uint8Array): Promise<ControlLeaf | null> {
   const [row] = await tx.query<ControlLeaf>(sql`
-    select l.leaf_index as index, l.leaf, l.leaf_hash as "leafHash"
+    select l.log, l.leaf_index as index, h.next_index as size, l.leaf, l.leaf_hash as "leafHash"
       from sworn.log_head h
       join sworn.leaf l on l.tenant_id = h.tenant_id and l.log = h.log
      where h.tenant_id = ${tenantId}::uuid and h.topic = 'control' and l.tenant_id = ${tenantId}::uuid and l.event_key = ${eventKey}
