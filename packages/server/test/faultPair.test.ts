@@ -85,9 +85,9 @@ describe('two servers on one database', () => {
         return place == null ? null : { otlpHttp: place.otlpHttp, ingestKey: access.ingestKey };
       },
       senders: 6,
-      pauseMs: 15,
+      pauseMs: 30,
     });
-    for (let kill = 0; kill < 8; kill++) {
+    for (let kill = 0; kill < 6; kill++) {
       await sleep(Math.random() * 900);
       const which = kill % 2 === 0 ? 0 : 1;
       const server = servers[which] as ServerProcess;
