@@ -1,151 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { compileServer } from '@sworn/testkit';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { findRunning } from '../src/embedded/beside.js';
+import { dataDir, files, home, isRoot, isRunning, keyDir, query, start, useParents } from './embeddedParent.js';
 
-/** What a parent says once its cluster runs, or why it does not. */
-interface Parent {
-  readonly process: ChildProcess;
-  readonly host: string;
-  readonly user: string;
-  readonly password: string;
-  readonly postmaster: number;
-  /** Reason given to `onExit`. */
-  readonly postgresEnded: Promise<string>;
-  stop(): Promise<void>;
-  kill(): Promise<void>;
-}
-
-const isRoot = process.getuid?.() === 0;
-/** An account that every system has, to start as when the tests run as root. */
-const NOBODY = 65534;
-
-let code: string;
-let home: string;
-const parents: Parent[] = [];
-
-beforeAll(() => {
-  code = compileServer('embedded', 'store');
-  chmodSync(code, 0o755);
-  writeFileSync(
-    join(code, 'parent.js'),
-    `import { startEmbedded } from './embedded/cluster.js';
-     import { readFileSync } from 'node:fs';
-     const [dataDir, secretsDir, umask] = process.argv.slice(2);
-     if (umask) process.umask(Number(umask));
-     const say = (what) => process.stdout.write(JSON.stringify(what) + '\\n');
-     try {
-       const cluster = await startEmbedded({ dataDir, secretsDir, log: () => undefined });
-       cluster.onExit((reason) => say({ ended: reason }));
-       say({ ...cluster.address, ...cluster.superuser });
-       process.stdin.on('data', async () => { await cluster.stop(); say({ stopped: true }); process.exit(0); });
-     } catch (error) { say({ error: error.message }); process.exit(1); }`,
-  );
-});
-afterAll(() => rmSync(code, { recursive: true, force: true }));
-
-beforeEach(() => {
-  home = mkdtempSync('/tmp/sworn-home-');
-  chmodSync(home, 0o711);
-});
-afterEach(async () => {
-  for (const parent of parents.splice(0)) await parent.stop();
-  rmSync(home, { recursive: true, force: true });
-});
-
-const dataDir = (): string => join(home, 'data');
-const keyDir = (): string => join(home, 'keys');
-
-interface StartOptions {
-  readonly data?: string;
-  readonly as?: number;
-  readonly umask?: number;
-  readonly env?: NodeJS.ProcessEnv;
-}
-
-/** Starts Sworn's database in a process of its own. @throws Error with what it said. */
-async function start(options: StartOptions = {}): Promise<Parent> {
-  const child = spawn(
-    process.execPath,
-    [join(code, 'parent.js'), options.data ?? dataDir(), keyDir(), String(options.umask ?? '')],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: options.env ?? {},
-      ...(options.as === undefined ? {} : { uid: options.as, gid: options.as }),
-    },
-  );
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const heard: Record<string, unknown>[] = [];
-  let wake = (): void => undefined;
-  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-    heard.push(JSON.parse(line) as Record<string, unknown>);
-    wake();
-  });
-  const hear = async (name: string): Promise<unknown> => {
-    for (;;) {
-      const found = heard.find((message) => name in message || 'error' in message);
-      if (found?.['error'] !== undefined) throw new Error(JSON.stringify(found['error']));
-      if (found !== undefined) return found[name];
-      await new Promise<void>((resolve) => (wake = resolve));
-    }
-  };
-  const host = String(await hear('host'));
-  const parent: Parent = {
-    process: child,
-    host,
-    user: String(await hear('user')),
-    password: String(await hear('password')),
-    postmaster: Number(
-      readFileSync(join(options.data ?? dataDir(), 'pgdata', 'postmaster.pid'), 'utf8').split('\n')[0],
-    ),
-    postgresEnded: hear('ended').then(String),
-    async stop() {
-      if (child.exitCode === null && child.signalCode === null) child.stdin?.write('stop');
-      await gone;
-    },
-    async kill() {
-      child.kill('SIGKILL');
-      await gone;
-    },
-  };
-  parent.postgresEnded.catch(() => undefined);
-  parents.push(parent);
-  return parent;
-}
-
-async function query(parent: Parent, text: string, password = parent.password): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ host: parent.host, port: 5432, database: 'sworn', user: parent.user, password });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(text)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
+useParents();
 
 describe('a fresh data directory', () => {
   test('becomes a PostgreSQL that only its own user can reach, durable, quiet and without TCP', async () => {
@@ -202,10 +64,6 @@ describe('a fresh data directory', () => {
     expect(parent.host).toMatch(/^\/tmp\/sworn-[0-9a-f]{16}\/pg$/);
     expect(await query(parent, 'select 1 as one')).toEqual([{ one: 1 }]);
     await parent.stop();
-    rmSync(join(parent.host, '..'), { recursive: true });
-    mkdirSync(join(parent.host, '..'));
-    chmodSync(join(parent.host, '..'), 0o777);
-    await expect(start({ data })).rejects.toThrow('can be written by others');
     rmSync(join(parent.host, '..'), { recursive: true });
   });
 
@@ -312,48 +170,6 @@ test('a parent hears that PostgreSQL ended, and its directory can be started aga
   expect(await query(await start(), 'select 1 as one')).toEqual([{ one: 1 }]);
 });
 
-describe.runIf(isRoot)('started by root', () => {
-  test('PostgreSQL runs as another user, from programs that user cannot change', async () => {
-    const parent = await start({ umask: 0o077 });
-    const { uid } = statSync(`/proc/${parent.postmaster}`);
-    expect(uid).not.toBe(0);
-    expect(statSync(join(dataDir(), 'pgdata')).uid).toBe(uid);
-    expect(files(dataDir()).filter((path) => !/\/(pgdata|run\/pg)\//.test(path) && statSync(path).uid !== 0)).toEqual(
-      [],
-    );
-    expect(statSync(dataDir()).mode & 0o777).toBe(0o711);
-    // Root's groups are root's.
-    expect(readFileSync(`/proc/${parent.postmaster}/status`, 'utf8')).toMatch(/^Groups:\s*$/m);
-  });
-
-  test('a directory which that user cannot reach is refused, naming the obstacle', async () => {
-    chmodSync(home, 0o700);
-    await expect(start()).rejects.toThrow(`may not enter ${home}`);
-  });
-
-  test('a directory of another user is refused, by root too, who would write where that user can put a link', async () => {
-    chownSync(home, NOBODY, NOBODY);
-    await (await start({ as: NOBODY })).stop();
-    await expect(start()).rejects.toThrow(`belongs to uid ${NOBODY}`);
-    rmSync(dataDir(), { recursive: true });
-    rmSync(keyDir(), { recursive: true });
-    await (await start()).stop();
-    await expect(start({ as: NOBODY })).rejects.toThrow('belongs to uid 0');
-  });
-
-  test('an ordinary user has it all in a directory nobody else enters', async () => {
-    chownSync(home, NOBODY, NOBODY);
-    chmodSync(home, 0o700);
-    const parent = await start({ as: NOBODY });
-    expect(statSync(`/proc/${parent.postmaster}`).uid).toBe(NOBODY);
-    expect(statSync(dataDir()).mode & 0o777).toBe(0o700);
-    await parent.kill();
-    const second = await start({ as: NOBODY });
-    expect(isRunning(parent.postmaster)).toBe(false);
-    expect(await query(second, 'select 1 as one')).toEqual([{ one: 1 }]);
-  });
-});
-
 test('a socket that a program of another kind left in the place of the lock does not keep us out for ever', async () => {
   await (await start()).stop();
   const path = join(dataDir(), 'run', 'sworn.lock');
@@ -365,9 +181,30 @@ test('a socket that a program of another kind left in the place of the lock does
   expect(existsSync(path)).toBe(true);
 });
 
-function files(dir: string): string[] {
-  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(dir, entry.name);
-    return entry.isDirectory() ? files(path) : entry.isFile() ? [path] : [];
-  });
-}
+test('a command that starts while the server is still starting waits until its database can be asked', async () => {
+  const starting = start();
+  while (!existsSync(join(dataDir(), 'run', 'sworn.lock'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  const running = await findRunning(dataDir(), keyDir());
+  const client = new pg.Client({ ...running?.superuser, host: running?.address.host, port: 5432, database: 'sworn' });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await client.end();
+    await starting;
+  }
+});
+
+test('a command that starts while a server fails to start is told that there is none', async () => {
+  await (await start()).stop();
+  writeFileSync(join(dataDir(), 'pgdata', 'PG_VERSION'), '9\n');
+  let over = false;
+  const starting = start()
+    .catch(String)
+    .finally(() => (over = true));
+  while (!over && !existsSync(join(dataDir(), 'run', 'sworn.lock')))
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(await findRunning(dataDir(), keyDir())).toBeNull();
+  expect(await starting).toContain('PostgreSQL did not start');
+});

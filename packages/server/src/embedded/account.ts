@@ -1,4 +1,4 @@
-import { chownSync, lchownSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { lchownSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** A user and group that PostgreSQL runs as. */
@@ -27,20 +27,21 @@ export function accountOf(clusterDir: string): Account | null {
 }
 
 /**
- * initdb insists that its user has a name, which a bare number has not. It then runs as an account that always exists, and what it made is
- * handed over.
+ * Whom initdb runs as. It insists that its user has a name, which a bare number has not; it then runs as an account that always exists, and
+ * what it made is handed over. Always with a group that no process of that user has: a directory that only this group may pass through keeps
+ * them out, and the kernel lets a process of another group neither trace it nor look through its descriptors.
  */
-export function namedAccount(account: Account): Account {
-  if (readPasswd().some((entry) => entry.uid === account.uid)) return account;
+export function initdbAccount(account: Account): Account {
+  if (readPasswd().some((entry) => entry.uid === account.uid)) return { uid: account.uid, gid: NUMBERED.gid };
   const nobody = accountNamed('nobody');
   if (nobody === null)
     throw new Error(
       'started as root on a system without an account `sworn` or `nobody`: create one, or start as another user',
     );
-  return nobody;
+  return { uid: nobody.uid, gid: NUMBERED.gid };
 }
 
-/** Gives a whole tree to `account`. */
+/** Gives a whole tree to `account`. Goes by paths: the caller sees to it that nobody else can get into the tree. */
 export function handOver(path: string, account: Account): void {
   lchownSync(path, account.uid, account.gid);
   for (const entry of readdirSync(path, { withFileTypes: true })) {
@@ -49,9 +50,9 @@ export function handOver(path: string, account: Account): void {
   }
 }
 
-/** Gives one file or directory to `account`, unless it is ours anyway. */
+/** Gives one file or directory to `account`, unless it is ours anyway. Goes by the path: only for what lies in a directory of ours. */
 export function giveTo(path: string, account: Account | null): void {
-  if (account !== null) chownSync(path, account.uid, account.gid);
+  if (account !== null) lchownSync(path, account.uid, account.gid);
 }
 
 /** The first directory above `path` that `account` may not pass through; null when the way is free. */

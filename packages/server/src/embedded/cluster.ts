@@ -1,12 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DatabaseAddress, Login } from '../store/address.js';
-import { accountOf, giveTo } from './account.js';
+import { type Account, accountOf, giveTo } from './account.js';
 import { prepareBinaries } from './binaries.js';
 import { assertReachable, DATABASE, initialiseCluster, SUPERUSER, superuserPassword } from './initialise.js';
 import { takeParentLock } from './parentLock.js';
 import { arrangePlaces, SOCKET_PORT } from './places.js';
 import { type Postmaster, type ServerLog, sendSignal, startPostmaster, stopServer } from './postmaster.js';
-import { disownPidFile, findOrphan } from './pidFile.js';
+import { findDeadPid, findServer } from './pidFile.js';
 import { HOST_RULES, serverSettings } from './settings.js';
 
 /** What `startEmbedded` needs. */
@@ -45,17 +46,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     if (!existsSync(places.clusterDir)) await initialiseCluster(places, binaries, password);
     const account = accountOf(places.clusterDir);
     if (account !== null) assertReachable(places.clusterDir, account);
-    const orphan = findOrphan(places.clusterDir);
+    const orphan = findServer(places.clusterDir);
     if (orphan !== null) await stopServer(orphan);
-    disownPidFile(places.clusterDir);
-    // Whatever a dead server left of its socket names a pid too.
-    rmSync(places.socketDir, { recursive: true, force: true });
-    mkdirSync(places.socketDir, { mode: 0o700 });
-    giveTo(places.socketDir, account);
+    clearSocketDir(places.socketDir, account);
     writeReadable(places.configFile, serverSettings(places));
     writeReadable(places.hostRulesFile, HOST_RULES);
     const { log } = options;
-    const postmaster = await startPostmaster({ postgres: binaries.postgres, places, account, log });
+    const deadPid = findDeadPid(places.clusterDir);
+    const postmaster = await startPostmaster({ postgres: binaries.postgres, places, account, deadPid, log });
     return {
       address: { host: places.socketDir, port: SOCKET_PORT, database: DATABASE, tls: null },
       superuser: { user: SUPERUSER, password },
@@ -65,6 +63,18 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     lock.release();
     throw error;
   }
+}
+
+/**
+ * What a dead server left of its socket goes. By its names and not deeper: the directory is the database's user's, who could turn a directory
+ * in it into a link while root walks through it.
+ */
+function clearSocketDir(socketDir: string, account: Account | null): void {
+  if (!existsSync(socketDir)) mkdirSync(socketDir, { mode: 0o700 });
+  giveTo(socketDir, account);
+  chmodSync(socketDir, 0o700);
+  const socket = join(socketDir, `.s.PGSQL.${SOCKET_PORT}`);
+  for (const path of [socket, `${socket}.lock`]) rmSync(path, { force: true });
 }
 
 /** For the database's user to read, whatever our umask. */

@@ -1,7 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
-import { giveTo } from './account.js';
+
+/** Bytes of a pid file that are read: PostgreSQL's are eight lines, of which two are paths. */
+const MAX_PID_FILE_BYTES = 8192;
 
 /** Whether PostgreSQL, running as `pid` on `clusterDir`, accepts connections: line 8 of postmaster.pid says so, as `pg_ctl` knows it. */
 export function isReady(clusterDir: string, pid: number): boolean {
@@ -9,29 +21,24 @@ export function isReady(clusterDir: string, pid: number): boolean {
   return lines !== null && Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
 }
 
-/** The pid of a server that still runs on `clusterDir`, left behind by a parent that was killed; null when there is none. */
-export function findOrphan(clusterDir: string): number | null {
+/** The pid of a server that runs on `clusterDir`, be it one that a killed parent left behind; null when there is none. */
+export function findServer(clusterDir: string): number | null {
   const pid = namedPid(clusterDir);
-  return pid !== null && isAlive(pid) && isPostmasterOf(pid, clusterDir) ? pid : null;
+  return pid !== null && pid > 1 && isServerOf(pid, clusterDir) ? pid : null;
 }
 
 /**
- * What a dead server left behind names its pid, which may by now be another process's, or a zombie's that nobody collects, and PostgreSQL
- * then refuses to start. We hold the directory and know better. The file stays, with our pid, which PostgreSQL knows as its parent's: its other lines tell it whether
- * server processes of the old life still hold the memory, and that must not be lost.
+ * The pid that a dead server left in its file; null when there is none, or when it lives. It may by now be another process's, or a zombie's
+ * that nobody collects, and PostgreSQL then refuses to start unless it is told better. We hold the directory and know.
+ *
+ * The file itself stays as it is. Its other lines tell PostgreSQL whether server processes of the old life still hold the memory; and root
+ * writes nothing into a directory of the database's user, who could put a link there.
  */
-export function disownPidFile(clusterDir: string): void {
-  const lines = read(clusterDir);
-  if (lines === null) return;
-  const path = join(clusterDir, 'postmaster.pid');
-  const draft = join(clusterDir, 'postmaster.pid.disowned');
-  rmSync(draft, { force: true });
-  writeFileSync(draft, [String(process.pid), ...lines.slice(1)].join('\n'), {
-    mode: 0o600,
-    flag: 'wx',
-  });
-  giveTo(draft, statSync(clusterDir));
-  renameSync(draft, path);
+export function findDeadPid(clusterDir: string): number | null {
+  const named = namedPid(clusterDir);
+  if (named === null) return null;
+  const pid = Math.abs(named);
+  return isServerOf(pid, clusterDir) ? null : pid;
 }
 
 /** Whether a process of this pid runs. */
@@ -50,16 +57,28 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Negative: of a single-user PostgreSQL, which a person works with. */
 function namedPid(clusterDir: string): number | null {
-  const pid = Number(read(clusterDir)?.[0]);
-  return Number.isSafeInteger(pid) && pid > 1 ? pid : null;
+  const first = read(clusterDir)?.[0] ?? '';
+  return /^-?[1-9]\d{0,9}$/.test(first) ? Number(first) : null;
 }
 
+/** Lines of the pid file; null when there is none, or when it is not a file of the cluster's owner: the database's user can put anything there. */
 function read(clusterDir: string): string[] | null {
+  let fd: number;
   try {
-    return readFileSync(join(clusterDir, 'postmaster.pid'), 'utf8').split('\n');
+    // Not through a link, and without waiting for somebody to write into a pipe.
+    fd = openSync(join(clusterDir, 'postmaster.pid'), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch {
     return null;
+  }
+  try {
+    const found = fstatSync(fd);
+    if (!found.isFile() || found.uid !== statSync(clusterDir).uid) return null;
+    const bytes = Buffer.alloc(MAX_PID_FILE_BYTES);
+    return bytes.toString('utf8', 0, readSync(fd, bytes)).split('\n');
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -67,7 +86,8 @@ function read(clusterDir: string): string[] | null {
  * Pids are given out again: the process must be a postgres of the directory's owner whose data directory is this one. The file was written
  * by the database's user, who must not make root signal anyone else's process.
  */
-function isPostmasterOf(pid: number, clusterDir: string): boolean {
+function isServerOf(pid: number, clusterDir: string): boolean {
+  if (!isAlive(pid)) return false;
   try {
     if (process.platform === 'linux') {
       return (

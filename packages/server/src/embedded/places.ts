@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 /** Where the parts of an embedded cluster lie. */
 export interface Places {
@@ -15,6 +15,9 @@ export interface Places {
   readonly configFile: string;
   readonly hostRulesFile: string;
 }
+
+/** As root: passing through is all that the database's user may do in a directory of ours. */
+const OUR_MODE = process.getuid?.() === 0 ? 0o711 : 0o700;
 
 /** The number in the socket's name; nothing listens on such a port. */
 export const SOCKET_PORT = 5432;
@@ -32,7 +35,7 @@ export function arrangePlaces(dataDir: string): Places {
   const runDir = isUsable(join(real, 'run'))
     ? join(real, 'run')
     : join('/tmp', `sworn-${createHash('sha256').update(real).digest('hex').slice(0, 16)}`);
-  makeDataDir(runDir);
+  makeRunDir(runDir);
   return {
     dataDir: real,
     clusterDir: join(real, 'pgdata'),
@@ -51,14 +54,35 @@ export function arrangePlaces(dataDir: string): Places {
 export function makeDataDir(dir: string): void {
   const me = process.getuid?.() ?? 0;
   if (!existsSync(dir)) {
-    mkdirSync(dir, { recursive: true });
-    // As root: passing through is all that the database's user may do here.
-    chmodSync(dir, me === 0 ? 0o711 : 0o700);
+    mkdirSync(dirname(dir), { recursive: true });
+    makeOpenTo(dir, OUR_MODE);
   }
   const { uid, mode } = statSync(dir);
   if (uid !== me) throw new Error(`${dir} belongs to uid ${uid}: start as that user, or choose another data directory`);
   if ((mode & 0o022) !== 0)
     throw new Error(`${dir} can be written by others: take that right away, or choose another data directory`);
+}
+
+/**
+ * Makes a directory that is ours alone. Nothing is taken for granted of one that was there: its place may be one where anybody can make
+ * directories and links, under a name that anybody can work out.
+ */
+function makeRunDir(dir: string): void {
+  makeOpenTo(dir, OUR_MODE);
+  const found = lstatSync(dir);
+  if (!found.isDirectory() || found.uid !== (process.getuid?.() ?? 0) || (found.mode & 0o7777) !== OUR_MODE)
+    throw new Error(`${dir} is not a directory of ours with mode ${OUR_MODE.toString(8)}: remove it`);
+}
+
+/** Makes a directory with this mode whatever our umask, unless something of its name is there. Never more open than that, not for a moment. */
+function makeOpenTo(dir: string, mode: number): void {
+  try {
+    mkdirSync(dir, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+    throw error;
+  }
+  chmodSync(dir, mode);
 }
 
 /** A comma would end the name in PostgreSQL's list of directories. */

@@ -38,6 +38,8 @@ export interface PostmasterOptions {
   readonly places: Places;
   /** Whom it runs as; null: as we do. */
   readonly account: Account | null;
+  /** What `findDeadPid` found: a pid in the cluster's pid file that stands for nobody. */
+  readonly deadPid: number | null;
   readonly log: ServerLog;
 }
 
@@ -63,10 +65,11 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
 
 type Started = ({ readonly kind: 'ready' } & Postmaster) | { readonly kind: 'failed'; readonly words: string };
 
-async function tryStart({ postgres, places, account, log }: PostmasterOptions): Promise<Started> {
+async function tryStart({ postgres, places, account, deadPid, log }: PostmasterOptions): Promise<Started> {
   // Its own session: Ctrl-C at our terminal must reach us alone, so that we stop it after the last commit.
   const child = spawn(postgres, ['-D', places.clusterDir, '-c', `config_file=${places.configFile}`], {
-    env: SCRUBBED,
+    // How `pg_ctl` tells PostgreSQL of a pid that is none of a server's, should a pid file name it.
+    env: { ...SCRUBBED, ...(deadPid === null ? {} : { PG_GRANDPARENT_PID: String(deadPid) }) },
     cwd: '/',
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
