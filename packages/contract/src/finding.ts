@@ -6,6 +6,7 @@ export const Finding = Type.Object(
   {
     check: OneOf(['V1', 'V2', 'V3', 'V4', 'V5', 'V6', 'V7', 'V8', 'V9', 'V10', 'V11']),
     code: OneOf([
+      'CHECKPOINT_INVALID',
       'LEAF_MALFORMED',
       'LEAF_HASH_MISMATCH',
       'COLUMN_MISMATCH',

@@ -14,6 +14,7 @@ import { loggable } from './http/problem.js';
 import { Admission } from './ingest/admission.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';
+import { createCheckpointVerifier } from './read/checkpoints.js';
 import { createDirectory } from './record/directory.js';
 import { createRedactor } from './record/redact/redactor.js';
 import { createSequencer } from './record/sequencer.js';
@@ -43,11 +44,8 @@ export async function startApp(config: Config): Promise<RunningApp> {
     { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ fd: 2, sync: true }),
   );
-  const touched = { sign: new Set<string>(), seal: new Set<string>() };
-  const onCommit = (tenantId: string): void => {
-    touched.sign.add(tenantId);
-    touched.seal.add(tenantId);
-  };
+  const touched = new Set<string>();
+  const onCommit = (tenantId: string): void => void touched.add(tenantId);
   const redactor = createRedactor(redactionRules(config));
   const deployment = await openDeployment(config, {
     database: 'start',
@@ -67,7 +65,7 @@ interface Parts {
   readonly log: Logger;
   readonly deployment: Deployment;
   readonly redactor: ReturnType<typeof createRedactor>;
-  readonly touched: { readonly sign: Set<string>; readonly seal: Set<string> };
+  readonly touched: Set<string>;
   readonly onCommit: (tenantId: string) => void;
 }
 
@@ -126,6 +124,7 @@ async function assemble({ config, log, deployment, redactor, touched, onCommit }
     read: {
       db,
       originOf,
+      verifyCheckpoint: createCheckpointVerifier({ publicKey: keyStore.noteSigner.publicKey, originOf }),
       cursorKey: keyStore.deployment.cursor,
       tokenOf: accessRecords.tokenOf,
       contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,

@@ -1,5 +1,5 @@
-import { createPublicKey, randomUUID, verify } from 'node:crypto';
-import { hex, Malformed, parseCheckpoint, parseVkey, TOPICS, verifyNote, vkeyOf } from '@sworn/evidence';
+import { randomUUID } from 'node:crypto';
+import { hex, TOPICS, vkeyOf } from '@sworn/evidence';
 import { createAccessRecorder } from './access/recorder.js';
 import { timestamp } from './access/keys.js';
 import { Refusal } from './access/refusal.js';
@@ -7,7 +7,8 @@ import type { Deployment } from './deployment.js';
 import { leafBytes } from './read/leafBytes.js';
 import { ownLeaf } from './record/ownLeaf.js';
 import { vouchedMembers } from './record/vouched.js';
-import { type Advance, openJournal, type Signed, type SignerMemory } from './sign/journal.js';
+import { type Advance, openJournal, type SignerMemory } from './sign/journal.js';
+import { ed25519Key, signedCheckpoint } from './sign/ourCheckpoint.js';
 import { readControlSize, readNewestControl } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
 import { lockLease } from './store/lease.js';
@@ -152,7 +153,7 @@ async function adoptable(
       const origin = originOf(tenantId, log);
       const from = memory.load(origin);
       if (checkpointSize === null || checkpointNote === null || (from?.size ?? 0) >= checkpointSize) continue;
-      const to = signedByUs(checkpointNote, origin, keyStore.noteSigner.publicKey);
+      const to = signedCheckpoint(checkpointNote, origin, keyStore.noteSigner.publicKey);
       if (to?.size !== checkpointSize)
         throw new RangeError(`the newest checkpoint of ${origin} does not carry our signature: nothing was adopted`);
       steps.push({ origin, log, from, to });
@@ -194,27 +195,4 @@ export async function findAcceptedClock(
   const claim = { ...newest, origin: originOf(id, newest.log), kind: 'CLOCK_ACCEPTED', eventKey: null };
   const said = vouchedMembers(keyStore.deployment.directory, claim)?.size;
   return typeof said === 'number' && said >= size ? newest.index : null;
-}
-
-/** What the checkpoint says, if it is one of this log under our signature. */
-function signedByUs(text: string, origin: string, publicKey: Uint8Array): Signed | null {
-  try {
-    const checkpoint = parseCheckpoint(text);
-    const ours = verifyNote(checkpoint.note, parseVkey(vkeyOf(origin, publicKey)), (key, message, signature) =>
-      verify(null, message, ed25519Key(key), signature),
-    );
-    return ours && checkpoint.origin === origin ? checkpoint : null;
-  } catch (error) {
-    if (error instanceof Malformed) return null;
-    throw error;
-  }
-}
-
-/** A raw 32-byte Ed25519 key as Node's; the prefix is RFC 8410's SubjectPublicKeyInfo. */
-function ed25519Key(raw: Uint8Array): ReturnType<typeof createPublicKey> {
-  return createPublicKey({
-    key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]),
-    format: 'der',
-    type: 'spki',
-  });
 }

@@ -235,6 +235,67 @@ describe('an envelope', () => {
     expect(got.headers.get('etag')).toBeNull();
   });
 
+  it.each([
+    [`set note = overlay(note placing 'AAAAAAAA' from length(note) - 40)`],
+    [`set root = sha256(root)`],
+    [`set signed_at = signed_at, note = 'signed, promised'`],
+    [`set note = (select max(o.note) from sworn.checkpoint o where o.log = c.log and o.tenant_id <> c.tenant_id)`],
+  ])(
+    'of a run under a checkpoint that we did not sign is refused, and lists call it not covered: %s',
+    async (change) => {
+      const id = await sealedRun();
+      const listed = async () =>
+        (await get(house, `${LIST}?run_id=${id}`, key)).json.items[0].metadata as {
+          immutable: boolean;
+          integrity: object;
+        };
+      expect(await listed()).toMatchObject({ immutable: true, integrity: { state: 'COVERED' } });
+      await asOwner(`update sworn.checkpoint c ${change} where tenant_id = '${tenant}' and log = 'llm-runs'`);
+      for (const what of ['envelope', 'trace'])
+        expect((await get(house, `${LIST}/${id}/${what}`, key)).json, what).toMatchObject({
+          code: 'evidence_compromised',
+          finding: { check: 'V1', code: 'CHECKPOINT_INVALID' },
+        });
+      expect(await listed()).toMatchObject({
+        immutable: false,
+        integrity: { state: 'DURABLE', covered_at: null },
+      });
+    },
+  );
+
+  it('is not called immutable for a checkpoint row that was made up before the signer came', async () => {
+    const id = newTrace();
+    await house.ingest(tenant, agentRun(id));
+    await house.seal(tenant);
+    await asOwner(
+      `insert into sworn.checkpoint (tenant_id, log, size, root, note, signed_at) select tenant_id, log, next_index, root, 'note', now() from sworn.log_head where tenant_id = '${tenant}' and log = 'llm-runs'`,
+    );
+    expect((await get(house, LIST, key)).json.metadata).toMatchObject({ immutable: false });
+    expect((await envelopeOf(id)).json.finding).toMatchObject({ check: 'V1' });
+  });
+
+  it.each([
+    ['the newest', 'revision = 2'],
+    ['one between', 'revision = 1'],
+    ['the first', 'revision = 0'],
+    ['every', 'true'],
+  ])('of a run whose projection row of %s revision is gone is refused', async (_, which) => {
+    const id = await sealedRun();
+    await house.ingest(tenant, otlp([{ traceId: id, spanId: newSpan(), end: 200 }]));
+    await house.seal(tenant);
+    await house.sign(tenant);
+    await asOwner(`delete from sworn.llm_run_records where tenant_id = '${tenant}' and ${which}`);
+    for (const what of ['envelope', 'trace']) {
+      const { json } = await get(house, `${LIST}/${id}/${what}`, key);
+      expect(json, what).toMatchObject({ code: 'evidence_compromised', finding: { check: 'V6' } });
+      expect(unbase64(json.leaf).length).toBeGreaterThan(0);
+    }
+    if (which !== 'revision = 2') return;
+    const { json } = await get(house, LIST, key);
+    expect(json.items).toMatchObject([{ compromised: true, finding: { check: 'V6', code: 'PROJECTION_MISMATCH' } }]);
+    expect(json.metadata.immutable).toBe(false);
+  });
+
   it('of a run one of whose steps is gone is refused: count and tree hash are sealed', async () => {
     const id = await sealedRun();
     await asOwner(

@@ -15,6 +15,7 @@ import { createFacade } from '../src/http/facade.js';
 import { createPreparer } from '../src/ingest/prepare.js';
 import { decodeTracesJson } from '../src/otlp/json.js';
 import { decodeTraces } from '../src/otlp/wire.js';
+import { createCheckpointVerifier } from '../src/read/checkpoints.js';
 import type { ReadDeps } from '../src/read/reading.js';
 import { sealBody } from '../src/record/body.js';
 import { createClockGuard } from '../src/record/clockGuard.js';
@@ -99,6 +100,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
   const read: ReadDeps = {
     db,
     originOf,
+    verifyCheckpoint: createCheckpointVerifier({ publicKey: keyStore.noteSigner.publicKey, originOf }),
     cursorKey: keyStore.deployment.cursor,
     tokenOf,
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,

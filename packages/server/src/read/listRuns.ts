@@ -13,10 +13,12 @@ import {
 import { readRunsAt, type StoredRun } from '../store/runs.js';
 import { readTenant } from '../store/tenant.js';
 import { type Checked, checkRun } from './check.js';
+import { coveredAt } from './checkpoints.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
 import { liveFigures } from './live.js';
-import { aggregateMetadata, runSpine } from './metadata.js';
+import { type AggregatedItem, aggregateMetadata, runSpine } from './metadata.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
+import { hiddenRevisions, missingRow } from './revisions.js';
 import { compromisedItem, runItem } from './runItem.js';
 import { type RunQuery, readRunQuery } from './runQuery.js';
 
@@ -57,14 +59,33 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
       log,
       places.map((p) => p.index),
     );
-    for (const run of runs) checked.push(checkRun(run, deps.originOf(tenantId, run.log)));
+    const pin = logs.find((l) => l.log === log)?.size ?? 0;
+    const rows = runs.map((run) => checkRun(run, deps.originOf(tenantId, run.log)));
+    const hidden = await hiddenRevisions(
+      tx,
+      tenantId,
+      { log, pin },
+      rows.filter((run) => run.kind === 'sound'),
+    );
+    for (const run of rows) {
+      const newer = run.kind === 'sound' ? hidden.get(run.members.text('run_id') ?? '') : undefined;
+      checked.push(
+        newer === undefined ? run : { kind: 'compromised', stored: run.stored, finding: missingRow(log, newer.index) },
+      );
+    }
   }
   const items = [];
+  const sound: AggregatedItem[] = [];
   const live = await liveFigures(deps, tx, tenantId, checked, logs);
   for (const run of checked) {
-    items.push(run.kind === 'sound' ? runItem(tenantId, run, live.get(run.stored) ?? null) : compromisedItem(run));
+    if (run.kind === 'compromised') {
+      items.push(compromisedItem(run));
+      continue;
+    }
+    const covered = coveredAt(deps.verifyCheckpoint, tenantId, run.stored);
+    items.push(runItem(tenantId, run, covered, live.get(run.stored) ?? null));
+    sound.push({ ...run.stored, coveredAt: covered, spine: runSpine(run.members) });
   }
-  const sound = checked.filter((run) => run.kind === 'sound');
   const pins: Pin[] = logs;
   const next =
     found.next === null
@@ -81,7 +102,7 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
     filters_applied: query.applied,
     metadata: aggregateMetadata({
       tenantId,
-      items: sound.map(({ stored, members }) => ({ ...stored, spine: runSpine(members) })),
+      items: sound,
       pins,
       whenEmpty: await whenEmpty(tx, tenantId, pins),
       sound: sound.length === checked.length,

@@ -9,8 +9,13 @@ export function checksumOf(hash: Uint8Array): string {
   return `sha256:${hex(hash)}`;
 }
 
-/** Metadata of one run, as its OPENED or RUN leaf says it. */
-export function runMetadata(tenantId: string, stored: StoredLeaf, m: Members): RecordMetadata {
+/** Metadata of one run, as its OPENED or RUN leaf says it. `coveredAt`: time of the verified checkpoint that covers it. */
+export function runMetadata(
+  tenantId: string,
+  stored: StoredLeaf,
+  m: Members,
+  coveredAt: string | null,
+): RecordMetadata {
   const human = m.text('human_actor_id');
   const agent = m.text('agent_id');
   return {
@@ -32,12 +37,12 @@ export function runMetadata(tenantId: string, stored: StoredLeaf, m: Members): R
     source_component: 'TraceStore',
     origin: human !== null ? 'HUMAN' : agent !== null ? 'AGENT' : 'SYSTEM',
     checksum: checksumOf(stored.leafHash),
-    immutable: stored.coveredAt !== null,
+    immutable: coveredAt !== null,
     integrity: {
       log: stored.log,
       leaf_index: stored.index,
-      state: stored.coveredAt === null ? 'DURABLE' : 'COVERED',
-      covered_at: stored.coveredAt,
+      state: coveredAt === null ? 'DURABLE' : 'COVERED',
+      covered_at: coveredAt,
       tier: 'SELF_ATTESTED',
     },
   };
@@ -50,6 +55,7 @@ export interface AggregatedItem {
   readonly leafHash: Uint8Array;
   readonly occurredAt: string;
   readonly recordedAt: string;
+  /** Time of the verified checkpoint that covers it; null: none does. */
   readonly coveredAt: string | null;
   readonly spine: Spine;
 }

@@ -10,24 +10,28 @@ import {
   treeHash,
   verifyInclusion,
 } from '@sworn/evidence';
-import { readCovering, readHashes, readTile, type StoredCheckpoint } from '../store/checkpointRead.js';
+import { readHashes, readTile, type StoredCheckpoint } from '../store/checkpointRead.js';
 import type { Tx } from '../store/database.js';
 import type { StoredLeaf } from '../store/runs.js';
 
 /** A proof, or that the leaf does not lie under the checkpoint that covers it. */
 export type Proven =
-  | { readonly kind: 'proven'; readonly proof: Proof; readonly checkpoint: StoredCheckpoint | null }
+  | { readonly kind: 'proven'; readonly proof: Proof }
   | { readonly kind: 'compromised'; readonly finding: Finding };
 
 /**
- * Inclusion proof of a leaf against the first stored checkpoint that covers it, so that the proof never changes once it is there.
+ * Inclusion proof of a leaf against the first checkpoint that covers it, verified, so that the proof never changes once it is there.
  * The path is built from stored tiles and leaf hashes and checked before it leaves: an answer never carries a proof that fails.
  */
-export async function proofOf(tx: Tx, tenantId: string, stored: StoredLeaf): Promise<Proven> {
+export async function proofOf(
+  tx: Tx,
+  tenantId: string,
+  stored: StoredLeaf,
+  checkpoint: StoredCheckpoint | null,
+): Promise<Proven> {
   const { log, index, leaf } = stored;
-  const checkpoint = await readCovering(tx, tenantId, log, index);
   if (checkpoint === null) {
-    return { kind: 'proven', checkpoint, proof: { leaf: base64(leaf), index, size: null, path: [], checkpoint: null } };
+    return { kind: 'proven', proof: { leaf: base64(leaf), index, size: null, path: [], checkpoint: null } };
   }
   const { size, root, note } = checkpoint;
   const path = await pathOf(tx, tenantId, { log, index, size });
@@ -41,7 +45,6 @@ export async function proofOf(tx: Tx, tenantId: string, stored: StoredLeaf): Pro
   }
   return {
     kind: 'proven',
-    checkpoint,
     proof: { leaf: base64(leaf), index, size, path: path.map(base64), checkpoint: note },
   };
 }

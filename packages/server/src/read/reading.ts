@@ -1,10 +1,12 @@
 import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
+import type { VerifyCheckpoint } from './checkpoints.js';
 
 /** What every question is asked with. */
 export interface ReadDeps {
   readonly db: Database;
   readonly originOf: (tenantId: string, log: string) => string;
+  readonly verifyCheckpoint: VerifyCheckpoint;
   readonly cursorKey: Uint8Array;
   /** Token of a personal value under the tenant's pseudonym key. */
   readonly tokenOf: (tenantId: string, value: string) => Promise<string>;

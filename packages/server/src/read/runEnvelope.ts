@@ -34,7 +34,7 @@ interface RunRecord {
 async function readRecord(deps: ReadDeps, tx: Tx, tenantId: string, runId: string): Promise<RunRecord> {
   const run = await pinRun(deps, tx, { tenantId, runId, pins: null });
   const skeleton = await readSkeleton(deps, tx, tenantId, run);
-  const proven = await proofOf(tx, tenantId, run.newest.stored);
+  const proven = await proofOf(tx, tenantId, run.newest.stored, run.cover);
   if (proven.kind === 'compromised') throw compromisedRecord(proven.finding, run.newest.stored.leaf);
   const indexes = speaking(skeleton);
   const leaves = await readStepsAt(tx, tenantId, run.log, indexes);
@@ -72,7 +72,7 @@ async function answer(
   const contentKey = await deps.contentKeyOf(tenantId);
   const said = steps.map((step) => opened.get(step.stored.index)).filter((body) => body !== undefined);
   const live = stored.kind === 'OPENED' ? figuresOf(skeleton.steps.map(({ step }) => step)) : null;
-  const item = runItem(tenantId, run.newest, live);
+  const item = runItem(tenantId, run.newest, run.cover?.signedAt ?? null, live);
   return {
     answer: {
       ...item,

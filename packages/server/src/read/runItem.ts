@@ -15,10 +15,11 @@ export interface LiveFigures {
   readonly hadErrors: boolean;
 }
 
-/** A run as lists and its envelope show it. `live` only for a run that was never sealed. */
+/** A run as lists and its envelope show it. `coveredAt`: of the verified checkpoint. `live` only for a run that was never sealed. */
 export function runItem(
   tenantId: string,
   run: Extract<Checked<StoredRun>, { kind: 'sound' }>,
+  coveredAt: string | null,
   live: LiveFigures | null,
 ): RunItem {
   const { stored, members: m } = run;
@@ -52,7 +53,7 @@ export function runItem(
     source: word(m, 'source'),
     is_synthetic: m.flag('is_synthetic') ?? false,
     provisional: live !== null,
-    metadata: runMetadata(tenantId, stored, m),
+    metadata: runMetadata(tenantId, stored, m, coveredAt),
   };
 }
 

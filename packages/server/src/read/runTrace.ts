@@ -1,6 +1,6 @@
 import { DEFAULT_LONG_PAGE, MAX_LONG_BYTES, type RunTrace, type RunTraceQuery } from '@sworn/contract';
 import { inTenant, type Tx } from '../store/database.js';
-import { readBodies, readBodySizes, readStepsAt } from '../store/steps.js';
+import { readBodies, readBodySizes, readStepsAt, type StoredStep } from '../store/steps.js';
 import { checkLeaf } from './check.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
 import { figuresOf } from './live.js';
@@ -8,7 +8,7 @@ import { aggregateMetadata, runSpine } from './metadata.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
 import { compromisedItem, milliseconds, money } from './runItem.js';
 import { readSkeleton, type Skeleton } from './skeleton.js';
-import { type PinnedRun, pinRun } from './settled.js';
+import { coverOf, type PinnedRun, pinRun } from './settled.js';
 import { openSteps, type SoundStep } from './stepBody.js';
 import { shownStep } from './step.js';
 import type { PlacedStep } from './treeOrder.js';
@@ -51,6 +51,8 @@ interface Page {
   readonly places: readonly Placed[];
   readonly leaves: ReadonlyMap<number, SoundStep>;
   readonly bodies: ReadonlyMap<number, Uint8Array>;
+  /** Time of the first checkpoint, verified, that covers the run's newest leaf and every step of the page; null until there is one. */
+  readonly coveredAt: string | null;
   /** Place of the first step of the next page; null on the last. */
   readonly next: number | null;
   readonly isFirst: boolean;
@@ -84,8 +86,24 @@ async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, query, cursor
     if (checked.kind === 'sound') leaves.set(stored.index, checked);
   }
   const bodies = await readBodies(tx, tenantId, run.log, indexes);
+  const newest = [...leaves.values()]
+    .map(({ stored }) => stored)
+    .reduce((a, b) => (a.index > b.index ? a : b), run.newest.stored as StoredStep);
+  // All of a settled run lies below the checkpoint that covers its seal; a step that came later has to be covered itself.
+  const cover = newest.index < (run.cover?.size ?? 0) ? run.cover : await coverOf(deps, tx, tenantId, newest);
+  const coveredAt = cover?.signedAt ?? null;
   const next = matching[places.length]?.at ?? null;
-  return { run, skeleton, places, leaves, bodies, next, isFirst: cursor === null, withIo: query.fields === 'io' };
+  return {
+    run,
+    skeleton,
+    places,
+    leaves,
+    bodies,
+    coveredAt,
+    next,
+    isFirst: cursor === null,
+    withIo: query.fields === 'io',
+  };
 }
 
 function matches(query: RunTraceQuery, step: PlacedStep['step']): boolean {
@@ -133,7 +151,6 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
   // Steps that failed their check have no place in the tree: they head the first page.
   if (page.isFirst) steps.unshift(...skeleton.compromised.map(compromisedItem));
   const totals = stored.kind === 'RUN' ? sealedTotals(run) : liveTotals(skeleton);
-  const covered = stored.coveredAt;
   return {
     answer: {
       run_id: m.text('run_id') ?? '',
@@ -147,12 +164,7 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
       filters_applied: page.filters,
       metadata: aggregateMetadata({
         tenantId,
-        // All of a settled run lies below the checkpoint that covers its seal.
-        items: shown.map(({ stored: leaf }) => ({
-          ...leaf,
-          coveredAt: leaf.index < run.pin ? covered : null,
-          spine: runSpine(m),
-        })),
+        items: shown.map(({ stored: leaf }) => ({ ...leaf, coveredAt: page.coveredAt, spine: runSpine(m) })),
         pins,
         whenEmpty: { occurredAt: stored.occurredAt, recordedAt: stored.recordedAt },
         sound: isSound,

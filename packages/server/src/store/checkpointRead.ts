@@ -9,7 +9,7 @@ export interface LogSize {
   readonly size: number;
 }
 
-/** A stored checkpoint. */
+/** A checkpoint as its row has it. No evidence until its note was verified. */
 export interface StoredCheckpoint {
   readonly size: number;
   readonly root: Uint8Array;

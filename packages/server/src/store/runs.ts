@@ -1,3 +1,4 @@
+import type { StoredCheckpoint } from './checkpointRead.js';
 import type { Tx } from './database.js';
 import { sql } from './sql.js';
 
@@ -14,8 +15,6 @@ export interface StoredLeaf {
   readonly occurredAt: string;
   readonly recordedAt: string;
   readonly dk: string | null;
-  /** Our clock's time of the first checkpoint that covers it; null until one does. */
-  readonly coveredAt: string | null;
 }
 
 /** The columns of `llm_run_records` that its leaf must agree with, by their names. */
@@ -23,6 +22,8 @@ export type RunColumns = Readonly<Record<string, string | number | boolean | Uin
 
 /** A run as one OPENED or RUN leaf has it, with its projection row. */
 export interface StoredRun extends StoredLeaf {
+  /** The first checkpoint row that would cover it, unverified; null until there is one. */
+  readonly covering: StoredCheckpoint | null;
   readonly columns: RunColumns;
 }
 
@@ -59,12 +60,19 @@ const COLUMN_NAMES = [
 ] as const;
 
 type RunRow = Omit<StoredLeaf, 'index'> &
-  Readonly<Record<(typeof COLUMN_NAMES)[number], RunColumns[string]>> & { readonly at: number };
+  Readonly<Record<(typeof COLUMN_NAMES)[number], RunColumns[string]>> & {
+    readonly at: number;
+    readonly leafKind: string;
+    readonly coverSize: number | null;
+    readonly coverRoot: Uint8Array;
+    readonly coverNote: string;
+    readonly coverAt: string;
+  };
 
 /** The leaf and its columns are named apart from the projection's, whose own `kind`, `run_id` and `trace_id` are held against them. */
 const runColumns = sql`r.log, r.leaf_index as at, l.kind as "leafKind", l.leaf, l.leaf_hash as "leafHash", l.event_key as "eventKey",
   l.trace_id as "traceId", l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk,
-  c.signed_at as "coveredAt", r.kind, r.run_id, r.revision, r.run_index, r.run_occurred_at, r.trace_id, r.conversation_id, r.correlation_id,
+  c.size as "coverSize", c.root as "coverRoot", c.note as "coverNote", c.signed_at as "coverAt", r.kind, r.run_id, r.revision, r.run_index, r.run_occurred_at, r.trace_id, r.conversation_id, r.correlation_id,
   r.agent_id, r.human_actor_id, r.executor_type, r.provider, r.model, r.tools, r.service, r.environment, r.release, r.execution_status,
   r.outcome, r.error_type, r.policy_ids, r.incident_ids, r.had_errors, r.is_synthetic, r.source, r.cost_nano_usd, r.duration_us,
   r.started_at, r.completed_at`;
@@ -72,7 +80,7 @@ const runColumns = sql`r.log, r.leaf_index as at, l.kind as "leafKind", l.leaf, 
 /** The leaf may be gone (a finding, not an error), so it joins from the left. */
 const besideRun = sql`left join sworn.leaf l on l.tenant_id = r.tenant_id and l.log = r.log and l.leaf_index = r.leaf_index
   left join lateral (
-    select signed_at from sworn.checkpoint
+    select size, root, note, signed_at from sworn.checkpoint
      where tenant_id = r.tenant_id and log = r.log and size > r.leaf_index
      order by size limit 1) c on true`;
 
@@ -91,7 +99,7 @@ export async function readRunsAt(
   log: string,
   indexes: readonly number[],
 ): Promise<(StoredRun | LeaflessRun)[]> {
-  const rows = await tx.query<RunRow & { readonly leafKind: string }>(sql`
+  const rows = await tx.query<RunRow>(sql`
     select ${runColumns}
       from unnest(${[...indexes]}::bigint[]) with ordinality as asked(leaf_index, ordinal)
       join sworn.llm_run_records r on r.tenant_id = ${tenantId}::uuid and r.log = ${log} and r.leaf_index = asked.leaf_index
@@ -108,7 +116,7 @@ export async function readRevisions(
   runId: string,
   limit: number,
 ): Promise<(StoredRun | LeaflessRun)[]> {
-  const rows = await tx.query<RunRow & { readonly leafKind: string }>(sql`
+  const rows = await tx.query<RunRow>(sql`
     select * from (
       select ${runColumns}
         from sworn.llm_run_records r
@@ -119,7 +127,27 @@ export async function readRevisions(
   return rows.map(toRun);
 }
 
-function toRun(row: RunRow & { readonly leafKind: string }): StoredRun | LeaflessRun {
+/** A leaf as its event key names it. */
+export interface KeyedLeaf {
+  readonly index: number;
+  readonly eventKey: Uint8Array;
+  readonly leaf: Uint8Array;
+}
+
+/** The leaves with these event keys that are there. Unique index (tenant_id, log, event_key). */
+export async function readKeyedLeaves(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  eventKeys: readonly Uint8Array[],
+): Promise<KeyedLeaf[]> {
+  return tx.query<KeyedLeaf>(sql`
+    select l.leaf_index as index, l.event_key as "eventKey", l.leaf
+      from unnest(${[...eventKeys]}::bytea[]) as asked(event_key)
+      join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.event_key = asked.event_key`);
+}
+
+function toRun(row: RunRow): StoredRun | LeaflessRun {
   const columns = Object.fromEntries(COLUMN_NAMES.map((name) => [name, row[name]]));
   if (row.leaf === null) return { log: row.log, index: row.at, leaf: null, columns };
   return {
@@ -134,7 +162,10 @@ function toRun(row: RunRow & { readonly leafKind: string }): StoredRun | Leafles
     occurredAt: row.occurredAt,
     recordedAt: row.recordedAt,
     dk: row.dk,
-    coveredAt: row.coveredAt,
+    covering:
+      row.coverSize === null
+        ? null
+        : { size: row.coverSize, root: row.coverRoot, note: row.coverNote, signedAt: row.coverAt },
     columns,
   };
 }

@@ -19,7 +19,7 @@ export async function readSteps(
 ): Promise<StoredStep[]> {
   return tx.query<StoredStep>(sql`
     select l.log, l.leaf_index as index, l.kind, l.leaf, l.leaf_hash as "leafHash", l.event_key as "eventKey", l.trace_id as "traceId",
-           l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk, null as "coveredAt"
+           l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk
       from sworn.leaf l
      where l.tenant_id = ${tenantId}::uuid and l.trace_id = ${asked.traceId} and l.leaf_index >= ${asked.from}
        and l.leaf_index < ${asked.pin} and l.log = ${asked.log} and l.kind in ('STEP', 'CONFLICT')
@@ -49,7 +49,7 @@ export async function readStepsAt(
 ): Promise<StoredStep[]> {
   return tx.query<StoredStep>(sql`
     select l.log, l.leaf_index as index, l.kind, l.leaf, l.leaf_hash as "leafHash", l.event_key as "eventKey", l.trace_id as "traceId",
-           l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk, null as "coveredAt"
+           l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk
       from unnest(${[...indexes]}::bigint[]) as asked(leaf_index)
       join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = asked.leaf_index
      order by l.leaf_index`);
@@ -88,11 +88,8 @@ export async function readBodies(
 export async function readLeafAt(tx: Tx, tenantId: string, log: string, index: number): Promise<StoredLeaf | null> {
   const [row] = await tx.query<StoredLeaf>(sql`
     select l.log, l.leaf_index as index, l.kind, l.leaf, l.leaf_hash as "leafHash", l.event_key as "eventKey", l.trace_id as "traceId",
-           l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk, c.signed_at as "coveredAt"
+           l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk
       from sworn.leaf l
-      left join lateral (
-        select signed_at from sworn.checkpoint where tenant_id = l.tenant_id and log = l.log and size > l.leaf_index
-         order by size limit 1) c on true
      where l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = ${index}`);
   return row ?? null;
 }
