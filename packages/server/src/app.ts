@@ -10,7 +10,7 @@ import { createBackground } from './background.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
 import { createFacade } from './http/facade.js';
-import { loggable } from './http/problem.js';
+import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';

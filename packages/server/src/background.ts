@@ -3,7 +3,7 @@ import { Gauge, type Registry } from 'prom-client';
 import { type ProofDeps, readVouched } from './access/directory.js';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
-import { loggable } from './http/problem.js';
+import { loggable } from './loggable.js';
 import { type Loop, startLoop } from './loop.js';
 import { findAcceptedClock } from './operate.js';
 import type { Sequencer } from './record/sequencer.js';

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiKeyMac, formatApiKey, makeApiKey, parseApiKey } from '../src/access/apiKey.js';
+import { networkOf } from '../src/http/caller.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { inTenant } from '../src/store/database.js';
 import { insertApiKey } from '../src/store/apiKey.js';
@@ -237,7 +238,7 @@ describe('an access record', () => {
       status: 200,
       run_id: runId,
       count: 1,
-      correlation_id: 'case-1',
+      correlation_id: await house.read.tokenOf(tenant, 'case-1'),
       source: expect.stringMatching(/^tok_[0-9a-f]{32}$/),
       answer: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
       pins: [{ log: 'llm-runs', size: expect.any(Number) }],
@@ -256,6 +257,27 @@ describe('an access record', () => {
       expect(row?.leaf.toString('latin1')).not.toContain(clear);
       expect(row?.body.toString('latin1')).not.toContain(clear);
     }
+  });
+
+  it('holds no value that only looks like a token, no unknown run id and no correlation id in clear text', async () => {
+    const mine = `tok_${'0a'.repeat(16)}`;
+    await get(house, `${LIST}?human_actor_id=${mine}`, reader);
+    expect(await lastOf(tenant)).toMatchObject({ filters: { human_actor_id: mine } });
+    const claim = { 'x-correlation-id': 'jane.doe' };
+    for (const path of [
+      `${LIST}?human_actor_id=tok_jane.doe`,
+      `${LIST}/tok_jane.doe/envelope`,
+      `${LIST}/jane.doe/trace`,
+      `${LIST}?nope=jane.doe`,
+    ])
+      await get(house, path, reader, claim);
+    const rows = await house.database.admin<{ all: string }>(
+      `select string_agg(convert_from(leaf, 'UTF8'), '') || (select string_agg(a::text, '') from sworn.access_records a) as all
+         from sworn.leaf where tenant_id = $1 and log = 'access' and leaf_index > 0`,
+      [tenant],
+    );
+    expect(rows[0]?.all).not.toContain('jane');
+    expect(rows[0]?.all).not.toContain('doe');
   });
 
   it('is made of HEAD, of a refused permission, of an unknown record, of a bad parameter and of an attempt to change', async () => {
@@ -289,11 +311,13 @@ describe('an access record', () => {
           expect(got.status).toBe(503);
           expect(got.headers.get('retry-after')).toMatch(/^\d+$/);
           expect(got.headers.get('etag')).toBeNull();
+          expect(got.headers.get('sworn-log-sizes')).toBeNull();
           expect(got.text).not.toContain(runId);
         }
       }
       const stream = await get(house, LIST, reader, { accept: 'application/x-ndjson' });
       expect(stream.status).toBe(503);
+      expect(stream.headers.get('sworn-log-sizes')).toBeNull();
       expect(stream.text).not.toContain(runId);
     } finally {
       house.breakRecorder(false);
@@ -324,6 +348,21 @@ describe('an access record', () => {
     house.advance(60_000);
     await ask();
     expect((await accessRecords(house, house.platformTenant)).length).toBe(before + 2);
+  });
+
+  it('of a caller nobody knows is one for all addresses of an IPv6 host', () => {
+    const same = [
+      '2001:db8:1:2::1',
+      '2001:DB8:1:2:ffff:ffff:ffff:ffff',
+      '2001:db8:1:2:3::',
+      '2001:0db8:0001:0002::9%eth0',
+    ];
+    expect(new Set(same.map(networkOf))).toEqual(new Set(['2001:db8:1:2::/64']));
+    expect(networkOf('2001:db8:1:3::1')).not.toBe(networkOf('2001:db8:1:2::1'));
+    expect(networkOf('::1')).toBe('0:0:0:0::/64');
+    expect(networkOf('64:ff9b::192.0.2.1')).toBe('64:ff9b:0:0::/64');
+    expect(networkOf('192.0.2.1')).toBe('192.0.2.1');
+    expect(networkOf('unknown')).toBe('unknown');
   });
 
   it('of a poll that is answered 304 is one for each credential, run and minute', async () => {

@@ -271,6 +271,44 @@ describe('the facade', () => {
     },
   );
 
+  it('stops although a client does not go away, and not before the end of its stream is recorded', async () => {
+    let record: () => void = () => undefined;
+    const recorded = new Promise<void>((resolve) => (record = resolve));
+    let ended: boolean | undefined;
+    let closed = false;
+    const app = createFacade({
+      ...facadeDeps(),
+      authenticate: () =>
+        Promise.resolve({
+          tenantId: tenant,
+          keyId: crypto.randomUUID(),
+          role: 'reader',
+          permissions: new Set(['logs.read' as const]),
+          scopes: [],
+          services: [],
+          tenantSynthetic: false,
+          expiresAt: new Date('2100-01-01'),
+        }),
+      recordAccess: async ({ kind, complete }) => {
+        if (kind === 'READ') return;
+        await recorded;
+        ended = complete;
+      },
+      log: house.app.log,
+      stopTimeoutMs: 20,
+    });
+    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+    const answer = await fetch(`${url}${FACADE_PREFIX}/llm-runs`, { headers: { accept: 'application/x-ndjson' } });
+    const closing = app.close().then(() => (closed = true));
+    await expect(answer.text()).rejects.toThrow();
+    expect(closed).toBe(false);
+    record();
+    await closing;
+    expect(ended).toBeDefined();
+    expect(app.server.maxConnections).toBeGreaterThan(0);
+    expect(app.server.timeout).toBeGreaterThan(0);
+  });
+
   it('never answers 5xx to a query of any shape', async () => {
     const before = (await accessRecords(house, tenant)).length;
     for (const query of [

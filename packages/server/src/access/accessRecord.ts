@@ -20,13 +20,15 @@ export interface AccessEvent {
   readonly status: number;
   /** Source address, as it came; stands in the leaf as a token. */
   readonly source: string;
-  /** The client's X-Correlation-Id: a claim. */
+  /** The client's X-Correlation-Id: a claim, and anything may stand in it: a token in the leaf, in clear in the body. */
   readonly correlationId: string | null;
   readonly userAgent: string | null;
   /** Query text as sent; goes into the body. */
   readonly query: string | null;
   /** By-id reads: what was asked for. */
   readonly runId: string | null;
+  /** Of a read of one leaf: the record's id. */
+  readonly recordId?: string;
   readonly filters: Readonly<Record<string, string | number | boolean>>;
   readonly pins: readonly { readonly log: string; readonly size: number }[];
   readonly count: number | null;
@@ -106,8 +108,9 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         role: event.credential?.role ?? null,
         permission: event.permission,
         reason_code: event.reason,
-        correlation_id: event.correlationId,
+        correlation_id: event.correlationId === null ? null : await deps.tokenOf(tenantId, event.correlationId),
         run_id: event.runId,
+        record_id: event.recordId ?? null,
         count: event.count,
         complete: event.complete ?? null,
         answer: event.answer,
@@ -130,13 +133,17 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
 }
 
 function bodyOf(event: AccessEvent): Uint8Array | null {
-  if (event.userAgent === null && event.query === null) return null;
+  if (event.userAgent === null && event.query === null && event.correlationId === null) return null;
   const text = JSON.stringify({
     user_agent: event.userAgent?.slice(0, MAX_KEPT) ?? null,
     query: event.query?.slice(0, MAX_KEPT) ?? null,
+    correlation_id: event.correlationId,
   });
   return Buffer.from(text, 'utf8');
 }
+
+/** A token of ours, whole: what only begins like one may go on as a name. */
+const TOKEN = /^tok_[0-9a-f]{32}$/;
 
 /** Filters whose values may name people become tokens; numbers, flags and tokens stay as they are. */
 async function tokens(
@@ -146,7 +153,7 @@ async function tokens(
 ): Promise<Record<string, string | number | boolean>> {
   const out: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(filters)) {
-    out[name] = typeof value === 'string' && !value.startsWith('tok_') ? await deps.tokenOf(tenantId, value) : value;
+    out[name] = typeof value === 'string' && !TOKEN.test(value) ? await deps.tokenOf(tenantId, value) : value;
   }
   return out;
 }

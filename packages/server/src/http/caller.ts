@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 
 /** What the transport says of a request; nothing of it is trusted. */
@@ -46,6 +47,19 @@ function sourceOf(socket: string, forwarded: string | string[] | undefined, trus
     source = plain(hop);
   }
   return source;
+}
+
+/** What of an address tells one caller from another: all of IPv4; of IPv6 the first 64 bits, since one host has all that follow. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.replace(/%.*$/, '').toLowerCase().split('::');
+  const groups = (text: string | undefined) => (text === undefined || text === '' ? [] : text.split(':'));
+  const [before, after] = [groups(head), groups(tail)];
+  // A dotted end stands for two groups; it lies in the last 32 bits.
+  const width = before.length + after.length + (address.includes('.') ? 1 : 0);
+  const zeros = tail === undefined ? [] : Array.from({ length: 8 - width }, () => '0');
+  const first = [...before, ...zeros, ...after].slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${first.join(':')}::/64`;
 }
 
 /** An IPv4 address that came over an IPv6 socket is the IPv4 address. */

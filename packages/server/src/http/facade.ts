@@ -11,10 +11,11 @@ import Fastify, {
 import { Histogram, type Registry } from 'prom-client';
 import type { Credential } from '../access/credential.js';
 import { Refusal } from '../access/refusal.js';
+import { loggable } from '../loggable.js';
 import { callerOf } from './caller.js';
 import { isOurHost } from './host.js';
-import { answerInOrder, type OrderDeps, refuse } from './order.js';
-import { loggable, refusalOf, sendProblem } from './problem.js';
+import { type Answering, answerInOrder, type OrderDeps, refuse } from './order.js';
+import { refusalOf, sendProblem } from './problem.js';
 import { queryReader } from './query.js';
 
 /** What the facade is made of. */
@@ -29,10 +30,18 @@ export interface FacadeDeps extends OrderDeps {
   /** Constant messages, variables as fields, no payload and no credential. */
   readonly log: FastifyBaseLogger;
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer } | null;
+  /** Milliseconds that closing waits for answers under way; 10 s unless told otherwise. */
+  readonly stopTimeoutMs?: number;
 }
 
 /** Milliseconds a client may take to send its request. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** A socket on which nothing moves is closed: a reader that takes nothing holds a page in memory for no longer. Above the reader role's statement timeout. */
+const IDLE_TIMEOUT_MS = 65_000;
+/** Open sockets; each may hold one page. */
+const MAX_CONNECTIONS = 2_048;
+/** How long closing waits for answers under way before it closes their sockets. */
+const STOP_TIMEOUT_MS = 10_000;
 /** Longest path parameter before decoding: 256 characters, percent-encoded. */
 const MAX_PARAM_LENGTH = 3 * 256;
 /** Routes that probes ask by address: they read nothing. */
@@ -63,6 +72,7 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: IDLE_TIMEOUT_MS,
     forceCloseConnections: 'idle',
     routerOptions: {
       maxParamLength: MAX_PARAM_LENGTH,
@@ -78,6 +88,9 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
   app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  const answering: Answering = { ...deps, streams: new Set() };
+  boundClosing(app, answering.streams, deps.stopTimeoutMs ?? STOP_TIMEOUT_MS);
   addHooks(app, deps);
   addPublicRoutes(app, deps);
   for (const endpoint of ENDPOINTS) {
@@ -88,7 +101,7 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
         schema: { response: { 200: JSON.parse(JSON.stringify(endpoint.response)) } },
         config: { endpoint: endpoint.id },
       },
-      (request, reply) => answerInOrder(deps, ready, request, reply),
+      (request, reply) => answerInOrder(answering, ready, request, reply),
     );
   }
   app.setNotFoundHandler((request, reply) =>
@@ -107,6 +120,17 @@ function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): 
   if (refusal.code === 'internal') request.log.error(loggable(error), 'a request failed');
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id);
   return sendProblem(reply, refusal);
+}
+
+/** A reader that takes a stream slowly, or not at all, must not keep the server from stopping; that it was cut off is recorded all the same. */
+function boundClosing(app: FastifyInstance, streams: ReadonlySet<Promise<void>>, timeoutMs: number): void {
+  app.addHook('preClose', async () => {
+    const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
+    app.server.once('close', () => clearTimeout(timer));
+  });
+  app.addHook('onClose', async () => {
+    await Promise.all(streams);
+  });
 }
 
 function addHooks(app: FastifyInstance, deps: FacadeDeps): void {

@@ -25,6 +25,8 @@ export interface NdjsonOptions {
   readonly next: (cursor: string) => Promise<Reading<Answer>>;
   /** Records the end; the last line goes out only after it. */
   readonly ended: (end: StreamEnd) => Promise<void>;
+  /** Told at once of a promise that resolves when the stream is over and its end recorded, however it ended. */
+  readonly opened: (over: Promise<void>) => void;
   readonly log: (error: unknown) => void;
 }
 
@@ -38,6 +40,8 @@ export function wantsNdjson(accept: string | undefined): boolean {
 /** The whole result, one item a line, page by page at one pin, so that memory holds one page. */
 export function ndjson(options: NdjsonOptions): Readable {
   const stream = Readable.from(lines(options), { objectMode: false });
+  // Closed only after the generator has returned, its record of the end with it.
+  options.opened(new Promise((resolve) => stream.once('close', resolve)));
   const encode = encoder(options.coding);
   if (encode === null) return stream;
   stream.on('error', (error) => encode.destroy(error));

@@ -8,10 +8,11 @@ import { timestamp } from '../access/keys.js';
 import type { RecordAccess } from '../access/recorder.js';
 import { invalidParameter, Refusal } from '../access/refusal.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
-import { type Caller, callerOf } from './caller.js';
+import { type Caller, callerOf, networkOf } from './caller.js';
 import { codingFor, encode } from './coding.js';
 import { ndjson, wantsNdjson } from './ndjson.js';
-import { loggable, refusalOf, sendProblem } from './problem.js';
+import { loggable } from '../loggable.js';
+import { refusalOf, sendProblem } from './problem.js';
 import { type Answer, ITEMS, QUESTIONS, type Question } from './questions.js';
 
 /** What answering needs. */
@@ -26,6 +27,12 @@ export interface OrderDeps {
   readonly now: () => number;
 }
 
+/** What answering needs of the facade it belongs to. */
+export interface Answering extends OrderDeps {
+  /** Streams that are not over; each resolves when its end is recorded. */
+  readonly streams: Set<Promise<void>>;
+}
+
 /** An endpoint, ready to read its query. */
 export interface ReadyEndpoint {
   readonly endpoint: Endpoint & { readonly id: EndpointId };
@@ -37,7 +44,7 @@ export interface ReadyEndpoint {
  * record durable, and only then the first byte of the answer. Refusals are recorded in the same way.
  */
 export async function answerInOrder(
-  deps: OrderDeps,
+  deps: Answering,
   ready: ReadyEndpoint,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -49,7 +56,6 @@ export async function answerInOrder(
     credential = await deps.authenticate(credentialHeaders(request));
     const question = ask(ready, request, caller, credential);
     const reading = await QUESTIONS[endpoint.id](deps.read, question);
-    reply.header('sworn-log-sizes', logSizes(reading, endpoint.permission));
     if (ITEMS[endpoint.id] !== undefined && wantsNdjson(request.headers.accept)) {
       return await stream(deps, { ready, caller, question, reading, request, reply });
     }
@@ -92,7 +98,7 @@ function ask(ready: ReadyEndpoint, request: FastifyRequest, caller: Caller, cred
   return { credential, params, query: ready.readQuery(caller.query ?? '') };
 }
 
-interface Answering {
+interface Answer200 {
   readonly ready: ReadyEndpoint;
   readonly caller: Caller;
   readonly question: Question;
@@ -101,7 +107,7 @@ interface Answering {
   readonly reply: FastifyReply;
 }
 
-async function answer(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
+async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
   const { endpoint } = a.ready;
   const { reply, request } = a;
   const serialise = reply.getSerializationFunction('200');
@@ -120,6 +126,7 @@ async function answer(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
     fold: isUnchanged ? [a.question.credential.keyId, endpoint.id, a.question.params.run_id ?? '', minute] : null,
   });
   reply
+    .header('sworn-log-sizes', logSizes(a.reading, endpoint.permission))
     .header('vary', 'accept-encoding, accept')
     .header('cache-control', endpoint.shape === 'long' ? 'no-store' : 'private, no-cache');
   if (etag !== null) reply.header('etag', etag);
@@ -128,12 +135,16 @@ async function answer(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
   return reply.type('application/json; charset=utf-8').send(await encode(coding, bytes));
 }
 
-async function stream(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
+async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
   const { endpoint } = a.ready;
   const { reply, request, question } = a;
   await deps.recordAccess({ ...allowed(deps, a), status: 200, count: null, answer: null, fold: null });
   const coding = codingFor(request.headers['accept-encoding'], Number.POSITIVE_INFINITY);
-  reply.header('vary', 'accept-encoding, accept').header('cache-control', 'no-store').type('application/x-ndjson');
+  reply
+    .header('sworn-log-sizes', logSizes(a.reading, endpoint.permission))
+    .header('vary', 'accept-encoding, accept')
+    .header('cache-control', 'no-store')
+    .type('application/x-ndjson');
   if (coding !== 'identity') reply.header('content-encoding', coding);
   if (request.method === 'HEAD') return reply.send();
   return reply.send(
@@ -154,6 +165,10 @@ async function stream(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
           at: timestamp(deps.now()),
           fold: null,
         }),
+      opened(over) {
+        deps.streams.add(over);
+        void over.then(() => deps.streams.delete(over));
+      },
       log: (error) => request.log.error(loggable(error), 'a stream broke'),
     }),
   );
@@ -161,7 +176,7 @@ async function stream(deps: OrderDeps, a: Answering): Promise<FastifyReply> {
 
 type Undecided = Omit<AccessEvent, 'status' | 'count' | 'answer' | 'fold'>;
 
-function allowed(deps: OrderDeps, { ready, caller, question, reading }: Answering): Undecided {
+function allowed(deps: OrderDeps, { ready, caller, question, reading }: Answer200): Undecided {
   const { credential, params, query } = question;
   const { limit: _, cursor: __, ...filters } = query;
   return {
@@ -222,7 +237,9 @@ export async function refuse(deps: OrderDeps, r: Refusing): Promise<FastifyReply
       answer: null,
       at: timestamp(deps.now()),
       fold:
-        credential === null ? [await deps.read.tokenOf(tenantId, caller.source), endpoint, refusal.code, minute] : null,
+        credential === null
+          ? [await deps.read.tokenOf(tenantId, networkOf(caller.source)), endpoint, refusal.code, minute]
+          : null,
     });
   } catch (error) {
     r.request.log.error(

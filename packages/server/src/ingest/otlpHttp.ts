@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Credential } from '../access/credential.js';
 import { Refusal } from '../access/refusal.js';
+import { loggable } from '../loggable.js';
 import type { DecodedTraces } from '../otlp/decoded.js';
 import { decodeTracesJson } from '../otlp/json.js';
 import { TooManySpans, UndecodableTraces } from '../otlp/rejections.js';
@@ -153,7 +154,7 @@ class Receiver {
     if (error instanceof UndecodableTraces) return badRequest('body', error.message);
     if (error instanceof TooManySpans) return tooLarge(error.message);
     if (error instanceof Refusal) return refusedCredential(error);
-    this.#options.log.error({ err: error }, 'export request not stored');
+    this.#options.log.error(loggable(error), 'export request not stored');
     return retryLater(503, 'the spans could not be stored now', UNAVAILABLE_RETRY_SECONDS);
   }
 
