@@ -16,7 +16,7 @@ import { inTenant, outsideTenants } from './store/database.js';
 import { dropLease, takeLease } from './store/lease.js';
 import { countOpenRuns } from './store/sealing.js';
 
-/** At most one checkpoint a second for a log that grew (INTEGRITY.md). */
+/** At most one checkpoint a second for a log that grew (INTEGRITY.md). All tenants have their turn: another process may have written. */
 const SIGN_EVERY_MS = 1_000;
 const SEAL_EVERY_MS = 200;
 /** All tenants are looked at this often, also those this process wrote nothing for: others may have. */
@@ -40,7 +40,7 @@ export interface BackgroundDeps {
   readonly config: Config;
   readonly deployment: Deployment;
   readonly writer: Sequencer;
-  readonly touched: { readonly sign: Set<string>; readonly seal: Set<string> };
+  readonly touched: Set<string>;
   readonly registry: Registry;
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
@@ -53,7 +53,7 @@ export function createBackground(deps: BackgroundDeps): Background {
   const proof: ProofDeps = { directoryKey: keyStore.deployment.directory, originOf };
   const synthetic = new Map<string, boolean>();
   const loops: Loop[] = [];
-  const lastSweep = { sign: 0, seal: 0 };
+  let lastSweep = 0;
   /** Tenants that the last round of the signer failed for. */
   let unsigned = 0;
 
@@ -110,12 +110,12 @@ export function createBackground(deps: BackgroundDeps): Background {
     return said;
   }
 
-  /** Tenants of this round: those written to, and once in a while all of them. */
-  async function due(kind: 'sign' | 'seal'): Promise<Set<string>> {
-    const round = new Set(touched[kind]);
-    touched[kind].clear();
-    if (performance.now() - lastSweep[kind] >= SWEEP_EVERY_MS) {
-      lastSweep[kind] = performance.now();
+  /** Tenants whose turn of the sealer has come: those written to, and once in a while all of them. */
+  async function dueForSealing(): Promise<Set<string>> {
+    const round = new Set(touched);
+    touched.clear();
+    if (performance.now() - lastSweep >= SWEEP_EVERY_MS) {
+      lastSweep = performance.now();
       for (const id of await allTenants()) round.add(id);
     }
     return round;
@@ -123,9 +123,9 @@ export function createBackground(deps: BackgroundDeps): Background {
 
   async function sealRound(): Promise<void> {
     if (!(await outsideTenants(db, 'writer', (tx) => takeLease(tx, 'sealer', holder, LEASE_MS)))) return;
-    for (const id of await due('seal')) {
+    for (const id of await dueForSealing()) {
       try {
-        if (await sealer.turn(id)) touched.seal.add(id);
+        if (await sealer.turn(id)) touched.add(id);
       } catch (error) {
         log.error(loggable(error), 'a turn of the sealer failed');
       }
@@ -134,8 +134,16 @@ export function createBackground(deps: BackgroundDeps): Background {
 
   async function signRound(): Promise<void> {
     if (!(await outsideTenants(db, 'signer', (tx) => takeLease(tx, 'signer', holder, LEASE_MS)))) return;
+    unsigned = await signAll().catch((error: unknown) => {
+      log.error(loggable(error), 'signing failed');
+      return 1;
+    });
+  }
+
+  /** Resolves to how many tenants' rounds failed. Whoever removes every row of a tenant is found by what is remembered outside. */
+  async function signAll(): Promise<number> {
     let failed = 0;
-    for (const id of await due('sign')) {
+    for (const id of new Set([...(await allTenants()), ...signer.remembered()])) {
       try {
         await signer.signTenant(id);
       } catch (error) {
@@ -143,7 +151,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         log.error(loggable(error), 'a round of the signer failed');
       }
     }
-    unsigned = failed;
+    return failed;
   }
 
   async function recordFinding(finding: SignerFinding): Promise<void> {
@@ -151,7 +159,10 @@ export function createBackground(deps: BackgroundDeps): Background {
       { finding: finding.finding, tenant: finding.tenantId, log: finding.log, index: finding.index },
       'finding',
     );
-    await recorder.append(finding.tenantId, [findingLeaf(originOf(finding.tenantId, 'control'), finding, Date.now())]);
+    // What remains of a tenant whose rows are gone is told where it can be.
+    const isThere = (await allTenants()).includes(finding.tenantId);
+    const where = isThere ? finding.tenantId : deployment.platformTenant;
+    await recorder.append(where, [findingLeaf(originOf(where, 'control'), finding, Date.now())]);
   }
 
   async function epochRound(): Promise<void> {
@@ -197,7 +208,6 @@ export function createBackground(deps: BackgroundDeps): Background {
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));
       await writer.close();
-      lastSweep.sign = 0;
       await signRound().catch((error: unknown) => log.error(loggable(error), 'the last round of the signer failed'));
       for (const [role, name] of [
         ['writer', 'sealer'],

@@ -402,6 +402,24 @@ describe('the signer', () => {
     expect(findings).toMatchObject([{ finding: 'LOG_SHORTER_THAN_SIGNED', index: 3, found: '3 leaves' }]);
   });
 
+  it('finds a tenant of which every row is gone', async () => {
+    const { signer, round, findings } = seat(newJournal());
+    await grow(3);
+    await round();
+    await asAttacker(
+      ...['leaf', 'batch_authenticator', 'checkpoint', 'log_head', 'tenant'].map((table): [string, string] => [
+        `delete from sworn.${table} where tenant_id = $1`,
+        tenantId,
+      ]),
+    );
+    expect([...signer.remembered()]).toEqual([tenantId]);
+    await round();
+    expect(findings).toMatchObject([
+      { finding: 'LOG_SHORTER_THAN_SIGNED', log: 'audit', index: 0, found: 'no such log' },
+    ]);
+    expect(signer.open()).toHaveLength(1);
+  });
+
   it('finds an older copy of a log that grew to the same size again, and does not publish for it what it signed of the other', async () => {
     const journal = newJournal();
     await grow(3);

@@ -34,6 +34,8 @@ export interface Advance {
 export interface SignerMemory {
   /** What was signed last for `origin`, by this process or another with the same journal; null when it was never signed. */
   load(origin: string): Signed | null;
+  /** Every log that was ever signed. */
+  origins(): readonly string[];
   /**
    * Durable when it returns: written and fsynced, all steps together. The caller holds the signer's lease, in the database: nobody else writes.
    * @throws Error when a step does not start from what is remembered, or would go back.
@@ -73,6 +75,10 @@ export function openJournal(dir: string): SignerMemory {
     load(origin) {
       refresh();
       return read.state.get(origin) ?? null;
+    },
+    origins() {
+      refresh();
+      return [...read.state.keys()];
     },
     advance(steps) {
       if (steps.length === 0) return;

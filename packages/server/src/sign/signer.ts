@@ -1,4 +1,4 @@
-import { checkpointBody, EMPTY_ROOT, equalBytes, formatNote } from '@sworn/evidence';
+import { checkpointBody, EMPTY_ROOT, equalBytes, formatNote, TOPICS } from '@sworn/evidence';
 import { authenticate } from '../record/authenticator.js';
 import { type Database, inTenant, type Tx } from '../store/database.js';
 import { insertCheckpoints, readBatches, readUndurable, readSignableLogs, type SignableLog } from '../store/signing.js';
@@ -51,6 +51,8 @@ export interface SignerDeps {
 export interface Signer {
   /** One round for one tenant; cheap when nothing grew. */
   signTenant(tenantId: string): Promise<void>;
+  /** Tenants that were ever signed for: they have their rounds whether or not the database still knows them. */
+  remembered(): ReadonlySet<string>;
   /** The findings that keep the signer from signing now. */
   open(): readonly SignerFinding[];
 }
@@ -85,6 +87,10 @@ export function createSigner(deps: SignerDeps): Signer {
       off: await readUndurable(tx, deps.db.rolePrefix),
     }));
     const steps: NextStep[] = [];
+    for (const topic of TOPICS) {
+      const isThere = logs.some(({ log }) => log === topic);
+      if (!isThere && deps.memory.load(deps.originOf(tenantId, topic)) !== null) lost(tenantId, topic);
+    }
     for (const log of logs) {
       if (off.length > 0) {
         const found = off.join(', ');
@@ -109,6 +115,20 @@ export function createSigner(deps: SignerDeps): Signer {
       deps.memory.advance(steps.filter(({ from, to }) => from === null || to.size > from.size));
       await insertCheckpoints(tx, tenantId, rows);
     });
+  }
+
+  function remembered(): ReadonlySet<string> {
+    const tenants = new Set<string>();
+    for (const origin of deps.memory.origins()) {
+      const [, tenantId, log] = origin.split('/');
+      if (tenantId !== undefined && log !== undefined && deps.originOf(tenantId, log) === origin) tenants.add(tenantId);
+    }
+    return tenants;
+  }
+
+  function lost(tenantId: string, log: string): 'refused' {
+    const expected = `at least ${deps.memory.load(deps.originOf(tenantId, log))?.size} leaves`;
+    return refuse({ finding: 'LOG_SHORTER_THAN_SIGNED', tenantId, log, index: 0, expected, found: 'no such log' });
   }
 
   /** What may be signed next for a log; null when there is nothing to sign, `refused` when a finding forbids it. */
@@ -188,7 +208,7 @@ export function createSigner(deps: SignerDeps): Signer {
     ]);
   }
 
-  return { signTenant, open: () => [...findings.values()] };
+  return { signTenant, remembered, open: () => [...findings.values()] };
 }
 
 /** What is to be signed of one log. */
