@@ -2,9 +2,12 @@ import { userInfo } from 'node:os';
 import { acceptClock, adoptSigner, type Config, databaseUrl, logKeys, openDeployment, readLeaf } from '@sworn/server';
 import type { Deployment } from './deployment.js';
 
-/** Opens the deployment on the same database and keys as a running server; without one, its database is started for the time being. */
+/**
+ * Opens the deployment on the same database and keys as a running server; without one, its database is started for the time being.
+ * @throws Error when there is none: only `serve` and `migrate` make one.
+ */
 export async function connect(config: Config): Promise<Deployment> {
-  const open = await openDeployment(config, { database: 'beside' });
+  const open = await openDeployment(config, { database: 'beside', mustExist: true });
   return {
     createTenant: (request) => open.tenants.create(request),
     listTenants: () => open.tenants.list(),

@@ -1,5 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { hex, hmacSha256, type JsonValue, token, utf8 } from '@sworn/evidence';
 import type { AccessRecordDeps } from './access/accessRecord.js';
@@ -9,13 +9,13 @@ import { createTenants, type Tenants } from './access/tenants.js';
 import type { Config } from './config.js';
 import { findRunning } from './embedded/beside.js';
 import { type EmbeddedCluster, startEmbedded } from './embedded/cluster.js';
-import { makeDataDir } from './embedded/places.js';
+import { noData, openPlaces } from './opening.js';
 import { sealBody } from './record/body.js';
 import { type ClockGuard, createClockGuard } from './record/clockGuard.js';
 import { createDataKeys, type DataKeys, dayScope } from './record/dataKeys.js';
 import type { Appended, LeafDraft } from './record/draft.js';
 import { KeyRefused } from './record/keyFile.js';
-import { type KeyStore, openKeyStore } from './record/keyStore.js';
+import type { KeyStore } from './record/keyStore.js';
 import { originOf } from './record/origin.js';
 import { ownLeaf } from './record/ownLeaf.js';
 import { createSequencer, type Sequencer } from './record/sequencer.js';
@@ -53,6 +53,8 @@ export interface Deployment {
 /** How to open it: `start` the embedded database (the server), or work `beside` whoever runs it, starting it for the time being when nobody does. */
 export interface OpenOptions {
   readonly database: 'start' | 'beside';
+  /** True: a deployment that is not there is an error, and nothing is made for it. Otherwise it is made. */
+  readonly mustExist?: boolean;
   readonly onCommit?: (tenantId: string, logs: readonly string[]) => void;
   /** Lines of the embedded PostgreSQL. */
   readonly databaseLog?: (line: string) => void;
@@ -60,10 +62,7 @@ export interface OpenOptions {
 
 /** Opens a deployment, making on first use what is missing: id, keys, database, roles, schema, platform tenant. */
 export async function openDeployment(config: Config, options: OpenOptions): Promise<Deployment> {
-  makeDataDir(config.dataDir);
-  const id = deploymentId(config.dataDir);
-  const keyDir = config.keyDir ?? join(config.stateDir, id, 'keys');
-  const keyStore = await openKeyStore({ keyDir, dataDir: config.dataDir, now: Date.now });
+  const { id, keyDir, keyStore } = await openPlaces(config, options.mustExist === true);
   const passwordOf = (role: Role): string => rolePassword(keyStore, role);
   const cluster = await reachDatabase(config, keyDir, options);
   let db: Database | null = null;
@@ -80,8 +79,7 @@ export async function openDeployment(config: Config, options: OpenOptions): Prom
 
 /** Brings the schema up to date and nothing else. @returns names of the files applied now. */
 export async function migrateDeployment(config: Config): Promise<readonly string[]> {
-  const keyDir = config.keyDir ?? join(config.stateDir, deploymentId(config.dataDir), 'keys');
-  const keyStore = await openKeyStore({ keyDir, dataDir: config.dataDir, now: Date.now });
+  const { keyDir, keyStore } = await openPlaces(config, false);
   const cluster = await reachDatabase(config, keyDir, { database: 'beside' });
   try {
     const passwordOf = (role: Role): string => rolePassword(keyStore, role);
@@ -248,6 +246,7 @@ async function reachDatabase(config: Config, keyDir: string, options: OpenOption
   if (options.database === 'beside') {
     const running = await findRunning(config.dataDir, keyDir);
     if (running !== null) return { address: running.address, admin: running.superuser, ...nothing };
+    if (options.mustExist === true && !existsSync(join(config.dataDir, 'pgdata'))) throw noData(config.dataDir);
   }
   const cluster: EmbeddedCluster = await startEmbedded({
     dataDir: config.dataDir,
@@ -260,26 +259,6 @@ async function reachDatabase(config: Config, keyDir: string, options: OpenOption
     stop: () => cluster.stop(),
     onExit: (callback) => cluster.onExit(callback),
   };
-}
-
-/** `<data dir>/deployment`: made once, whole or not at all, also when two processes start at once. */
-function deploymentId(dataDir: string): string {
-  const file = join(dataDir, 'deployment');
-  makeDataDir(dataDir);
-  if (!existsSync(file)) {
-    const draft = `${file}.${process.pid}`;
-    writeFileSync(draft, `sworn-${randomBytes(8).toString('hex')}\n`, { mode: 0o600 });
-    try {
-      linkSync(draft, file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    rmSync(draft);
-    chmodSync(file, 0o600);
-  }
-  const id = readFileSync(file, 'utf8').trim();
-  if (!/^[a-z0-9][a-z0-9.-]{0,62}$/.test(id)) throw new Error(`${file} does not hold a deployment id`);
-  return id;
 }
 
 /** Passwords of roles are derived, so that there is one secret to keep and none to hand out. */

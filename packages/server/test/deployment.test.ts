@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { cpSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hex } from '@sworn/evidence';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -119,10 +119,38 @@ describe('a deployment', () => {
 
   it("refuses another deployment's database, naming both", async () => {
     const mine = await site.open();
-    const strange = site.with({ SWORN_DATA_DIR: join(site.dir, 'strange') });
+    const strange = site.with({ SWORN_DATA_DIR: join(site.dir, 'strange'), SWORN_KEY_DIR: join(site.dir, 'theirs') });
     await expect(site.open(strange)).rejects.toThrow(`the database belongs to deployment ${mine.id}`);
     const id = readFileSync(join(strange.dataDir, 'deployment'), 'utf8').trim();
     await expect(site.open(strange)).rejects.toThrow(`the data directory to ${id}`);
+  });
+
+  it("refuses another deployment's keys, naming it, and makes nothing where they were to be used", async () => {
+    const mine = await site.open();
+    const strange = site.with({ SWORN_DATA_DIR: join(site.dir, 'strange') });
+    await expect(site.open(strange)).rejects.toMatchObject({
+      code: 'wrong_key',
+      message: expect.stringContaining(
+        `belong to deployment ${mine.id}, and ${strange.dataDir} holds no deployment yet`,
+      ),
+    });
+    expect(existsSync(strange.dataDir)).toBe(false);
+    mkdirSync(strange.dataDir);
+    writeFileSync(join(strange.dataDir, 'deployment'), 'sworn-other\n');
+    await expect(site.open(strange)).rejects.toThrow(`${strange.dataDir} to sworn-other`);
+  });
+
+  it('is not made by what needs one that is there: nothing is touched, and the sentence names the setting', async () => {
+    await expect(openDeployment(site.config, { database: 'beside', mustExist: true })).rejects.toThrow(
+      `no Sworn data in ${site.config.dataDir}: is SWORN_DATA_DIR right?`,
+    );
+    expect([site.config.dataDir, join(site.dir, 'keys')].filter((dir) => existsSync(dir))).toEqual([]);
+    await site.open();
+    const keyless = site.with({ SWORN_KEY_DIR: join(site.dir, 'mistyped') });
+    await expect(openDeployment(keyless, { database: 'beside', mustExist: true })).rejects.toThrow(
+      `no keys in ${keyless.keyDir}: is SWORN_KEY_DIR right?`,
+    );
+    expect(existsSync(join(site.dir, 'mistyped'))).toBe(false);
   });
 
   it('is made once when two processes start at once on one directory, and by one of two on two directories', async () => {
