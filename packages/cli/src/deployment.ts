@@ -58,7 +58,7 @@ export interface Deployment {
   readLeaf(tenantId: string, recordId: string): Promise<Uint8Array | null>;
   /** One entry for each log of the tenant, in the order of the topics. */
   logKeys(tenantId: string): Promise<readonly LogKey[]>;
-  /** A `postgres://` URL of the embedded database, null when it is not embedded; a superuser's is recorded in `control` first. */
+  /** A `postgres://` URL of the embedded database, null when it is not embedded; recorded in `control` first. */
   databaseUrl(options: { readonly superuser: boolean }): Promise<string | null>;
   /** Takes the newest checkpoints as the signer's memory; recorded in `control`. */
   adoptSigner(): Promise<readonly { readonly origin: string; readonly size: number }[]>;

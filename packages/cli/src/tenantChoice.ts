@@ -3,7 +3,7 @@ import { CommandFailed, EXIT } from './exitCode.js';
 
 /**
  * The tenant a command is about: by id, by a name that only one has, or without either the only one beside the platform's.
- * @throws CommandFailed naming the choice when it is not clear.
+ * @throws CommandFailed naming the choice: `unable` when it is not clear which is meant, `no` when there is none.
  */
 export async function chooseTenant(deployment: Deployment, given: string | undefined): Promise<TenantView> {
   const tenants = await deployment.listTenants();
@@ -21,7 +21,7 @@ export async function chooseTenant(deployment: Deployment, given: string | undef
         ? `several tenants are called ${given}, give an id`
         : `there is no tenant ${given}`;
   throw new CommandFailed(
-    EXIT.no,
+    given === undefined || matching.length > 1 ? EXIT.unable : EXIT.no,
     [`${what}${choice.length > 0 ? ':' : ' (sworn tenant create)'}`, ...choice].join('\n'),
   );
 }

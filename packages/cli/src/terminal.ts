@@ -28,8 +28,9 @@ export function printableJson(value: unknown): string {
     .join('\n');
 }
 
-/** A terminal on two streams. */
+/** A terminal on two streams. Whoever reads them may leave (`| head -1`): what is written after that goes nowhere, and the work is finished. */
 export function terminalOn(stdout: NodeJS.WritableStream, stderr: NodeJS.WritableStream): Terminal {
+  for (const stream of [stdout, stderr]) stream.on('error', passIfReaderLeft);
   return {
     line: (text) => void stdout.write(`${printable(text)}\n`),
     json: (value) => void stdout.write(`${printableJson(value)}\n`),
@@ -48,6 +49,10 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .join('  ')
       .trimEnd(),
   );
+}
+
+function passIfReaderLeft(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
 }
 
 function jsonEscape(unit: string): string {

@@ -6,14 +6,12 @@ import { withDeployment } from '../withDeployment.js';
 /** `sworn db url`: for the owner of the data directory, who could read the files anyway. */
 export function dbUrl(context: CommandContext): Command {
   return new Command('url')
-    .description('print a URL of the embedded database, for psql; only for the owner of the data directory')
-    .option(
-      '--superuser',
-      "as the superuser: can change anything, which is why asking is recorded in the platform's control log",
-      false,
+    .description(
+      "print a URL of the embedded database, for psql: reads every tenant, so asking is recorded in the platform's control log",
     )
+    .option('--superuser', 'as the superuser, who can change anything', false)
     .option('--json', 'print {"url"}', false)
-    .addHelpText('after', '\nExample:\n  psql "$(sworn db url)"')
+    .addHelpText('after', '\nExamples:\n  psql "$(sworn db url)"\n  psql "$(sworn db url --superuser)"')
     .action((options: { superuser: boolean; json: boolean }) =>
       withDeployment(context, async (deployment) => {
         const url = await deployment.databaseUrl({ superuser: options.superuser });

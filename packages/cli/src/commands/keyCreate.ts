@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CommandContext, KeyRole } from '../deployment.js';
 import { parseLifetime } from '../lifetime.js';
 import { chooseTenant } from '../tenantChoice.js';
@@ -14,7 +14,14 @@ interface Options {
   readonly json: boolean;
 }
 
+/** Every scope there is. */
+const SCOPES: readonly string[] = ['ingest:assert'];
+
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+const collectScope = (value: string, before: readonly string[]): readonly string[] => {
+  if (!SCOPES.includes(value)) throw new InvalidArgumentError(`Allowed choices are ${SCOPES.join(', ')}.`);
+  return collect(value, before);
+};
 
 /** `sworn key create`: the key is shown here once and stored nowhere. */
 export function keyCreate(context: CommandContext): Command {
@@ -29,8 +36,13 @@ export function keyCreate(context: CommandContext): Command {
         .choices(['ingest', 'reader', 'auditor'])
         .makeOptionMandatory(),
     )
-    .option('--scope <scope>', 'e.g. ingest:assert, repeatable', collect, [])
-    .option('--service <name>', 'bind an ingest key to a service name, repeatable', collect, [])
+    .option(
+      '--scope <scope>',
+      'only with --role ingest; ingest:assert: its sworn.* attributes take effect',
+      collectScope,
+      [],
+    )
+    .option('--service <name>', 'only with --role ingest: bind the key to a service name, repeatable', collect, [])
     .option('--label <text>', 'a note for people')
     .option('--expires <when>', '30d, 12h, 90m or a date; 90 days unless given', (text) => parseLifetime(text))
     .option('--json', 'print {"key","key_id","tenant","role","expires_at"}', false)
@@ -38,8 +50,14 @@ export function keyCreate(context: CommandContext): Command {
       'after',
       '\nExamples:\n  sworn key create --role reader\n  sworn key create --tenant acme --role ingest --service checkout --expires 30d --json | jq -r .key',
     )
-    .action((options: Options) =>
-      withDeployment(context, async (deployment) => {
+    .action((options: Options, command: Command) => {
+      if (options.role !== 'ingest' && options.scope.length > 0)
+        command.error(
+          `error: --scope ${options.scope.join(' ')} is for --role ingest: a ${options.role} key sends nothing`,
+        );
+      if (options.role !== 'ingest' && options.service.length > 0)
+        command.error(`error: --service is for --role ingest: a ${options.role} key sends nothing`);
+      return withDeployment(context, async (deployment) => {
         const { tenantId } = await chooseTenant(deployment, options.tenant);
         const issued = await deployment.issueKey({
           tenantId,
@@ -63,6 +81,6 @@ export function keyCreate(context: CommandContext): Command {
         context.terminal.note(
           `key ${issued.keyId}, role ${options.role}, until ${issued.expiresAt}; it is not shown again`,
         );
-      }),
-    );
+      });
+    });
 }
