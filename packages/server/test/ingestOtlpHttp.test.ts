@@ -91,7 +91,7 @@ async function start(maxBodyBytes = MAX_BODY): Promise<void> {
     accept: (by, traces) => accept(by, traces),
     admission,
     maxBodyBytes,
-    log: { error: (_, said) => logged.push(said) },
+    log: { error: (fields, said) => logged.push(said, Object.values(fields).join(' ')) },
   });
   receiver.server.listen(0, '127.0.0.1');
   await once(receiver.server, 'listening');
@@ -413,11 +413,14 @@ describe('memory', () => {
 
 describe('what cannot be stored now', () => {
   test('is answered 503 with a time to come back, never 500, and logged', async () => {
-    accept = () => Promise.reject(new Error('the database is away'));
+    accept = () =>
+      Promise.reject(Object.assign(new Error('the database is away'), { detail: 'a value', code: '08006' }));
     const answer = await send({ body: request(span) });
     expect([answer.status, answer.headers['retry-after'], oracleStatus(answer.body).code]).toEqual([503, '1', 14]);
     expect(answer.body.toString()).not.toMatch(/database/);
-    expect(logged).toEqual(['export request not stored']);
+    // Name, code and place of the error: messages and details may quote values.
+    expect(logged).toEqual(['export request not stored', expect.stringMatching(/^Error 08006 at /)]);
+    expect(logged.join('')).not.toMatch(/database is away|a value/);
   });
 
   test('is a 503 too when keys cannot be looked up', async () => {

@@ -215,6 +215,20 @@ describe('a trace', () => {
     ]);
   });
 
+  it('is covered only as far as a checkpoint goes: a step that came after it is not', async () => {
+    const traceId = newTrace();
+    const [root, late] = [newSpan(), newSpan()];
+    await sealed([{ traceId, spanId: root, end: 100 }]);
+    await house.sign(tenant);
+    const stateOf = async (query = '') => (await traceOf(traceId, query)).metadata;
+    expect(await stateOf()).toMatchObject({ immutable: true, integrity: { state: 'COVERED' } });
+    await house.ingest(tenant, otlp([{ traceId, spanId: late, parentSpanId: root, start: 5 }]));
+    expect(await stateOf(`?span_id=${root}`)).toMatchObject({ immutable: true, integrity: { state: 'COVERED' } });
+    expect(await stateOf()).toMatchObject({ immutable: false, integrity: { state: 'DURABLE', covered_at: null } });
+    await house.sign(tenant);
+    expect(await stateOf()).toMatchObject({ immutable: true, integrity: { state: 'COVERED' } });
+  });
+
   it('says what redaction took, and that content was taken', async () => {
     const id = await sealed([
       {
