@@ -16,6 +16,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 /** Looks until both must have become quiet, a quarter of a second apart; a dead holder's lease takes ten seconds of it. */
 const QUIET_LOOKS = 120;
+/** Longer than PostgreSQL leaves a lock with a transaction that idles. */
+const SLEEP_MS = 6_000;
 
 let database: TestDatabase;
 let name: string;
@@ -101,6 +103,16 @@ describe('two servers on one database', () => {
       expect(lost).toEqual([]);
     }
     expect(load.cut()).toBeGreaterThan(0);
+  });
+
+  it('do not wait for ever for one that sleeps, whatever it holds, and whatever it does when it wakes', async () => {
+    const [server] = servers as [ServerProcess];
+    process.kill(server.pid, 'SIGSTOP');
+    await sleep(SLEEP_MS);
+    process.kill(server.pid, 'SIGCONT');
+    const { problems, lost } = await audit(false);
+    expect(problems).toEqual([]);
+    expect(lost).toEqual([]);
   });
 
   it('leave every run sealed, every log signed and no finding', async () => {
