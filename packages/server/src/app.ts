@@ -115,6 +115,7 @@ async function assemble({ config, log, deployment, redactor, touched, onCommit }
     ...(tls === null ? {} : { tls }),
   });
   const background = createBackground({ config, deployment, writer, touched, registry, log });
+  const facadeLog = log.child({});
   const facade = createFacade({
     authenticate,
     recordAccess: createAccessRecorder({
@@ -137,7 +138,7 @@ async function assemble({ config, log, deployment, redactor, touched, onCommit }
     allowedHosts: new Set([config.host, ...config.allowedHosts]),
     registry,
     missing: () => background.missing(),
-    log,
+    log: facadeLog,
     tls,
   });
 
@@ -152,7 +153,11 @@ async function assemble({ config, log, deployment, redactor, touched, onCommit }
   };
   try {
     background.start();
+    // The framework says where it listens, in a line of its log; `serve` says it to a person.
+    const { level } = facadeLog;
+    facadeLog.level = 'silent';
     await facade.listen({ host: config.host, port: config.httpPort });
+    facadeLog.level = level;
     await new Promise<void>((resolve, reject) => {
       otlp.server.once('error', reject);
       otlp.server.listen(config.otlpHttpPort, config.host, resolve);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { hex, TOPICS, vkeyOf } from '@sworn/evidence';
+import { hex, parseRecordId, type Topic, TOPICS, vkeyOf } from '@sworn/evidence';
+import type { Permission } from './access/credential.js';
 import { createAccessRecorder } from './access/recorder.js';
 import { timestamp } from './access/keys.js';
 import { Refusal } from './access/refusal.js';
@@ -45,23 +46,42 @@ export async function readLeaf(
     endpoint: 'cli:leaf',
     method: 'CLI',
     credential: null,
-    permission: null,
-    decision: 'ALLOW',
-    reason: null,
-    status: found === null ? 404 : 200,
+    permission: permissionFor(parseRecordId(recordId)?.topic ?? null),
     source: actor,
     correlationId: null,
     userAgent: null,
     query: null,
     runId: null,
-    filters: { id: recordId },
-    pins: found?.pins ?? [],
-    count: found === null ? 0 : 1,
-    answer: found === null ? null : `sha256:${hex(found.answer.leafHash)}`,
     at: timestamp(Date.now()),
     fold: null,
+    ...(found === null
+      ? {
+          decision: 'DENY',
+          reason: 'not_found',
+          status: 404,
+          // An id that names nothing here may be anything, a person's name too: it stands as a token.
+          filters: { record_id: recordId },
+          pins: [],
+          count: null,
+          answer: null,
+        }
+      : {
+          decision: 'ALLOW',
+          reason: null,
+          status: 200,
+          recordId,
+          filters: {},
+          pins: found.pins,
+          count: 1,
+          answer: `sha256:${hex(found.answer.leafHash)}`,
+        }),
   });
   return found?.answer.leaf ?? null;
+}
+
+/** What a key would need to read a log (CONTRACT.md §8). An id that names none is refused as one of the run log. */
+function permissionFor(topic: Topic | null): Permission {
+  return topic === null || topic === 'llm-runs' || topic === 'system' ? 'logs.read' : 'logs.audit';
 }
 
 /** One entry for each log of the tenant, in the order of the topics. */
@@ -77,29 +97,29 @@ export async function logKeys({ db, keyStore, originOf }: Deployment, tenantId: 
 }
 
 /**
- * A URL of the embedded database: read-only, as the role of the checks, or the superuser's, which is recorded in the platform's `control`
- * first. Null when the database is not embedded.
+ * A URL of the embedded database: read-only, as the role of the checks, or the superuser's. Either reads every tenant, so it is recorded in the
+ * platform's `control` first. Null when the database is not embedded.
  */
 export async function databaseUrl(deployment: Deployment, superuser: boolean): Promise<string | null> {
   const { embedded } = deployment;
   if (embedded === null) return null;
-  if (superuser) {
-    const id = randomUUID();
-    await deployment.recorder.append(deployment.platformTenant, [
-      ownLeaf({
-        topic: 'control',
-        origin: deployment.originOf(deployment.platformTenant, 'control'),
-        kind: 'SUPERUSER_URL',
-        identity: [id],
-        occurredAt: timestamp(Date.now()),
-        fields: {},
-        projection: { table: 'control_records', kind: 'SUPERUSER_URL', subject: null },
-      }),
-    ]);
-  }
+  const kind = superuser ? 'SUPERUSER_URL' : 'DATABASE_URL';
+  await deployment.recorder.append(deployment.platformTenant, [
+    ownLeaf({
+      topic: 'control',
+      origin: deployment.originOf(deployment.platformTenant, 'control'),
+      kind,
+      identity: [randomUUID()],
+      occurredAt: timestamp(Date.now()),
+      fields: superuser ? {} : { role: 'checker' },
+      projection: { table: 'control_records', kind, subject: null },
+    }),
+  ]);
   const { user, password } = superuser ? embedded.superuser : embedded.owner;
   const { host, port, database } = embedded.address;
-  return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
+  const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
+  const schema = encodeURIComponent('-csearch_path=sworn');
+  return `postgres://${login}@/${database}?host=${encodeURIComponent(host)}&port=${port}&options=${schema}`;
 }
 
 /**

@@ -85,7 +85,16 @@ describe('reading a leaf by hand', () => {
     expect(hex(leafHash(bytes ?? new Uint8Array()))).toBe(stored?.leaf_hash.toString('hex'));
     const access = await site.leaves(tenantId, 'access');
     expect(access).toMatchObject([
-      { kind: 'READ', endpoint: 'cli:leaf', status: 200, answer: `sha256:${stored?.leaf_hash.toString('hex')}` },
+      {
+        kind: 'READ',
+        endpoint: 'cli:leaf',
+        permission: 'logs.audit',
+        decision: 'ALLOW',
+        status: 200,
+        record_id: id,
+        count: 1,
+        answer: `sha256:${stored?.leaf_hash.toString('hex')}`,
+      },
     ]);
     // Who it was is no text of a leaf: it may be a person's name.
     expect(JSON.stringify(access)).not.toContain('uid 1000');
@@ -94,8 +103,13 @@ describe('reading a leaf by hand', () => {
   it('records the attempt where there is none, and answers nothing', async () => {
     const absent = recordId({ topic: 'llm-runs', generation: 1, index: 7 });
     expect(await readLeaf(deployment, tenantId, absent, 'uid 1000')).toBeNull();
-    expect(await readLeaf(deployment, tenantId, 'no id', 'uid 1000')).toBeNull();
-    expect(await site.leaves(tenantId, 'access')).toMatchObject([{ status: 404 }, { status: 404 }]);
+    expect(await readLeaf(deployment, tenantId, 'Jane Doe', 'uid 1000')).toBeNull();
+    const access = await site.leaves(tenantId, 'access');
+    const denied = { decision: 'DENY', reason_code: 'not_found', status: 404, permission: 'logs.read' };
+    expect(access).toMatchObject([denied, denied]);
+    // What named nothing may be anything.
+    expect(JSON.stringify(access)).not.toContain('Jane');
+    expect(access.some((leaf) => 'record_id' in leaf)).toBe(false);
   });
 
   it('is refused when it cannot be recorded', async () => {
@@ -281,7 +295,11 @@ describe('on the embedded database', () => {
     expect(beside.platformTenant).toBe(first.platformTenant);
 
     const readOnly = await connect(await databaseUrl(beside, false));
-    expect((await readOnly.query(`select count(*)::int as n from sworn.leaf`)).rows).toEqual([{ n: 4 }]);
+    // The tables are found by their names alone; the newest record is of this very look.
+    const { rows } = await readOnly.query(
+      `select kind from leaf where log = 'control' order by leaf_index desc limit 1`,
+    );
+    expect(rows).toEqual([{ kind: 'DATABASE_URL' }]);
     await expect(readOnly.query(`delete from sworn.lease`)).rejects.toThrow(/read-only|permission denied/);
     await readOnly.end();
     const control = async (): Promise<string[]> => {

@@ -39,7 +39,7 @@ export interface EmbeddedCluster {
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedCluster> {
   const places = arrangePlaces(options.dataDir);
-  const lock = await takeParentLock(places.runDir);
+  const lock = await takeParentLock(places.runDir, places.dataDir);
   try {
     const binaries = prepareBinaries(places.dataDir);
     const password = superuserPassword(options.secretsDir, existsSync(places.clusterDir));

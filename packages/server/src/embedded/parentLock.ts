@@ -11,12 +11,12 @@ export interface ParentLock {
 }
 
 /**
- * Takes the directory for this process. The lock is a listening socket that answers with its owner's pid: when the owner dies, however it
+ * Takes the data directory for this process, by a lock in `socketDir`. The lock is a listening socket that answers with its owner's pid: when the owner dies, however it
  * dies, nobody listens any more, and no pid that was given to another process meanwhile can look like a living owner.
  *
  * @throws DirectoryInUse when another process holds it.
  */
-export async function takeParentLock(socketDir: string): Promise<ParentLock> {
+export async function takeParentLock(socketDir: string, dataDir: string): Promise<ParentLock> {
   const path = join(socketDir, 'sworn.lock');
   const own = join(socketDir, `sworn.${process.pid}`);
   rmSync(own, { force: true });
@@ -36,7 +36,7 @@ export async function takeParentLock(socketDir: string): Promise<ParentLock> {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
-      await clearDeadLock(path);
+      await clearDeadLock(path, dataDir);
     }
     throw new Error(`could not take ${path}`);
   } catch (error) {
@@ -56,16 +56,18 @@ class DirectoryInUse extends Error {
   override readonly name = 'DirectoryInUse';
   readonly pid: number;
 
-  constructor(pid: number) {
-    super(`the data directory is in use by the Sworn process with pid ${pid}`);
+  constructor(pid: number, dataDir: string) {
+    super(
+      `the data directory ${dataDir} is in use by the Sworn process with pid ${pid}: stop that one, or choose another with SWORN_DATA_DIR`,
+    );
     this.pid = pid;
   }
 }
 
-async function clearDeadLock(path: string): Promise<void> {
+async function clearDeadLock(path: string, dataDir: string): Promise<void> {
   const before = inode(path);
   const pid = await askOwner(path);
-  if (pid !== null) throw new DirectoryInUse(pid);
+  if (pid !== null) throw new DirectoryInUse(pid, dataDir);
   if (before !== null && inode(path) === before) rmSync(path, { force: true });
 }
 
