@@ -21,7 +21,7 @@ const CARD =
   /^(?:4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d{2}|7[01]\d|720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|6(?:011|5\d{2}|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17})$/;
 
 function isCard(match: string): boolean {
-  const digits = match.replaceAll(/[ -]/g, '');
+  const digits = match.replaceAll(/[ .-]/g, '');
   return CARD.test(digits) && luhn(digits);
 }
 

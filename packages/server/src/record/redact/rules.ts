@@ -1,8 +1,8 @@
 import { parse } from 'yaml';
 import { CHECKS, type Check } from './checks.js';
 import { linearFinder, nativeFinder } from './engine.js';
-import { namePattern, nameTexts } from './names.js';
-import type { Anchor, Finder, Rule } from './rule.js';
+import { namedValueFinder, namePattern, type NamedValues, noValueOf } from './names.js';
+import type { Anchor, Finder, Rule, TextTest } from './rule.js';
 
 /** Thrown for a rules file that cannot be used; names every mistake. */
 export class RulesRefused extends Error {
@@ -13,6 +13,9 @@ export class RulesRefused extends Error {
     this.mistakes = mistakes;
   }
 }
+
+/** Stands where a rule's id would, for what was removed because looking through it would have taken too much. */
+export const BEYOND_BOUNDS = 'beyond_bounds';
 
 /** A rules file: its YAML text, and whose it is. `own` patterns run in a linear-time engine; `built_in` ones are checked by tests. */
 export interface RulesFile {
@@ -31,9 +34,9 @@ export function compileRules(files: readonly RulesFile[]): readonly Rule[] {
     const reader = new RulesReader(file.from, mistakes, rules.length);
     rules.push(...reader.read(parse(file.yaml)));
   }
-  const seen = new Set<string>();
+  const seen = new Set<string>([BEYOND_BOUNDS]);
   for (const { id } of rules) {
-    if (seen.has(id)) mistakes.push(`${id}: there are two rules of this id`);
+    if (seen.has(id)) mistakes.push(`${id}: this id is taken`);
     seen.add(id);
   }
   if (mistakes.length > 0) throw new RulesRefused(mistakes);
@@ -89,16 +92,32 @@ class RulesReader {
     // A shape runs in JavaScript's engine, whose time is only known of patterns that a test has seen.
     if (shape !== null && this.#from === 'own')
       this.#refuse(entry.id, 'shape is for built-in rules; write a value rule', null);
-    const whole = shape === null ? null : this.#regExp(entry, `^(?:${shape})$`, '');
-    const key = namePattern(names);
+    const word = entry.word === true;
+    const values: NamedValues = { names, shape, word };
+    const ends = namePattern(values);
     return {
-      ...this.#head(entry, ['names', 'shape']),
-      ofKey: { matches: (name) => key.test(name), shape: whole },
-      finders: nameTexts(names, shape).map((pattern) => this.#native(entry, pattern, 'i', null)),
+      ...this.#head(entry, ['names', 'shape', 'word']),
+      ofKey: {
+        matches: (key) => ends.test(key),
+        shape: shape === null ? (word ? anyValueBut(noValueOf(values)) : null) : this.#whole(entry, shape),
+      },
+      finders: [namedValueFinder(values)],
       anchors: names.flatMap((name) =>
-        ['', '_', '-'].map((between) => ({ text: name.replaceAll('_', between), follow: 'word_end' as const })),
+        ['', '_', '-'].flatMap((between) => {
+          const text = name.replaceAll('_', between);
+          return word
+            ? [
+                { text, follow: 'value' as const },
+                { text: `--${text}`, follow: 'word_end' as const },
+              ]
+            : [{ text, follow: 'word_end' as const }];
+        }),
       ),
     };
+  }
+
+  #whole(entry: Entry, shape: string): TextTest | null {
+    return this.#regExp(entry, `^(?:${shape})$`, '');
   }
 
   #valueRule(entry: Entry): Omit<Rule, 'index'> {
@@ -199,6 +218,10 @@ class RulesReader {
     this.#mistakes.push(`${String(what)}: ${why}`);
     return instead;
   }
+}
+
+function anyValueBut(none: RegExp): TextTest {
+  return { test: (text) => !none.test(text) };
 }
 
 function isEntry(value: unknown): value is Entry {

@@ -13,11 +13,14 @@ export interface WireField {
 /** Groups inside groups that are followed; OTLP has none at all. */
 const GROUP_DEPTH = 16;
 
-/** All fields of a message in order; null when the bytes are no well-formed message. */
-export function readFields(bytes: Uint8Array): WireField[] | null {
+/**
+ * The fields of a message in order; null when the bytes are no well-formed message. Stops behind `most` fields: one more than that
+ * means that there are too many.
+ */
+export function readFields(bytes: Uint8Array, most: number): WireField[] | null {
   const fields: WireField[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const field = fieldAt(bytes, at, 0);
+  for (let at = 0; at < bytes.length && fields.length <= most; ) {
+    const field = fieldAt(bytes, at);
     if (field === null) return null;
     fields.push(field);
     at = field.end;
@@ -25,7 +28,8 @@ export function readFields(bytes: Uint8Array): WireField[] | null {
   return fields;
 }
 
-function fieldAt(bytes: Uint8Array, start: number, depth: number): WireField | null {
+/** The field that begins at `start`; null when none does. `depth` counts the groups around it. */
+export function fieldAt(bytes: Uint8Array, start: number, depth = 0): WireField | null {
   const tagEnd = varintEnd(bytes, start);
   if (tagEnd < 0) return null;
   const tag = varintValue(bytes, start, tagEnd);
