@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { Config } from '@sworn/server';
 import { CommandFailed, EXIT } from './exitCode.js';
 
@@ -8,22 +10,57 @@ const PORT_SETTINGS = [
   { setting: 'SWORN_OTLP_HTTP_PORT', of: (config: Config) => config.otlpHttpPort },
 ] as const;
 
-/** Runs `start`; a taken port becomes a sentence that names who has it and how to choose another. */
+/**
+ * Runs `start`; a taken port becomes a sentence that names who has it and how to choose another. Where nothing was initialised yet the ports
+ * are tried first, so that nothing is made for a server that cannot listen.
+ */
 export async function withPortHolder<T>(config: Config, start: () => Promise<T>): Promise<T> {
+  const [first, second] = PORT_SETTINGS;
+  if (config.httpPort === config.otlpHttpPort && config.httpPort !== 0)
+    throw new CommandFailed(
+      EXIT.unable,
+      `${first.setting} and ${second.setting} are both ${config.httpPort}: they need two ports`,
+    );
   try {
+    if (!existsSync(join(config.dataDir, 'deployment')))
+      for (const { of } of PORT_SETTINGS) await tryPort(config.host, of(config));
     return await start();
   } catch (error) {
     const port = takenPort(error);
-    if (port === null) throw error;
-    const setting = PORT_SETTINGS.find(({ of }) => of(config) === port)?.setting ?? 'SWORN_HTTP_PORT';
+    const setting = PORT_SETTINGS.find(({ of }) => of(config) === port)?.setting;
+    if (port === null || setting === undefined) throw error;
     const holder = holderOf(port);
     const who = holder === null ? 'another program' : `process ${holder.pid} (${holder.command})`;
+    const free = await freePort(config, port);
     throw new CommandFailed(
       EXIT.unable,
-      `port ${port} is taken by ${who}.\nStop it, or choose another port: ${setting}=${port + 1000} (0 takes a free one).`,
+      `port ${port} is taken by ${who}.\nStop it, or choose another port: ${setting}=${free} (0 takes a free one).`,
       { cause: error },
     );
   }
+}
+
+/** @throws Error as listening would. */
+function tryPort(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(port, host, () => server.close(() => resolve()));
+  });
+}
+
+/** The first port that can be listened on in steps of a thousand from a taken one; 0, any free one, when there is none. */
+async function freePort(config: Config, taken: number): Promise<number> {
+  const ours = [config.httpPort, config.otlpHttpPort, config.otlpGrpcPort];
+  for (let port = taken + 1000; port <= 65_535; port += 1000) {
+    if (ours.includes(port)) continue;
+    const isFree = await tryPort(config.host, port).then(
+      () => true,
+      () => false,
+    );
+    if (isFree) return port;
+  }
+  return 0;
 }
 
 function takenPort(error: unknown): number | null {

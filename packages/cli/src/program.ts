@@ -60,6 +60,11 @@ function program(context: CommandContext): Command {
     `
 Settings are SWORN_* environment variables; every command but serve works beside a running server with the same settings.
 
+Examples:
+  sworn serve --demo
+  sworn tenant create acme
+  sworn key create --tenant acme --role ingest
+
 Exit codes:
   ${EXIT.ok}   done
   ${EXIT.no}   the answer is no: not there, or refused
@@ -68,21 +73,35 @@ Exit codes:
   );
   sworn.addCommand(serve(context));
   sworn.addCommand(demo(context));
-  sworn.addCommand(group('tenant', 'tenants of the deployment', [tenantCreate(context), tenantList(context)]));
-  sworn.addCommand(group('key', 'API keys of a tenant', [keyCreate(context), keyList(context), keyRevoke(context)]));
+  sworn.addCommand(
+    group(
+      'tenant',
+      'tenants of the deployment',
+      [tenantCreate(context), tenantList(context)],
+      'sworn tenant create acme',
+    ),
+  );
+  sworn.addCommand(
+    group(
+      'key',
+      'API keys of a tenant',
+      [keyCreate(context), keyList(context), keyRevoke(context)],
+      'sworn key create --tenant acme --role reader',
+    ),
+  );
   sworn.addCommand(migrate(context));
-  sworn.addCommand(group('db', 'the embedded database', [dbUrl(context)]));
+  sworn.addCommand(group('db', 'the embedded database', [dbUrl(context)], 'psql "$(sworn db url)"'));
   sworn.addCommand(leaf(context));
-  sworn.addCommand(group('log', "a tenant's logs", [logKey(context)]));
-  sworn.addCommand(group('signer', 'the signer', [signerAdopt(context)]));
-  sworn.addCommand(group('clock', 'the clock', [clockAccept(context)]));
+  sworn.addCommand(group('log', "a tenant's logs", [logKey(context)], 'sworn log key --tenant acme'));
+  sworn.addCommand(group('signer', 'the signer', [signerAdopt(context)], 'sworn signer adopt'));
+  sworn.addCommand(group('clock', 'the clock', [clockAccept(context)], 'date && sworn clock accept'));
   sworn.addCommand(version(context));
   harden(sworn, context);
   return sworn;
 }
 
-function group(name: string, description: string, commands: readonly Command[]): Command {
-  const command = new Command(name).description(description);
+function group(name: string, description: string, commands: readonly Command[], example: string): Command {
+  const command = new Command(name).description(description).addHelpText('after', `\nExample:\n  ${example}`);
   for (const child of commands) command.addCommand(child);
   return command;
 }

@@ -1,4 +1,5 @@
 import { createHash, createPublicKey } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type Home, makeHome, type Serving } from './swornProcess.js';
@@ -26,6 +27,9 @@ describe('a command line that cannot be meant', () => {
   test.each([
     [['nosuch']],
     [['key', 'create', '--role', 'king']],
+    [['key', 'create', '--role', 'ingest', '--scope', 'wat']],
+    [['key', 'create', '--role', 'reader', '--scope', 'ingest:assert']],
+    [['key', 'create', '--role', 'auditor', '--service', 'checkout']],
     [['leaf']],
     [['tenant', 'create', 'x', '--no-such-option']],
   ])('%j leaves with 2 and says how', async (args) => {
@@ -33,6 +37,13 @@ describe('a command line that cannot be meant', () => {
     expect(said.code).toBe(2);
     expect(said.out).toBe('');
     expect(said.err).toMatch(/--help/);
+  });
+
+  test('names the option that does not fit', async () => {
+    const wrongScope = await home.run(['key', 'create', '--role', 'ingest', '--scope', 'wat']);
+    expect(wrongScope.err).toMatch(/--scope.*wat.*ingest:assert/);
+    const wrongRole = await home.run(['key', 'create', '--role', 'reader', '--service', 'checkout']);
+    expect(wrongRole.err).toMatch(/--service is for --role ingest/);
   });
 
   test('names every wrong setting at once', async () => {
@@ -47,9 +58,31 @@ describe('a command line that cannot be meant', () => {
 
   test('help gives examples and the exit codes', async () => {
     expect((await home.run(['--help'])).out).toContain('Exit codes:');
-    const help = await home.run(['key', 'create', '--help']);
-    expect(help.code).toBe(0);
-    expect(help.out).toContain('Examples:');
+    for (const path of ['', 'tenant', 'key', 'key create', 'db', 'log', 'signer', 'clock', 'demo', 'version']) {
+      const help = await home.run([...path.split(' ').filter(Boolean), '--help']);
+      expect([path, help.code]).toEqual([path, 0]);
+      expect(help.out, path).toMatch(/Examples?:\n/);
+    }
+  });
+});
+
+describe('a data directory that holds no deployment', () => {
+  test('is named by a command that reads, which makes nothing', async () => {
+    const mistyped = `${home.dataDir}.mistyped`;
+    for (const args of [['tenant', 'list'], ['key', 'list'], ['db', 'url'], ['demo']]) {
+      const said = await home.run(args, { SWORN_DATA_DIR: mistyped });
+      expect([said.code, said.out]).toEqual([2, '']);
+      expect(said.err).toContain(`no Sworn data in ${mistyped}: is SWORN_DATA_DIR right?`);
+    }
+    expect(existsSync(mistyped)).toBe(false);
+  });
+
+  test("is not made with another deployment's keys either", async () => {
+    const mistyped = `${home.dataDir}.mistyped`;
+    const said = await home.run(['serve'], { SWORN_DATA_DIR: mistyped });
+    expect(said.code).toBe(2);
+    expect(said.err).toMatch(/the keys in \S+ belong to deployment sworn-\w+/);
+    expect(existsSync(mistyped)).toBe(false);
   });
 });
 
@@ -133,19 +166,47 @@ describe('the database', () => {
     await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     socket.destroy();
     expect(await json('migrate')).toEqual({ applied: [] });
+    const reading = new URL((await json('db', 'url')).url.replace('@/', '@socket/'));
+    expect(reading.searchParams.get('options')).toBe('-csearch_path=sworn');
   });
 
   test('belongs to one server: a second one is told which, and leaves', async () => {
     const said = await home.run(['serve']);
     expect(said.code).toBe(2);
-    expect(said.err).toMatch(/in use by the Sworn process with pid \d+/);
+    expect(said.err).toMatch(/in use by the Sworn process with pid \d+.*SWORN_DATA_DIR/);
+    expect(said.err).toContain(home.dataDir);
+  });
+});
+
+describe('a tenant', () => {
+  test('of a name that is taken is not made: every --tenant of that name would be ambiguous', async () => {
+    const said = await home.run(['tenant', 'create', ' acme ']);
+    expect([said.code, said.out]).toEqual([1, '']);
+    expect(said.err).toContain(`there is a tenant called acme already: ${tenant}`);
+    expect((await json('tenant', 'list')).filter((row: any) => row.name === 'acme')).toHaveLength(1);
+  });
+
+  test('that has to be named and is not is wrong usage; one that is not there is a no', async () => {
+    const other = (await json('tenant', 'create', 'other')).tenant;
+    const unnamed = await home.run(['key', 'list']);
+    expect([unnamed.code, unnamed.out]).toEqual([2, '']);
+    for (const known of [tenant, other]) expect(unnamed.err).toContain(known);
+    expect((await home.run(['key', 'list', '--tenant', 'nosuch'])).code).toBe(1);
+  });
+});
+
+describe('a reader of the output that leaves', () => {
+  test('ends nothing: no stack, and the command does what it was asked', async () => {
+    const said = await home.runUnread(['tenant', 'create', 'unread']);
+    expect([said.code, said.err]).toEqual([0, '']);
+    expect((await json('tenant', 'list')).map((row: any) => row.name)).toContain('unread');
   });
 });
 
 describe('without a server', () => {
   test('the commands start the database for as long as they need it', async () => {
     expect(await server.stop()).toBe(0);
-    expect((await json('tenant', 'list')).map((row: any) => row.name)).toEqual(['platform', 'acme']);
+    expect((await json('tenant', 'list')).map((row: any) => row.name)).toEqual(['platform', 'acme', 'other', 'unread']);
     server = await home.serve();
   });
 });

@@ -53,6 +53,16 @@ describe('the demo', () => {
     expect(envelope.proof.size).toBeGreaterThan(envelope.proof.index);
   });
 
+  test('beside a running server says as JSON what there is, without a key', async () => {
+    const env = { SWORN_HTTP_PORT: new URL(server.http).port, SWORN_OTLP_HTTP_PORT: new URL(server.otlpHttp).port };
+    const said = await home.run(['demo', '--json'], env);
+    expect(said.code).toBe(0);
+    const { tenant, run_ids } = demoFile();
+    const env_file = join(home.dataDir, 'demo.env');
+    expect(JSON.parse(said.out)).toEqual({ http: server.http, otlp_http: server.otlpHttp, tenant, run_ids, env_file });
+    expect(said.out).not.toContain('swk_');
+  });
+
   test('sends nothing again at the next start, and renews its keys: the old ones are dead', async () => {
     const before = demoFile();
     expect(await server.stop()).toBe(0);

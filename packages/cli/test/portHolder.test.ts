@@ -22,14 +22,35 @@ describe('a port that is taken', () => {
       const { message, exitCode } = failure as CommandFailed;
       expect(exitCode).toBe(2);
       expect(message).toContain(`port ${port} is taken by process ${process.pid}`);
-      expect(message).toContain('SWORN_OTLP_HTTP_PORT=');
+      const suggested = Number(/SWORN_OTLP_HTTP_PORT=(\d+)/.exec(message)?.[1]);
+      // What is suggested can be taken.
+      await new Promise((resolve) => void listening(suggested).then((server) => server.close(resolve)));
     } finally {
       await new Promise((resolve) => holder.close(resolve));
     }
   });
 
+  test('is noticed before anything is made in a fresh data directory', async () => {
+    const holder = await listening(0);
+    const { port } = holder.address() as AddressInfo;
+    const config = readConfig({ SWORN_HTTP_PORT: String(port), SWORN_DATA_DIR: '/tmp/sworn-no-such-directory' });
+    let begun = false;
+    await expect(withPortHolder(config, () => Promise.resolve((begun = true)))).rejects.toThrow(
+      `port ${port} is taken`,
+    );
+    expect(begun).toBe(false);
+    await new Promise((resolve) => holder.close(resolve));
+  });
+
+  test('cannot be both of ours', async () => {
+    const config = readConfig({ SWORN_HTTP_PORT: '4310', SWORN_OTLP_HTTP_PORT: '4310' });
+    await expect(withPortHolder(config, () => Promise.resolve())).rejects.toThrow('are both 4310');
+  });
+
   test('is not made of any other failure', async () => {
     const bug = new Error('another');
-    await expect(withPortHolder(readConfig({}), () => Promise.reject(bug))).rejects.toBe(bug);
+    await expect(
+      withPortHolder(readConfig({ SWORN_HTTP_PORT: '0', SWORN_OTLP_HTTP_PORT: '0' }), () => Promise.reject(bug)),
+    ).rejects.toBe(bug);
   });
 });

@@ -27,6 +27,8 @@ export interface Serving {
 export interface Home {
   readonly dataDir: string;
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Said>;
+  /** The same with a standard output that nobody reads any more. */
+  runUnread(args: readonly string[]): Promise<Omit<Said, 'bytes' | 'out'>>;
   serve(args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Serving>;
   remove(): void;
 }
@@ -54,6 +56,12 @@ export function makeHome(): Home {
       const code = new Promise<number | null>((resolve) => child.once('close', resolve));
       const [bytes, err] = await Promise.all([buffer(child.stdout!), text(child.stderr!)]);
       return { code: await code, bytes, out: bytes.toString('utf8'), err };
+    },
+    async runUnread(args) {
+      const child = start(args, {});
+      child.stdout!.destroy();
+      const code = new Promise<number | null>((resolve) => child.once('close', resolve));
+      return { err: await text(child.stderr!), code: await code };
     },
     serve: (args = [], env = {}) => serving(start(['serve', ...args], env)),
     remove: () => rmSync(dir, { recursive: true, force: true }),

@@ -6,17 +6,27 @@ import type { CommandContext } from '../deployment.js';
 export function demo(context: CommandContext): Command {
   return new Command('demo')
     .description('fill a synthetic tenant of the running server with recorded runs once, and renew its keys')
+    .option(
+      '--json',
+      'print {"http","otlp_http","tenant","run_ids","env_file"}; the rest goes to standard error',
+      false,
+    )
     .addHelpText(
       'after',
-      '\nWrites demo.json and demo.env (0600) into the data directory. Its keys live 24 hours.\n\nExample:\n  sworn demo',
+      '\nWrites demo.json and demo.env (0600) into the data directory. Its keys live 24 hours.\n\nExamples:\n  sworn demo\n  sworn demo --json | jq -r .tenant',
     )
-    .action(async () => {
+    .action(async (options: { json: boolean }) => {
+      const { terminal } = context;
       const config = context.readConfig();
       const scheme = config.tls === null ? 'http' : 'https';
       const addresses = {
         http: `${scheme}://${config.host}:${config.httpPort}`,
         otlpHttp: `${scheme}://${config.host}:${config.otlpHttpPort}`,
       };
-      await runDemo(context, config, addresses, new AbortController().signal);
+      const say = options.json ? terminal.note : terminal.line;
+      const { demo, envFile } = await runDemo(context, config, addresses, new AbortController().signal, say);
+      if (!options.json) return;
+      const { http, otlp_http, tenant, run_ids } = demo;
+      terminal.json({ http, otlp_http, tenant, run_ids, env_file: envFile });
     });
 }

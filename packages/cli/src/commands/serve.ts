@@ -20,7 +20,9 @@ export function serve(context: CommandContext): Command {
       const app = await withPortHolder(config, () => context.startApp(config));
       try {
         sayWhereItIs(context, app);
-        const demo = options.demo ? runDemo(context, config, app.addresses, stopped.signal) : Promise.resolve();
+        const demo = options.demo
+          ? runDemo(context, config, app.addresses, stopped.signal, context.terminal.line)
+          : Promise.resolve();
         await Promise.race([stopAsked, app.failed, demo.then(() => stopAsked)]);
       } finally {
         context.terminal.note('stopping: committing what was accepted');

@@ -16,30 +16,39 @@ const KEYS_LIVE_MS = 24 * 3_600_000;
 /** Beyond the grace of sealing: the sealer's turn, the signer's second, and a machine under load. */
 const SETTLING_MS = 60_000;
 
+/** What the demo made, or found of an earlier time. */
+export interface DemoDone {
+  readonly demo: DemoFile;
+  /** Path of `demo.env`. */
+  readonly envFile: string;
+}
+
 /**
  * Makes the demo tenant and renews its keys; sends the recorded runs and one live run, once per data directory; waits until
- * they are sealed and covered; says what it did.
+ * they are sealed and covered; tells `say` what it did, line by line.
  */
 export async function runDemo(
   context: CommandContext,
   config: Config,
   addresses: Addresses,
   signal: AbortSignal,
-): Promise<void> {
-  const { terminal } = context;
+  say: (line: string) => void,
+): Promise<DemoDone> {
   const before = readDemoFile(config.dataDir);
-  const demo = await withKeys(context, config, addresses, before);
+  let demo = await withKeys(context, config, addresses, before);
   const envFile = writeDemoFiles(config.dataDir, demo);
   if (demo.run_ids.length > 0) {
-    terminal.line(`demo: ${demo.run_ids.length} runs are here from an earlier start; keys renewed for 24 hours.`);
+    say(`demo: ${demo.run_ids.length} runs are here from an earlier start; keys renewed for 24 hours.`);
   } else {
-    writeDemoFiles(config.dataDir, { ...demo, run_ids: await fill(context, config, demo, signal) });
+    demo = { ...demo, run_ids: await fill(context, config, demo, signal, say) };
+    writeDemoFiles(config.dataDir, demo);
   }
-  terminal.line(
+  say(
     'Integrity is self-attested: whoever holds this machine holds the keys too, until a checkpoint is kept elsewhere.',
   );
-  terminal.line('Try:');
-  terminal.line(`  ${curlLine(envFile, addresses.http)}`);
+  say('Try:');
+  say(`  ${curlLine(envFile, addresses.http)}`);
+  return { demo, envFile };
 }
 
 /** Sends the runs, waits for them, and says how it went. Returns their ids. */
@@ -48,6 +57,7 @@ async function fill(
   config: Config,
   demo: DemoFile,
   signal: AbortSignal,
+  say: (line: string) => void,
 ): Promise<readonly string[]> {
   const begun = Date.now();
   terminal.note('demo: sending recorded runs …');
@@ -62,17 +72,17 @@ async function fill(
     patienceMs: config.sealGraceMs + SETTLING_MS,
     signal,
   });
-  terminal.line(
+  say(
     `demo: ${runIds.length} runs, recorded ones of real frameworks and a live one of the AI SDK, in ${seconds(begun)}.`,
   );
-  terminal.line(
+  say(
     settled
       ? 'They are sealed, and signed checkpoints cover them.'
       : 'They are stored, but not all sealed and covered yet.',
   );
   const rootless = sent.traceIds.size - sent.rooted.size;
   if (rootless > 0) {
-    terminal.line(
+    say(
       `${rootless} of them never sent a root span (a guardrail stopped it): sealed after ${config.sealIdleMs / 60_000} idle minutes.`,
     );
   }
