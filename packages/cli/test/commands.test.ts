@@ -70,7 +70,7 @@ describe('a data directory that holds no deployment', () => {
   test('is named by a command that reads, which makes nothing', async () => {
     const mistyped = `${home.dataDir}.mistyped`;
     for (const args of [['tenant', 'list'], ['key', 'list'], ['db', 'url'], ['demo']]) {
-      const said = await home.run(args, { SWORN_DATA_DIR: mistyped });
+      const said = await home.run(args, { SWORN_DATA_DIR: mistyped, SWORN_HTTP_PORT: new URL(server.http).port });
       expect([said.code, said.out]).toEqual([2, '']);
       expect(said.err).toContain(`no Sworn data in ${mistyped}: is SWORN_DATA_DIR right?`);
     }
@@ -176,6 +176,12 @@ describe('the database', () => {
     expect(said.err).toMatch(/in use by the Sworn process with pid \d+.*SWORN_DATA_DIR/);
     expect(said.err).toContain(home.dataDir);
   });
+
+  test('is looked for before npm start installs or compiles anything under a running server', async () => {
+    const said = await home.npmStart();
+    expect(said.code).toBe(2);
+    expect(said.err).toMatch(/^sworn: the data directory \S+ is in use by the Sworn process with pid \d+.*\n$/);
+  });
 });
 
 describe('a tenant', () => {
@@ -207,6 +213,10 @@ describe('without a server', () => {
   test('the commands start the database for as long as they need it', async () => {
     expect(await server.stop()).toBe(0);
     expect((await json('tenant', 'list')).map((row: any) => row.name)).toEqual(['platform', 'acme', 'other', 'unread']);
+    // No renewal of keys for a server that nobody could ask.
+    const demo = await home.run(['demo'], { SWORN_HTTP_PORT: new URL(server.http).port });
+    expect([demo.code, demo.out]).toEqual([2, '']);
+    expect(demo.err).toContain(`no server answers at ${server.http} (ECONNREFUSED)`);
     server = await home.serve();
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
+const START = fileURLToPath(new URL('../../../scripts/start.mjs', import.meta.url));
 const SWORN = fileURLToPath(new URL('../bin/sworn.mjs', import.meta.url));
 
 /** What a command said and left with. */
@@ -29,6 +30,8 @@ export interface Home {
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Said>;
   /** The same with a standard output that nobody reads any more. */
   runUnread(args: readonly string[]): Promise<Omit<Said, 'bytes' | 'out'>>;
+  /** What `npm start` runs. */
+  npmStart(): Promise<Said>;
   serve(args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Serving>;
   remove(): void;
 }
@@ -47,16 +50,12 @@ export function makeHome(): Home {
     SWORN_OTLP_HTTP_PORT: '0',
     SWORN_LOG_LEVEL: 'warn',
   };
-  const start = (args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess =>
-    spawn(process.execPath, [SWORN, ...args], { env: { ...own, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const start = (args: readonly string[], env: Readonly<Record<string, string>>, script = SWORN): ChildProcess =>
+    spawn(process.execPath, [script, ...args], { env: { ...own, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   return {
     dataDir: own.SWORN_DATA_DIR,
-    async run(args, env = {}) {
-      const child = start(args, env);
-      const code = new Promise<number | null>((resolve) => child.once('close', resolve));
-      const [bytes, err] = await Promise.all([buffer(child.stdout!), text(child.stderr!)]);
-      return { code: await code, bytes, out: bytes.toString('utf8'), err };
-    },
+    run: (args, env = {}) => said(start(args, env)),
+    npmStart: () => said(start([], {}, START)),
     async runUnread(args) {
       const child = start(args, {});
       child.stdout!.destroy();
@@ -66,6 +65,12 @@ export function makeHome(): Home {
     serve: (args = [], env = {}) => serving(start(['serve', ...args], env)),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
+}
+
+async function said(child: ChildProcess): Promise<Said> {
+  const code = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [bytes, err] = await Promise.all([buffer(child.stdout!), text(child.stderr!)]);
+  return { code: await code, bytes, out: bytes.toString('utf8'), err };
 }
 
 function serving(child: ChildProcess): Promise<Serving> {

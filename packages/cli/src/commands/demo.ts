@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { runDemo } from '../demo/run.js';
 import type { CommandContext } from '../deployment.js';
+import { CommandFailed, EXIT } from '../exitCode.js';
 
 /** `sworn demo`: what `serve --demo` does, beside a server that is already running. */
 export function demo(context: CommandContext): Command {
@@ -23,10 +24,25 @@ export function demo(context: CommandContext): Command {
         http: `${scheme}://${config.host}:${config.httpPort}`,
         otlpHttp: `${scheme}://${config.host}:${config.otlpHttpPort}`,
       };
+      await assertAnswers(addresses.http);
       const say = options.json ? terminal.note : terminal.line;
       const { demo, envFile } = await runDemo(context, config, addresses, new AbortController().signal, say);
       if (!options.json) return;
       const { http, otlp_http, tenant, run_ids } = demo;
       terminal.json({ http, otlp_http, tenant, run_ids, env_file: envFile });
     });
+}
+
+/** Before any key is renewed. @throws CommandFailed when no server is there. */
+async function assertAnswers(http: string): Promise<void> {
+  try {
+    await fetch(`${http}/healthz`);
+  } catch (error) {
+    const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+    throw new CommandFailed(
+      EXIT.unable,
+      `no server answers at ${http} (${String(cause?.code ?? error)}): start it with sworn serve and the same settings`,
+      { cause: error },
+    );
+  }
 }

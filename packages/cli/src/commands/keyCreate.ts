@@ -52,11 +52,9 @@ export function keyCreate(context: CommandContext): Command {
     )
     .action((options: Options, command: Command) => {
       if (options.role !== 'ingest' && options.scope.length > 0)
-        command.error(
-          `error: --scope ${options.scope.join(' ')} is for --role ingest: a ${options.role} key sends nothing`,
-        );
+        command.error(`error: --scope ${options.scope.join(' ')} is for --role ingest, not ${options.role}`);
       if (options.role !== 'ingest' && options.service.length > 0)
-        command.error(`error: --service is for --role ingest: a ${options.role} key sends nothing`);
+        command.error(`error: --service is for --role ingest, not ${options.role}`);
       return withDeployment(context, async (deployment) => {
         const { tenantId } = await chooseTenant(deployment, options.tenant);
         const issued = await deployment.issueKey({

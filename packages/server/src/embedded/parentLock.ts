@@ -51,15 +51,18 @@ export function lockOwner(socketDir: string): Promise<number | null> {
   return askOwner(join(socketDir, 'sworn.lock'));
 }
 
+/** What is said of a data directory that another process has. @public by `scripts/start.mjs` */
+export function inUse(dataDir: string, pid: number): string {
+  return `the data directory ${dataDir} is in use by the Sworn process with pid ${pid}: stop that one, or choose another with SWORN_DATA_DIR`;
+}
+
 /** Another Sworn process uses the data directory. */
 class DirectoryInUse extends Error {
   override readonly name = 'DirectoryInUse';
   readonly pid: number;
 
   constructor(pid: number, dataDir: string) {
-    super(
-      `the data directory ${dataDir} is in use by the Sworn process with pid ${pid}: stop that one, or choose another with SWORN_DATA_DIR`,
-    );
+    super(inUse(dataDir, pid));
     this.pid = pid;
   }
 }
