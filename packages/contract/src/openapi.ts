@@ -56,7 +56,7 @@ function operation(endpoint: Endpoint): Member {
     parameters: [...endpoint.params.map(pathParameter), ...queryParameters(endpoint)],
     responses: {
       200: { description: 'The answer.', content },
-      ...(endpoint.shape === 'record'
+      ...(endpoint.shape !== 'list'
         ? { 304: { description: 'Not modified since the ETag in If-None-Match; recorded as a read all the same.' } }
         : {}),
       ...refusals(endpoint),
@@ -65,7 +65,13 @@ function operation(endpoint: Endpoint): Member {
 }
 
 function pathParameter(name: string): Member {
-  return { name, in: 'path', required: true, schema: { type: 'string', pattern: PATH_ID.source } };
+  return {
+    name,
+    in: 'path',
+    required: true,
+    description: 'As answers show it, e.g. 4bf92f3577b34da6a3ce929d0e0e4736',
+    schema: { type: 'string', pattern: PATH_ID.source },
+  };
 }
 
 function queryParameters(endpoint: Endpoint): Member[] {
@@ -73,6 +79,7 @@ function queryParameters(endpoint: Endpoint): Member[] {
     name,
     in: 'query',
     required: false,
+    description: (schema as { description?: string }).description ?? '',
     schema: plain(schema),
   }));
 }

@@ -12,15 +12,21 @@ export const MAX_LONG_BYTES = 8 << 20;
 /** A time as filters take it: RFC 3339 UTC, up to six fractional digits, or a bare date. */
 const TimeFilter = Type.String({
   pattern: '^(?!0000)\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6})?Z)?$',
-  description: 'RFC 3339 UTC, or a date. Intervals are half open: after ≤ t < before.',
+  description: 'RFC 3339 UTC, e.g. 2026-01-31T00:00:00Z, or a date, e.g. 2026-01-31. Half open: after ≤ t < before.',
 });
 
-/** A value to compare with: the same text, no pattern. */
-export const TextFilter = Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f]{1,256}$' });
+/** A value to compare with: the same text, no pattern. `example`: such a value. */
+export function textFilter(what: string, example: string) {
+  return Type.String({
+    pattern: '^[^\\u0000-\\u001f\\u007f]{1,256}$',
+    description: `${what}, as recorded, 1 to 256 characters without control characters, e.g. ${example}`,
+  });
+}
 
 const Cursor = Type.String({
   pattern: '^[A-Za-z0-9_-]{16,2048}$',
-  description: 'Opaque, from `next_cursor` of the same query. It pins the size of every log it reads.',
+  description:
+    'next_cursor of an answer to the same query; opaque, e.g. AbC0_-xyzAbC0_-xyz. It pins the size of every log it reads.',
 });
 
 /** Parameters of every list of records. */
@@ -29,15 +35,27 @@ export const listParameters = {
   occurred_before: Type.Optional(TimeFilter),
   recorded_after: Type.Optional(TimeFilter),
   recorded_before: Type.Optional(TimeFilter),
-  order: Type.Optional(OneOf(['desc', 'asc'])),
-  include_total: Type.Optional(Type.Boolean()),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE })),
+  order: Type.Optional({
+    ...OneOf(['desc', 'asc']),
+    description: 'desc: newest first. asc: a tail, oldest first; its cursor stays valid past the end. E.g. asc',
+  }),
+  include_total: Type.Optional(Type.Boolean({ description: 'Counts all that match, e.g. true' })),
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, description: 'Records on a page, e.g. 50' }),
+  ),
   cursor: Type.Optional(Cursor),
 };
 
 /** Parameters of every long answer about one run. */
 export const longParameters = {
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_LONG_PAGE, default: DEFAULT_LONG_PAGE })),
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: MAX_LONG_PAGE,
+      default: DEFAULT_LONG_PAGE,
+      description: 'Items on a page, fewer when they pass 8 MiB, e.g. 1000',
+    }),
+  ),
   cursor: Type.Optional(Cursor),
 };
 

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { CompromisedItem } from './finding.js';
 import { AggregateMetadata, RecordMetadata } from './metadata.js';
-import { listParameters, pageFields, TextFilter } from './page.js';
+import { listParameters, pageFields, textFilter } from './page.js';
 import {
   Money,
   NullableBoolean,
@@ -81,6 +81,10 @@ export const RunList = Type.Object(
     total: Type.Optional(
       Type.Integer({ minimum: 0, description: 'With include_total: exact under the same filters and pin.' }),
     ),
+    examined_limit_reached: Type.Boolean({
+      description:
+        'True: the page examined its 20,000 rows and ends there, short or empty although more may match; go on with next_cursor.',
+    }),
     ...pageFields,
     metadata: AggregateMetadata,
   },
@@ -91,30 +95,42 @@ export type RunList = Static<typeof RunList>;
 /** Parameters of the list of runs. */
 export const RunListQuery = Type.Object(
   {
-    run_id: Type.Optional(TextFilter),
-    trace_id: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
-    conversation_id: Type.Optional(TextFilter),
-    correlation_id: Type.Optional(TextFilter),
-    agent_id: Type.Optional(TextFilter),
-    human_actor_id: Type.Optional({ ...TextFilter, description: 'The value, or its token (tok_…).' }),
-    provider: Type.Optional(TextFilter),
-    model: Type.Optional(TextFilter),
-    tool: Type.Optional(TextFilter),
-    service: Type.Optional(TextFilter),
-    environment: Type.Optional(TextFilter),
-    release: Type.Optional(TextFilter),
-    execution_status: Type.Optional(OneOf(EXECUTION_STATUSES)),
-    outcome: Type.Optional(OneOf(OUTCOMES)),
-    error_type: Type.Optional(TextFilter),
-    policy_id: Type.Optional(TextFilter),
-    incident_id: Type.Optional(TextFilter),
-    had_errors: Type.Optional(Type.Boolean()),
-    is_synthetic: Type.Optional(Type.Boolean()),
-    source: Type.Optional(OneOf(RUN_SOURCES)),
-    min_cost_usd: Type.Optional(
-      Type.String({ pattern: '^\\d{1,6}(\\.\\d{1,9})?$', description: 'Plain decimal, US dollars.' }),
+    run_id: Type.Optional(textFilter('Run id', '4bf92f3577b34da6a3ce929d0e0e4736')),
+    trace_id: Type.Optional(
+      Type.String({
+        pattern: '^[0-9a-f]{32}$',
+        description: '32 lower-case hex digits, e.g. 4bf92f3577b34da6a3ce929d0e0e4736',
+      }),
     ),
-    min_duration_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 ** 12 })),
+    conversation_id: Type.Optional(textFilter('Conversation or session id', 'chat-42')),
+    correlation_id: Type.Optional(textFilter('Correlation id that the producer sent', 'case-17')),
+    agent_id: Type.Optional(textFilter('Agent id or name', 'support-agent')),
+    human_actor_id: Type.Optional(
+      textFilter('Human id in clear, or its token', 'jane or tok_0123456789abcdef0123456789abcdef'),
+    ),
+    provider: Type.Optional(textFilter('Provider', 'openai')),
+    model: Type.Optional(textFilter('Model', 'gpt-4o')),
+    tool: Type.Optional(textFilter('Name of a tool the run used', 'search')),
+    service: Type.Optional(textFilter('Service name', 'shop')),
+    environment: Type.Optional(textFilter('Deployment environment', 'production')),
+    release: Type.Optional(textFilter('Release', '1.4.2')),
+    execution_status: Type.Optional({ ...OneOf(EXECUTION_STATUSES), description: 'How far the run got, e.g. FAILED' }),
+    outcome: Type.Optional({ ...OneOf(OUTCOMES), description: 'How the run ended, e.g. FAILURE' }),
+    error_type: Type.Optional(textFilter('Error type', 'RateLimitError')),
+    policy_id: Type.Optional(textFilter('Policy id', 'pii-7')),
+    incident_id: Type.Optional(textFilter('Incident id', 'inc-2026-031')),
+    had_errors: Type.Optional(Type.Boolean({ description: 'Whether any step failed, e.g. true' })),
+    is_synthetic: Type.Optional(Type.Boolean({ description: 'Whether it is of a synthetic tenant, e.g. false' })),
+    source: Type.Optional({ ...OneOf(RUN_SOURCES), description: 'What the run came from, e.g. SDK' }),
+    min_cost_usd: Type.Optional(
+      Type.String({
+        pattern: '^\\d{1,6}(\\.\\d{1,9})?$',
+        description: 'US dollars at least, plain decimal, e.g. 0.05',
+      }),
+    ),
+    min_duration_ms: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 10 ** 12, description: 'Milliseconds at least, e.g. 2000' }),
+    ),
     ...listParameters,
   },
   { additionalProperties: false },

@@ -113,11 +113,15 @@ export type RunTrace = Static<typeof RunTrace>;
 /** Parameters of the trace. */
 export const RunTraceQuery = Type.Object(
   {
-    kind: Type.Optional(OneOf(STEP_KINDS)),
-    status: Type.Optional(OneOf(STEP_STATUSES)),
-    from_step: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 ** 7 })),
-    span_id: Type.Optional(Type.String({ pattern: '^[0-9a-f]{16}$' })),
-    fields: Type.Optional(OneOf(['io'])),
+    kind: Type.Optional({ ...OneOf(STEP_KINDS), description: 'Kind of step, e.g. TOOL' }),
+    status: Type.Optional({ ...OneOf(STEP_STATUSES), description: 'OTLP status as sent, e.g. ERROR' }),
+    from_step: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 10 ** 7, description: 'First step_index to show, e.g. 10' }),
+    ),
+    span_id: Type.Optional(
+      Type.String({ pattern: '^[0-9a-f]{16}$', description: '16 lower-case hex digits, e.g. 00f067aa0ba902b7' }),
+    ),
+    fields: Type.Optional({ ...OneOf(['io']), description: 'io: with inputs and outputs. E.g. io' }),
     ...longParameters,
   },
   { additionalProperties: false },

@@ -84,7 +84,12 @@ describe.each(ENDPOINTS)('$id', (endpoint) => {
     expect(problemCode(unknown)).toBe('invalid_parameter');
     expect(unknown.json.errors).toEqual([{ parameter: 'nope', detail: expect.any(String) }]);
     for (const [name, schema] of Object.entries(endpoint.query.properties)) {
-      const { type, enum: words } = schema as { type?: string; enum?: string[] };
+      const {
+        type,
+        enum: words,
+        pattern,
+        description,
+      } = schema as { type?: string; enum?: string[]; pattern?: string; description: string };
       const twice = await get(house, `${path}?${name}=1&${name}=1`, reader);
       expect(problemCode(twice)).toBe('invalid_parameter');
       expect(twice.json.errors[0].parameter).toBe(name);
@@ -100,6 +105,12 @@ describe.each(ENDPOINTS)('$id', (endpoint) => {
         const got = await get(house, `${path}?${name}=${encodeURIComponent(value)}`, reader);
         expect(problemCode(got)).toBe('invalid_parameter');
         expect(got.json.errors[0].parameter).toBe(name);
+        // What would be right, in words: every word of a closed list, and never a regular expression.
+        const { detail } = got.json.errors[0] as { detail: string };
+        for (const word of words ?? []) expect(detail).toContain(word);
+        expect(detail).not.toContain(pattern ?? '^');
+        expect(description).toMatch(/e\.g\. \S/i);
+        if (pattern !== undefined) expect(detail).toContain(description);
       }
     }
   });

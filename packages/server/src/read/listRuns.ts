@@ -98,6 +98,7 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
     items,
     ...(query.includeTotal ? { total: await total(tx, asked, logs) } : {}),
     has_more: found.hasMore,
+    examined_limit_reached: found.limitReached,
     next_cursor: next,
     filters_applied: query.applied,
     metadata: aggregateMetadata({
@@ -119,6 +120,8 @@ function pinOf({ cursor }: Asked, log: string, size: number): number {
 interface Walked {
   readonly pages: readonly { readonly log: string; readonly places: readonly RunPlace[] }[];
   readonly hasMore: boolean;
+  /** The page ends where it had examined its share, full or not. */
+  readonly limitReached: boolean;
   readonly next: Position | null;
 }
 
@@ -138,13 +141,15 @@ async function walk(tx: Tx, asked: Asked, logs: readonly Pin[]): Promise<Walked>
     const shown = places.slice(0, wanted);
     pages.push({ log, places: shown });
     last = endOf(log, shown, window, isTail) ?? last;
-    if (places.length > wanted) return { pages, hasMore: true, next: last };
+    if (places.length > wanted) return { pages, hasMore: true, limitReached: false, next: last };
     const examined = await findExaminedEnd(tx, tenantId, query.filters, window);
-    if (examined !== null)
-      return { pages, hasMore: true, next: [log, examined.place + (isTail ? 1 : 0), examined.occurredAt] };
+    if (examined !== null) {
+      const next: Position = [log, examined.place + (isTail ? 1 : 0), examined.occurredAt];
+      return { pages, hasMore: true, limitReached: true, next };
+    }
     wanted -= shown.length;
   }
-  return { pages, hasMore: false, next: isTail ? last : null };
+  return { pages, hasMore: false, limitReached: false, next: isTail ? last : null };
 }
 
 /** The position after the last shown run; of a tail that saw everything, the end of the log. */
