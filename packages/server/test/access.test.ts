@@ -6,7 +6,7 @@ import { networkOf } from '../src/http/caller.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { inTenant } from '../src/store/database.js';
 import { insertApiKey } from '../src/store/apiKey.js';
-import { accessRecords, get } from './facadeClient.js';
+import { accessRecords, get, raw } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newTrace } from './facadeSpans.js';
 
@@ -348,6 +348,15 @@ describe('an access record', () => {
     house.advance(60_000);
     await ask();
     expect((await accessRecords(house, house.platformTenant)).length).toBe(before + 2);
+  });
+
+  it('of a request for another host goes to the platform, one for each source and minute', async () => {
+    house.advance(60_000);
+    const before = (await accessRecords(house, house.platformTenant)).length;
+    const request = `GET ${LIST} HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n`;
+    for (let i = 0; i < 5; i++) expect(await raw(house, request)).toMatch(/^HTTP\/1\.1 421 /);
+    const records = (await accessRecords(house, house.platformTenant)).slice(before);
+    expect(records).toMatchObject([{ decision: 'DENY', reason_code: 'misdirected', status: 421, folded: true }]);
   });
 
   it('of a caller nobody knows is one for all addresses of an IPv6 host', () => {

@@ -148,7 +148,7 @@ function addHooks(app: FastifyInstance, deps: FacadeDeps): void {
     if (correlationId !== null) reply.header('x-correlation-id', correlationId);
     const path = request.raw.url?.split('?', 1)[0] ?? '';
     if (!PROBES.has(path) && !isOurHost(request.headers.host, allowedHosts)) {
-      return sendProblem(reply, new Refusal('misdirected', 'this server does not answer for that host'));
+      return refuseRoute(deps, request, reply, new Refusal('misdirected', 'this server does not answer for that host'));
     }
     // Before any body is read, and whatever the route: nothing here changes anything.
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -177,7 +177,7 @@ async function refuseRoute(
     // A caller nobody knows; the refusal of the route stands, whoever asks.
     if (!(error instanceof Refusal)) return sendProblem(reply, refusalOf(error));
   }
-  const endpoint = refusal.code === 'method_not_allowed' ? 'method_not_allowed' : 'unknown_route';
+  const endpoint = refusal.code === 'not_found' ? 'unknown_route' : refusal.code;
   return refuse(deps, { caller, credential, endpoint, permission: null, params: null, refusal, request, reply });
 }
 

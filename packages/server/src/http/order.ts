@@ -115,7 +115,10 @@ async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
   const bytes = Buffer.from(serialise(a.reading.answer), 'utf8');
   const digest = createHash('sha256').update(bytes).digest('hex');
   const coding = codingFor(request.headers['accept-encoding'], bytes.length);
-  const etag = endpoint.shape === 'record' ? `"${digest.slice(0, 32)}-${coding}"` : null;
+  const { provisional } = a.reading.answer;
+  // A trace is by id too; what an open run says changes with every step, and is no representation to hold on to.
+  const isSettled = endpoint.shape === 'record' || (endpoint.shape === 'long' && provisional === false);
+  const etag = isSettled ? `"${digest.slice(0, 32)}-${coding}"` : null;
   const isUnchanged = etag !== null && names(request.headers['if-none-match'], etag);
   const minute = timestamp(deps.now()).slice(0, 16);
   await deps.recordAccess({
@@ -123,7 +126,9 @@ async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
     status: isUnchanged ? 304 : 200,
     count: a.reading.count,
     answer: `sha256:${digest}`,
-    fold: isUnchanged ? [a.question.credential.keyId, endpoint.id, a.question.params.run_id ?? '', minute] : null,
+    fold: isUnchanged
+      ? [a.question.credential.keyId, endpoint.id, a.question.params.run_id ?? '', digest, minute]
+      : null,
   });
   reply
     .header('sworn-log-sizes', logSizes(a.reading, endpoint.permission))
