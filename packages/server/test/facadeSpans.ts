@@ -10,6 +10,9 @@ export interface SpanText {
   readonly start?: number;
   readonly end?: number;
   readonly status?: 0 | 1 | 2;
+  readonly statusMessage?: string;
+  /** `exception.message` of an exception event. */
+  readonly exception?: string;
   readonly attributes?: Readonly<Record<string, string | number>>;
 }
 
@@ -40,7 +43,11 @@ export function otlp(
               startTimeUnixNano: String(BASE + BigInt(span.start ?? 0) * 1_000_000n),
               endTimeUnixNano: String(BASE + BigInt(span.end ?? 10) * 1_000_000n),
               attributes: attributes(span.attributes ?? {}),
-              status: { code: span.status ?? 0 },
+              status: { code: span.status ?? 0, message: span.statusMessage ?? '' },
+              events:
+                span.exception === undefined
+                  ? []
+                  : [{ name: 'exception', attributes: attributes({ 'exception.message': span.exception }) }],
             })),
           },
         ],

@@ -258,6 +258,10 @@ describe('the list of runs', () => {
         execution_status: 'RUNNING',
         provisional: true,
         total_steps: 2,
+        executor_type: 'AGENT',
+        executor_id: 'helper',
+        provider: 'openai',
+        model: 'gpt-4o',
         input_tokens: 12,
         output_tokens: 3,
         completed_at: null,
@@ -267,6 +271,9 @@ describe('the list of runs', () => {
       expect(envelope).toMatchObject({
         revision: 0,
         provisional: true,
+        executor_id: 'helper',
+        provider: 'openai',
+        model: 'gpt-4o',
         metadata: { immutable: false, integrity: { state: 'DURABLE', covered_at: null } },
         proof: { size: null, path: [], checkpoint: null },
       });
@@ -275,6 +282,25 @@ describe('the list of runs', () => {
     } finally {
       await slow.close();
     }
+  });
+
+  it('says of a page that is short because it had looked at its share of rows that it is, and goes on', async () => {
+    const { tenant, key } = await newTenant();
+    await runs(tenant, 1);
+    expect((await get(house, LIST, key)).json).toMatchObject({ has_more: false, examined_limit_reached: false });
+    await house.database.admin('set session_replication_role = replica');
+    await house.database.admin(
+      `insert into sworn.llm_run_records
+       select row.*
+         from (select r from sworn.llm_run_records r where tenant_id = $1 limit 1) one, generate_series(1, 20000) i,
+              jsonb_populate_record(one.r, jsonb_build_object('leaf_index', -i, 'run_id', 'run-' || i)) row`,
+      [tenant],
+    );
+    await house.database.admin('set session_replication_role = origin');
+    const short = (await get(house, `${LIST}?tool=none`, key)).json;
+    expect(short).toMatchObject({ items: [], has_more: true, examined_limit_reached: true });
+    const rest = (await get(house, `${LIST}?tool=none&cursor=${short.next_cursor}`, key)).json;
+    expect(rest).toMatchObject({ items: [], has_more: false, examined_limit_reached: false });
   });
 
   it('never lets a field be the time of the request: the same pin gives the same bytes', async () => {
@@ -327,6 +353,7 @@ describe('the list of runs', () => {
       items: 'items',
       next: (cursor) => listRuns(house.read, tenant, { limit: 2, cursor }),
       ended: (end) => Promise.resolve(void ends.push(end)),
+      opened: () => undefined,
       log: () => undefined,
     });
     const lines = stream[Symbol.asyncIterator]();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StepFacts } from '../src/read/stepFacts.js';
 import { treeOrder } from '../src/read/treeOrder.js';
-import { get } from './facadeClient.js';
+import { accessRecords, get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';
 import { GROUND_TRUTH, TRACE_CAPTURES } from './otlpCaptures.js';
@@ -227,6 +227,65 @@ describe('a trace', () => {
     expect(await stateOf()).toMatchObject({ immutable: false, integrity: { state: 'DURABLE', covered_at: null } });
     await house.sign(tenant);
     expect(await stateOf()).toMatchObject({ immutable: true, integrity: { state: 'COVERED' } });
+  });
+
+  it('says once steps lie beyond what was sealed that its totals are provisional, and counts them', async () => {
+    const traceId = newTrace();
+    const [root, late] = [newSpan(), newSpan()];
+    const call = { 'gen_ai.operation.name': 'chat', 'gen_ai.usage.input_tokens': 5 };
+    await sealed([{ traceId, spanId: root, end: 100, attributes: call }]);
+    expect(await traceOf(traceId)).toMatchObject({ provisional: false, total_tokens: 5, total_duration_ms: 100 });
+    await house.ingest(tenant, otlp([{ traceId, spanId: late, start: 5, attributes: call }]));
+    const got = await get(house, `${LIST}/${traceId}/trace`, key);
+    expect(got.json).toMatchObject({ provisional: true, total_steps: 2, total_tokens: 10, total_duration_ms: null });
+    expect(got.headers.get('etag')).toBeNull();
+    await house.seal(tenant);
+    expect(await traceOf(traceId)).toMatchObject({ provisional: false, total_tokens: 10, total_duration_ms: 100 });
+  });
+
+  it('shows a step as failed by the vendor’s own word, with the first message that says why', async () => {
+    const traceId = newTrace();
+    const failed = { 'langfuse.observation.level': 'ERROR' };
+    const told = { ...failed, 'langfuse.observation.status_message': 'no such order' };
+    const interrupt = '[{"value":{"actionRequests":[{"name":"refund"}]}}]';
+    const id = await sealed([
+      { traceId, spanId: newSpan(), end: 100 },
+      { traceId, spanId: newSpan(), start: 1, attributes: told },
+      { traceId, spanId: newSpan(), start: 2, attributes: failed, exception: 'timed out' },
+      { traceId, spanId: newSpan(), start: 3, status: 2, statusMessage: 'refused', attributes: told },
+      { traceId, spanId: newSpan(), start: 4, status: 2, statusMessage: interrupt },
+    ]);
+    const { steps } = await traceOf(id);
+    expect(
+      steps.map((step: { outcome_category: string; error: string | null }) => [step.outcome_category, step.error]),
+    ).toEqual([
+      ['SUCCESS', null],
+      ['FAILURE', 'no such order'],
+      ['FAILURE', 'timed out'],
+      ['FAILURE', 'refused'],
+      ['SUCCESS', null],
+    ]);
+  });
+
+  it('of a settled run has an ETag for each representation and coding; 304 comes after the access record', async () => {
+    const id = await sealed([{ traceId: newTrace(), spanId: newSpan(), end: 100 }]);
+    await house.sign(tenant);
+    const ask = (query: string, more: Record<string, string> = {}) =>
+      get(house, `${LIST}/${id}/trace${query}`, key, { 'accept-encoding': 'identity', ...more });
+    const [plain, io] = [await ask(''), await ask('?fields=io')];
+    const tag = plain.headers.get('etag') ?? '';
+    expect(tag).toMatch(/^"[0-9a-f]{32}-identity"$/);
+    expect(io.headers.get('etag')).not.toBe(tag);
+    expect(io.headers.get('cache-control')).toBe('no-store');
+    expect((await ask('?fields=io', { 'if-none-match': tag })).status).toBe(200);
+    const before = (await accessRecords(house, tenant)).length;
+    const again = await ask('', { 'if-none-match': tag });
+    expect([again.status, again.text, again.headers.get('etag')]).toEqual([304, '', tag]);
+    expect((await accessRecords(house, tenant)).slice(before)).toMatchObject([{ status: 304, folded: true }]);
+    house.breakRecorder(true);
+    house.advance(60_000);
+    expect((await ask('', { 'if-none-match': tag })).status).toBe(503);
+    house.breakRecorder(false);
   });
 
   it('says what redaction took, and that content was taken', async () => {

@@ -1,4 +1,4 @@
-import { rollUpTokens } from '../otlp/map/run.js';
+import { hasFailed, rollUpTokens } from '../otlp/map/run.js';
 import type { Tx } from '../store/database.js';
 import type { StoredRun } from '../store/runs.js';
 import { readSteps } from '../store/steps.js';
@@ -43,12 +43,28 @@ export async function liveFigures(
 /** What the steps so far add up to. */
 export function figuresOf(steps: readonly StepFacts[]): LiveFigures {
   const totals = rollUpTokens(steps);
+  const byStart = steps.toSorted((a, b) => Number(a.startedNs - b.startedNs) || a.index - b.index);
+  const llm = byStart.filter((step) => step.kind === 'LLM');
+  // As when it is sealed: embeddings count where there is nothing else.
+  const calls = llm.length > 0 ? llm : byStart.filter((step) => step.kind === 'EMBEDDING');
   return {
     steps: steps.length,
     inputTokens: totals.inputTokens,
     outputTokens: totals.outputTokens,
     costNanoUsd: totals.costNanoUsd,
     lastActivityAt: steps.at(-1)?.recordedAt ?? null,
-    hadErrors: steps.some((step) => step.status === 'ERROR' && !step.interrupt),
+    hadErrors: steps.some(hasFailed),
+    provider: firstOf(calls, (step) => step.provider),
+    model: firstOf(calls, (step) => step.model),
+    agentId: firstOf(byStart, (step) => step.agentId),
+    executorType: byStart.length === 0 ? null : byStart.some((step) => step.kind === 'AGENT') ? 'AGENT' : 'LLM',
   };
+}
+
+function firstOf(steps: readonly StepFacts[], read: (step: StepFacts) => string | null): string | null {
+  for (const step of steps) {
+    const value = read(step);
+    if (value !== null) return value;
+  }
+  return null;
 }

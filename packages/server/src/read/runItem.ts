@@ -13,6 +13,10 @@ export interface LiveFigures {
   readonly costNanoUsd: number | null;
   readonly lastActivityAt: string | null;
   readonly hadErrors: boolean;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly agentId: string | null;
+  readonly executorType: 'AGENT' | 'LLM' | null;
 }
 
 /** A run as lists and its envelope show it. `coveredAt`: of the verified checkpoint. `live` only for a run that was never sealed. */
@@ -29,13 +33,13 @@ export function runItem(
     run_id: m.text('run_id') ?? '',
     trace_id: m.text('trace_id'),
     conversation_id: m.text('conversation_id'),
-    executor_type: word(m, 'executor_type'),
-    executor_id: executorOf(m),
+    executor_type: live === null ? word(m, 'executor_type') : live.executorType,
+    executor_id: live === null ? executorOf(m) : live.executorType === 'AGENT' ? live.agentId : live.model,
     service: m.text('service'),
     environment: m.text('environment'),
     release: m.text('release'),
-    provider: m.text('provider'),
-    model: m.text('model'),
+    provider: live === null ? m.text('provider') : live.provider,
+    model: live === null ? m.text('model') : live.model,
     input_tokens: live === null ? m.count('input_tokens') : live.inputTokens,
     output_tokens: live === null ? m.count('output_tokens') : live.outputTokens,
     cost_usd: money(cost),

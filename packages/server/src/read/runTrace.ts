@@ -150,7 +150,8 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
   }
   // Steps that failed their check have no place in the tree: they head the first page.
   if (page.isFirst) steps.unshift(...skeleton.compromised.map(compromisedItem));
-  const totals = stored.kind === 'RUN' ? sealedTotals(run) : liveTotals(skeleton);
+  const provisional = stored.kind !== 'RUN' || skeleton.beyondSeal;
+  const totals = provisional ? liveTotals(skeleton) : sealedTotals(run);
   return {
     answer: {
       run_id: m.text('run_id') ?? '',
@@ -158,7 +159,7 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
       steps,
       total_steps: skeleton.steps.length + skeleton.compromised.length,
       ...totals,
-      provisional: stored.kind !== 'RUN',
+      provisional,
       has_more: next !== null,
       next_cursor: next === null ? null : sealCursor(page.scope, { pins: { [run.log]: run.pin }, position: [next] }),
       filters_applied: page.filters,

@@ -21,6 +21,8 @@ export interface Skeleton {
   readonly conflicts: ReadonlySet<string>;
   /** Resource leaf hash (hex) of the topmost step. */
   readonly resource: string | null;
+  /** Steps are there that the newest RUN leaf does not count: what it says of the run is not all there is. */
+  readonly beyondSeal: boolean;
 }
 
 /**
@@ -37,11 +39,15 @@ export async function readSkeleton(deps: ReadDeps, tx: Tx, tenantId: string, run
   const conflicts = new Set<string>();
   let range = emptyFrontier;
   let from = 0;
+  let beyondSeal = false;
   while (facts.length < MAX_TRACE_STEPS) {
     const chunk = await readSteps(tx, tenantId, { log: run.log, traceId, from, pin: run.pin, limit: CHUNK });
     const sealed: Uint8Array[] = [];
     for (const step of chunk) {
-      if (step.kind === 'STEP' && step.index < sealedBelow) sealed.push(step.leafHash);
+      if (step.kind === 'STEP') {
+        if (step.index < sealedBelow) sealed.push(step.leafHash);
+        else beyondSeal = true;
+      }
       const checked = checkLeaf(step, origin);
       if (checked.kind === 'compromised') compromised.push(checked);
       else if (step.kind === 'STEP') facts.push(stepFacts(step, checked.members));
@@ -55,7 +61,7 @@ export async function readSkeleton(deps: ReadDeps, tx: Tx, tenantId: string, run
     }
   }
   const steps = treeOrder(facts);
-  return { steps, compromised, conflicts, resource: steps[0]?.step.resource ?? null };
+  return { steps, compromised, conflicts, resource: steps[0]?.step.resource ?? null, beyondSeal };
 }
 
 function demandTree(

@@ -1,4 +1,5 @@
 import type { Step } from '@sworn/contract';
+import { hasFailed } from '../otlp/map/run.js';
 import { checksumOf } from './metadata.js';
 import { milliseconds, money } from './runItem.js';
 import { contentHash, type SoundStep, type StepBody, shownContent } from './stepBody.js';
@@ -36,7 +37,7 @@ export function shownStep(
     kind: step.kind as Step['kind'],
     name: body.name,
     status: step.status,
-    outcome_category: step.status === 'ERROR' && !step.interrupt ? 'FAILURE' : 'SUCCESS',
+    outcome_category: hasFailed(step) ? 'FAILURE' : 'SUCCESS',
     started_at: timeOf(step.startedNs),
     ended_at: step.endedNs === 0n ? null : timeOf(step.endedNs),
     duration_ms: milliseconds(m.count('duration_us')),

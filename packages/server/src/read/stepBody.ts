@@ -2,7 +2,8 @@ import { createHmac } from 'node:crypto';
 import { type ContentState, type Finding, MAX_IO_BYTES, type StepContent as ShownContent } from '@sworn/contract';
 import { type Content, stepContent } from '../otlp/map/content.js';
 import type { StepKind } from '../otlp/map/tables.js';
-import { readSpan } from '../otlp/span.js';
+import { hasFailed } from '../otlp/map/run.js';
+import { readSpan, type SpanView } from '../otlp/span.js';
 import { type DataKey, openBody } from '../record/body.js';
 import { KeyRefused } from '../record/keyFile.js';
 import type { StoredStep } from '../store/steps.js';
@@ -27,7 +28,7 @@ export type StepBody =
     }
   | { readonly kind: 'compromised'; readonly finding: Finding };
 
-/** Longest status message shown; the whole stays in the body. */
+/** Longest error message shown; the whole stays in the body. */
 const MAX_ERROR = 1_024;
 
 /**
@@ -72,8 +73,20 @@ function readBody(value: Uint8Array, members: Members): StepBody {
   const span = readSpan(value);
   const { name, input, output } = stepContent(span, (members.text('step_kind') ?? 'OTHER') as StepKind);
   const state = members.objects('redacted').length > 0 ? 'REDACTED' : 'FULL';
-  const error = span.status.code === 2 && span.status.message !== '' ? span.status.message.slice(0, MAX_ERROR) : null;
+  const status = span.status.code === 2 ? 'ERROR' : 'UNSET';
+  const error = hasFailed({ status, marks: members.texts('marks') }) ? errorOf(span) : null;
   return { kind: 'open', name, input, output, error, state };
+}
+
+/** What a failed span says of its failure, by the first place that says anything. */
+function errorOf(span: SpanView): string | null {
+  const exception = span.events.find(({ name }) => name === 'exception')?.attributes;
+  const message =
+    span.status.message ||
+    (span.attributes.text('langfuse.observation.status_message') ??
+      exception?.text('exception.message') ??
+      exception?.text('exception.type'));
+  return message?.slice(0, MAX_ERROR) ?? null;
 }
 
 function compromised(stored: StoredStep, check: Finding['check'], code: Finding['code'], detail: string): StepBody {

@@ -2,15 +2,17 @@ import type { CountedStep } from '../otlp/map/run.js';
 import type { StoredStep } from '../store/steps.js';
 import type { Members } from './members.js';
 
-/** What the order of a trace and the totals of an open run ask of a step. */
+/** What the order of a trace and the figures of an open run ask of a step. */
 export interface StepFacts extends CountedStep {
   readonly index: number;
   readonly leafHash: Uint8Array;
   readonly recordedAt: string;
   readonly kind: string;
   readonly status: 'UNSET' | 'OK' | 'ERROR';
-  /** ERROR by OTLP, but an interrupt that waits for a human: no failure. */
-  readonly interrupt: boolean;
+  /** Marks of the mapping: with the status they say whether the step failed. */
+  readonly marks: readonly string[];
+  readonly provider: string | null;
+  readonly agentId: string | null;
   /** Leaf hash (hex) of the RESOURCE record. */
   readonly resource: string | null;
   readonly redacted: boolean;
@@ -27,7 +29,9 @@ export function stepFacts(stored: StoredStep, m: Members): StepFacts {
     parentSpanId: m.text('parent_span_id'),
     kind: m.text('step_kind') ?? 'OTHER',
     status: status === 'OK' || status === 'ERROR' ? status : 'UNSET',
-    interrupt: m.texts('marks').includes('interrupt'),
+    marks: m.texts('marks'),
+    provider: m.text('provider'),
+    agentId: m.text('agent_id'),
     startedNs: BigInt(m.text('started_ns') ?? '0'),
     endedNs: BigInt(m.text('ended_ns') ?? '0'),
     scope: m.text('scope'),
