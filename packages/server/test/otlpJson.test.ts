@@ -162,6 +162,12 @@ describe('OTLP/JSON', () => {
   });
 });
 
+test('a body of OTLP/JSON that was cut off says so, wherever it was', () => {
+  const whole = body(spanWith('"name":"one", "kind":1, "unknown":[{"a":"b"}]'));
+  for (let end = 0; end < whole.length; end++)
+    expect(() => decodeTracesJson(whole.subarray(0, end))).toThrow(/ends in the middle of a value/);
+});
+
 describe('one bad span of OTLP/JSON', () => {
   const deep = (levels: number) => '{"arrayValue":{"values":['.repeat(levels) + '{}' + ']}}'.repeat(levels);
 

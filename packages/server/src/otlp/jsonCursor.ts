@@ -84,7 +84,7 @@ export class JsonCursor {
 
   /** Byte range of a string without escapes, which is its UTF-8; null, and not moved, if it has some. */
   rawString(): { start: number; end: number } | null {
-    if (this.#bytes[this.pos] !== QUOTE) throw new RefusedPart('a JSON value is not a string');
+    if (this.#bytes[this.pos] !== QUOTE) throw this.#not('a string');
     const bytes = this.#bytes;
     const start = this.pos + 1;
     for (let at = start; at < bytes.length; at++) {
@@ -96,6 +96,7 @@ export class JsonCursor {
       if (byte === BACKSLASH) return null;
       if (byte < 0x20) throw this.#syntax();
     }
+    this.pos = bytes.length;
     throw this.#syntax();
   }
 
@@ -103,8 +104,7 @@ export class JsonCursor {
   numeral(): string {
     if (this.#bytes[this.pos] === QUOTE) {
       const raw = this.rawString();
-      if (raw === null || raw.end - raw.start > MAX_NUMBER_LENGTH)
-        throw new RefusedPart('a JSON value is not a number');
+      if (raw === null || raw.end - raw.start > MAX_NUMBER_LENGTH) throw this.#not('a number');
       return this.#bytes.toString('latin1', raw.start, raw.end);
     }
     return this.number();
@@ -114,7 +114,7 @@ export class JsonCursor {
   number(): string {
     const start = this.pos;
     this.#passNumber();
-    if (this.pos === start) throw new RefusedPart('a JSON value is not a number');
+    if (this.pos === start) throw this.#not('a number');
     if (this.pos - start > MAX_NUMBER_LENGTH) throw new RefusedPart('a number is too long');
     const literal = this.#bytes.toString('latin1', start, this.pos);
     if (!NUMBER.test(literal)) throw this.#syntax();
@@ -124,7 +124,7 @@ export class JsonCursor {
   boolean(): boolean {
     if (this.#literal('true')) return true;
     if (this.#literal('false')) return false;
-    throw new RefusedPart('a JSON value is not a boolean');
+    throw this.#not('a boolean');
   }
 
   /** Passes over any value, checking syntax alone. Iterative: the sender chooses the depth. */
@@ -225,7 +225,7 @@ export class JsonCursor {
     let from = this.pos + 1;
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at] as number;
-      if (byte < 0x20) break;
+      if (byte < 0x20) throw this.#syntax();
       if (byte !== QUOTE && byte !== BACKSLASH) continue;
       if (at > from) piece(bytes.toString('utf8', from, at));
       if (byte === QUOTE) {
@@ -245,11 +245,12 @@ export class JsonCursor {
       }
       from = at + 1;
     }
+    this.pos = bytes.length;
     throw this.#syntax();
   }
 
   #open(bracket: string, what: string): void {
-    if (this.#bytes[this.pos] !== bracket.charCodeAt(0)) throw new RefusedPart(`a JSON value is not ${what}`);
+    if (this.#bytes[this.pos] !== bracket.charCodeAt(0)) throw this.#not(what);
     this.pos += 1;
   }
 
@@ -286,7 +287,14 @@ export class JsonCursor {
     while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) byte = bytes[++this.pos];
   }
 
+  /** Of a value of another sort; where the body ends there is none. */
+  #not(what: string): UndecodableTraces | RefusedPart {
+    return this.pos < this.#bytes.length ? new RefusedPart(`a JSON value is not ${what}`) : this.#syntax();
+  }
+
   #syntax(): UndecodableTraces {
+    if (this.pos >= this.#bytes.length)
+      return new UndecodableTraces('the body is not JSON: it ends in the middle of a value');
     return new UndecodableTraces(`the body is not JSON: unexpected input at byte ${this.pos}`);
   }
 }
