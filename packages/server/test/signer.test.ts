@@ -536,6 +536,7 @@ describe('the signer', () => {
     const journal = newJournal();
     const full: SignerMemory = {
       load: () => null,
+      origins: () => [],
       advance: () => {
         throw new Error('no space left on the device');
       },
