@@ -10,7 +10,7 @@ export type Permission = (typeof PERMISSIONS)[number];
 /** Everything under it is read-only. */
 export const FACADE_PREFIX = '/api/v1/logs';
 
-/** `list`: pages of records. `record`: one record by id, with an ETag. `long`: many items of one record. */
+/** `list`: pages of records. `record`: one record by id, with an ETag. `long`: many items of one record, with an ETag once it is settled. */
 export type EndpointShape = 'list' | 'record' | 'long';
 
 /** One endpoint of the facade, as data: routes, validation, serialisation, permission, OpenAPI and contract tests come from it. */
