@@ -88,6 +88,11 @@ function newWork(times = 1): Work {
   return { bytes: WORK_BYTES * times, stops: WORK_STOPS * times };
 }
 
+/** Nothing more is looked through. */
+function isSpent({ bytes, stops }: Work): boolean {
+  return bytes < 0 || stops < 0;
+}
+
 /** Every field by itself, by the schema: texts by what they hold, values by the key they stand under. */
 class FirstLook implements Rewriter {
   readonly removed: Removal[] = [];
@@ -110,7 +115,7 @@ class FirstLook implements Rewriter {
   text(bytes: Uint8Array, path: Path): Uint8Array | null {
     if (this.isBeyond) return null;
     // Scanned again by itself: a span of a hundred thousand small texts costs no patterns on those without an anchor.
-    if (bytes.length > TEXT_BYTES)
+    if (bytes.length > TEXT_BYTES || isSpent(this.#work))
       return this.#scan(bytes, 'any') === null ? null : this.#whole(BEYOND_BOUNDS, path, bytes);
     const rules = this.#marked(bytes);
     if (rules.length === 0) return null;
@@ -260,7 +265,7 @@ function stillIn(bytes: Uint8Array, fields: readonly TopField[], { candidates, s
   const still: Still[] = [];
   for (const { start, end } of fields) {
     const field = bytes.subarray(start, end);
-    const marks = scan(field, field.length > TEXT_BYTES ? 'any' : undefined);
+    const marks = scan(field, field.length > TEXT_BYTES || isSpent(work) ? 'any' : undefined);
     if (marks === null) continue;
     const inField = findAll(
       field,
