@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from './config.js';
-import { makeDataDir } from './embedded/places.js';
+import { hasCluster, makeDataDir } from './embedded/places.js';
 import { claimKeys, keyOwner, otherOwner } from './record/keyOwner.js';
 import { type KeyStore, openKeyStore } from './record/keyStore.js';
 
@@ -25,7 +25,8 @@ export async function openPlaces(config: Config, mustExist: boolean): Promise<Op
   makeDataDir(dataDir);
   const id = found ?? makeId(dataDir);
   const keyDir = config.keyDir ?? join(config.stateDir, id, 'keys');
-  if (mustExist && !existsSync(join(keyDir, 'deployment')))
+  // A database that is there was made with keys: new ones would open nothing of it.
+  if ((mustExist || hasCluster(dataDir)) && !existsSync(join(keyDir, 'deployment')))
     throw new Error(`no keys in ${keyDir}: is SWORN_KEY_DIR right?`);
   const owner = keyOwner(keyDir);
   if (owner !== null && owner !== id) throw otherOwner(keyDir, owner, `and ${dataDir} to ${id}`);

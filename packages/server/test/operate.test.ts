@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hex, leafHash, parseCheckpoint, recordId, treeHash } from '@sworn/evidence';
 import pg from 'pg';
@@ -319,6 +319,10 @@ describe('on the embedded database', () => {
     const alone = await openDeployment(config, { database: 'beside' });
     expect(alone.id).toBe(first.id);
     await alone.close();
+
+    const keyless = { ...config, keyDir: join(dir, 'mistyped') };
+    await expect(openDeployment(keyless, { database: 'start' })).rejects.toThrow('is SWORN_KEY_DIR right?');
+    expect(existsSync(keyless.keyDir)).toBe(false);
     rmSync(dir, { recursive: true });
   }, 120_000);
 

@@ -38,7 +38,7 @@ export function arrangePlaces(dataDir: string): Places {
   makeRunDir(runDir);
   return {
     dataDir: real,
-    clusterDir: join(real, 'pgdata'),
+    clusterDir: clusterIn(real),
     runDir,
     socketDir: join(runDir, 'pg'),
     configFile: join(real, 'postgresql.conf'),
@@ -83,6 +83,15 @@ function makeOpenTo(dir: string, mode: number): void {
     throw error;
   }
   chmodSync(dir, mode);
+}
+
+/** Whether `dataDir` holds an embedded cluster: keys were made before it was. */
+export function hasCluster(dataDir: string): boolean {
+  return existsSync(clusterIn(dataDir));
+}
+
+function clusterIn(dataDir: string): string {
+  return join(dataDir, 'pgdata');
 }
 
 /** A comma would end the name in PostgreSQL's list of directories. */
