@@ -61,6 +61,7 @@ function stepOf(slice: SpanSlice): Step {
   const span = readSpan(slice.bytes);
   const { fields } = mapSpan(span, readResource(slice.resource.bytes), false);
   return {
+    traceId: fields.trace_id,
     spanId: fields.span_id,
     parentSpanId: fields.parent_span_id ?? null,
     startedNs: span.startNs,
@@ -89,7 +90,7 @@ describe.each(TRACE_CAPTURES)('what $client sent', ({ client, encoding, body }) 
     const arrived = new Set(run.map(({ spanId }) => spanId));
     const root = run.find(({ parentSpanId }) => parentSpanId === null);
     const top = root ?? run.find(({ parentSpanId }) => !arrived.has(parentSpanId ?? ''));
-    return { totals: rollUpTokens(run), end: runEnd(run, top?.spanId ?? null, root === undefined) };
+    return { totals: rollUpTokens(run), end: runEnd(run, top, root === undefined) };
   });
   const truth = GROUND_TRUTH[client];
   const count = (kind: string) => steps.filter(({ step }) => step.kind === kind).length;
@@ -416,6 +417,7 @@ describe('the content of a step', () => {
 });
 
 const step = (spanId: string, parentSpanId: string | null, more: Partial<Step> = {}): Step => ({
+  traceId: 't',
   spanId,
   parentSpanId,
   startedNs: 0n,
@@ -499,6 +501,7 @@ describe('the roll-up', () => {
     fc.assert(
       fc.property(links, fc.array(fc.boolean(), { minLength: 15, maxLength: 15 }), (parentOf, bears) => {
         const steps = parentOf.map((parent, i) => ({
+          traceId: 't',
           spanId: `s${i}`,
           parentSpanId: parent === null ? null : `s${parent}`,
         }));
@@ -520,7 +523,7 @@ describe('the roll-up', () => {
 
 describe('a run', () => {
   const error = { status: 'ERROR' } as const;
-  const end = (steps: Step[], rootMissing = false) => runEnd(steps, steps[0]?.spanId ?? null, rootMissing);
+  const end = (steps: Step[], rootMissing = false) => runEnd(steps, steps[0], rootMissing);
 
   test.each([
     ['with an UNSET root succeeded', [step('root', null)], 'SUCCEEDED', 'completed', false],

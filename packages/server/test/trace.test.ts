@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StepFacts } from '../src/read/stepFacts.js';
-import { treeOrder } from '../src/read/treeOrder.js';
+import { treeOrder } from '../src/otlp/map/treeOrder.js';
 import { accessRecords, get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';
@@ -35,7 +35,7 @@ async function sealed(spans: readonly SpanText[]): Promise<string> {
 
 describe('the order of a trace', () => {
   const step = (spanId: string, parentSpanId: string | null, startedNs: bigint, index: number) =>
-    ({ spanId, parentSpanId, startedNs, index }) as StepFacts;
+    ({ traceId: 't', spanId, parentSpanId, startedNs, index }) as StepFacts;
   const forest = fc
     .array(fc.record({ parent: fc.integer({ min: -1, max: 40 }), start: fc.bigInt({ min: 0n, max: 5n }) }), {
       maxLength: 40,

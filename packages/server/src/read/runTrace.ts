@@ -11,7 +11,8 @@ import { readSkeleton, type Skeleton } from './skeleton.js';
 import { coverOf, type PinnedRun, pinRun } from './settled.js';
 import { openSteps, type SoundStep } from './stepBody.js';
 import { shownStep } from './step.js';
-import type { PlacedStep } from './treeOrder.js';
+import type { PlacedStep } from '../otlp/map/treeOrder.js';
+import type { StepFacts } from './stepFacts.js';
 
 /** Endpoint 3: how a run went, step by step, parents first. @throws Refusal */
 export async function runTrace(
@@ -60,7 +61,7 @@ interface Page {
 }
 
 /** A step and its `step_index`. */
-interface Placed extends PlacedStep {
+interface Placed extends PlacedStep<StepFacts> {
   readonly at: number;
 }
 
@@ -106,7 +107,7 @@ async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, query, cursor
   };
 }
 
-function matches(query: RunTraceQuery, step: PlacedStep['step']): boolean {
+function matches(query: RunTraceQuery, step: StepFacts): boolean {
   return (
     (query.kind === undefined || step.kind === query.kind) &&
     (query.status === undefined || step.status === query.status) &&

@@ -5,7 +5,7 @@ import { type Checked, checkLeaf } from './check.js';
 import type { ReadDeps } from './reading.js';
 import { compromisedRecord, type PinnedRun } from './settled.js';
 import { type StepFacts, stepFacts } from './stepFacts.js';
-import { type PlacedStep, treeOrder } from './treeOrder.js';
+import { type PlacedStep, treeOrder } from '../otlp/map/treeOrder.js';
 
 /** Leaves read at once, about 5 MB. */
 const CHUNK = 5_000;
@@ -14,7 +14,7 @@ const MAX_TRACE_STEPS = 100_000;
 
 /** All steps of a run below its pin, in tree order, without their leaves. */
 export interface Skeleton {
-  readonly steps: readonly PlacedStep[];
+  readonly steps: readonly PlacedStep<StepFacts>[];
   /** Steps that failed their check; they have no place in the tree. */
   readonly compromised: readonly Extract<Checked<StoredStep>, { kind: 'compromised' }>[];
   /** Span ids that were sent again with other content. */

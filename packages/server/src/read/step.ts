@@ -3,7 +3,8 @@ import { hasFailed } from '../otlp/map/run.js';
 import { checksumOf } from './metadata.js';
 import { milliseconds, money } from './runItem.js';
 import { contentHash, type SoundStep, type StepBody, shownContent } from './stepBody.js';
-import type { PlacedStep } from './treeOrder.js';
+import type { PlacedStep } from '../otlp/map/treeOrder.js';
+import type { StepFacts } from './stepFacts.js';
 
 /** What all steps of one answer share. */
 export interface StepContext {
@@ -18,7 +19,7 @@ export interface StepContext {
 /** One step, its place in the tree, and what its body says. */
 export interface ReadStep {
   readonly leaf: SoundStep;
-  readonly place: PlacedStep & { readonly at: number };
+  readonly place: PlacedStep<StepFacts> & { readonly at: number };
   readonly body: Exclude<StepBody, { kind: 'compromised' }>;
 }
 

@@ -25,6 +25,7 @@ export function stepFacts(stored: StoredStep, m: Members): StepFacts {
     index: stored.index,
     leafHash: stored.leafHash,
     recordedAt: stored.recordedAt,
+    traceId: m.text('trace_id') ?? '',
     spanId: m.text('span_id') ?? '',
     parentSpanId: m.text('parent_span_id'),
     kind: m.text('step_kind') ?? 'OTHER',

@@ -1,4 +1,5 @@
 import { emptyFrontier, extendFrontier, type Frontier, frontierRoot } from '@sworn/evidence';
+import { stepKey } from '../otlp/map/forest.js';
 import { hasFailed, type RunEnd, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
 import type { SealedStep } from './step.js';
 
@@ -105,7 +106,7 @@ function summarise(read: readonly SealedStep[], conflicts: number, range: Fronti
   const { root, top } = topOf(byStart, first);
   const started = startOf(first) ?? 0n;
   const ended = steps.reduce((latest, step) => max(latest, endOf(step)), started);
-  const end = runEnd(byStart, top.spanId, root === null);
+  const end = runEnd(byStart, top, root === null);
   // Without any time of the sender's, the server's own, as the leaves have it.
   const completedAt = ended === 0n ? first.occurredAt : timeOf(ended);
   const calls = callsOf(byStart);
@@ -162,8 +163,8 @@ function topOf(
   byStart: readonly SealedStep[],
   first: SealedStep,
 ): { readonly root: SealedStep | null; readonly top: SealedStep } {
-  const arrived = new Set(byStart.map((step) => step.spanId));
-  const isTopmost = (step: SealedStep) => step.parentSpanId === null || !arrived.has(step.parentSpanId);
+  const arrived = new Set(byStart.map(stepKey));
+  const isTopmost = (step: SealedStep) => step.parentSpanId === null || !arrived.has(step.traceId + step.parentSpanId);
   const root = byStart.find((step) => step.isRoot && isTopmost(step)) ?? byStart.find((step) => step.isRoot) ?? null;
   return { root, top: root ?? byStart.find(isTopmost) ?? first };
 }

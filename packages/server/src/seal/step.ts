@@ -5,6 +5,7 @@ export interface SealedStep {
   readonly index: number;
   readonly leafHash: Uint8Array;
   readonly occurredAt: string;
+  readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string | null;
   /** No parent, or one in another service by OTLP's flags: nothing above it will come. */
@@ -58,6 +59,7 @@ export function readStep(leaf: FollowedLeaf): SealedStep {
     index: leaf.index,
     leafHash: leaf.leafHash,
     occurredAt: text('occurred_at') ?? '',
+    traceId: text('trace_id') ?? '',
     spanId: text('span_id') ?? '',
     parentSpanId: text('parent_span_id'),
     isRoot: text('parent_span_id') === null || f.remote_parent === true,

@@ -1,7 +1,13 @@
-/** A span's place: its id and its parent's, lower-case hex. */
+/** A span's place: its trace, its id and its parent's, lower-case hex. A span id tells spans apart only within its trace. */
 export interface Placed {
+  readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string | null;
+}
+
+/** What tells a step from every other of its run: trace and span id. */
+export function stepKey({ traceId, spanId }: Pick<Placed, 'traceId' | 'spanId'>): string {
+  return traceId + spanId;
 }
 
 /**
@@ -9,9 +15,9 @@ export interface Placed {
  * close a cycle is cut, at the step where following the links from earlier steps comes back. Linear, without recursion.
  */
 export function parentsOf(steps: readonly Placed[]): Int32Array {
-  const indexOf = new Map(steps.map((step, index) => [step.spanId, index]));
+  const indexOf = new Map(steps.map((step, index) => [stepKey(step), index]));
   const parents = Int32Array.from(steps, (step) =>
-    step.parentSpanId === null ? -1 : (indexOf.get(step.parentSpanId) ?? -1),
+    step.parentSpanId === null ? -1 : (indexOf.get(step.traceId + step.parentSpanId) ?? -1),
   );
   const walkOf = new Int32Array(steps.length).fill(-1);
   for (let start = 0; start < steps.length; start++) {

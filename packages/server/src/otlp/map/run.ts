@@ -1,10 +1,8 @@
-import { haveBearingDescendant, parentsOf } from './forest.js';
+import { haveBearingDescendant, type Placed, parentsOf } from './forest.js';
 import type { Mark } from './tables.js';
 
 /** What the token roll-up asks of a step. */
-export interface CountedStep {
-  readonly spanId: string;
-  readonly parentSpanId: string | null;
+export interface CountedStep extends Placed {
   readonly startedNs: bigint;
   readonly endedNs: bigint;
   /** Identity of the instrumentation scope; equal for spans of one. */
@@ -128,7 +126,6 @@ function compare(a: bigint, b: bigint): number {
 
 /** What the run's status asks of a step. */
 export interface EndedStep {
-  readonly spanId: string;
   readonly endedNs: bigint;
   readonly status: 'UNSET' | 'OK' | 'ERROR';
   readonly marks: readonly string[];
@@ -151,13 +148,12 @@ export interface RunEnd {
 }
 
 /**
- * The end of a run (OTLP.md 2.5, rule 2). `topSpanId` is its root, or while that is missing the topmost step.
+ * The end of a run (OTLP.md 2.5, rule 2). `top` is its root, or while that is missing the topmost step.
  * A failed step under a top that did not fail leaves the run SUCCEEDED, with `hadErrors`.
  */
-export function runEnd(steps: readonly EndedStep[], topSpanId: string | null, rootMissing: boolean): RunEnd {
+export function runEnd<S extends EndedStep>(steps: readonly S[], top: S | undefined, rootMissing: boolean): RunEnd {
   const failures = steps.filter(hasFailed);
   const hadErrors = failures.length > 0;
-  const top = steps.find((step) => step.spanId === topSpanId);
   const topFailed = top !== undefined && hasFailed(top);
   const broken = topFailed || (rootMissing && hadErrors);
   const ownMarks = new Set(top?.marks);
