@@ -323,6 +323,8 @@ table llm_run_records owner sworn_owner row security forced
   duration_us bigint
   started_at timestamp with time zone not null
   completed_at timestamp with time zone
+  superseded_by text
+  waiting_for text
   constraint llm_run_records_execution_status_check CHECK ((execution_status = ANY (ARRAY['RUNNING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'ABORTED'::text, 'TIMEOUT'::text])))
   constraint llm_run_records_executor_type_check CHECK ((executor_type = ANY (ARRAY['LLM'::text, 'AGENT'::text, 'HUMAN'::text])))
   constraint llm_run_records_kind_check CHECK ((kind = ANY (ARRAY['OPENED'::text, 'RUN'::text])))
@@ -332,6 +334,7 @@ table llm_run_records owner sworn_owner row security forced
   constraint llm_run_records_revision_check CHECK ((revision >= 0))
   constraint llm_run_records_source_check CHECK ((source = ANY (ARRAY['API'::text, 'SDK'::text, 'SYSTEM'::text, 'SYNTHETIC'::text, 'WORKER'::text])))
   constraint llm_run_records_trace_id_check CHECK ((octet_length(trace_id) = 16))
+  constraint llm_run_records_waiting_for_check CHECK ((waiting_for = ANY (ARRAY['approval'::text, 'tool_call'::text])))
   CREATE INDEX llm_run_records_agent ON sworn.llm_run_records USING btree (tenant_id, agent_id, run_index) WHERE (agent_id IS NOT NULL)
   CREATE INDEX llm_run_records_conversation ON sworn.llm_run_records USING btree (tenant_id, conversation_id, run_index) WHERE (conversation_id IS NOT NULL)
   CREATE INDEX llm_run_records_correlation ON sworn.llm_run_records USING btree (tenant_id, correlation_id, run_index) WHERE (correlation_id IS NOT NULL)
@@ -348,6 +351,7 @@ table llm_run_records owner sworn_owner row security forced
   CREATE INDEX llm_run_records_source ON sworn.llm_run_records USING btree (tenant_id, source, run_index)
   CREATE INDEX llm_run_records_status ON sworn.llm_run_records USING btree (tenant_id, execution_status, run_index)
   CREATE INDEX llm_run_records_trace ON sworn.llm_run_records USING btree (tenant_id, trace_id, leaf_index)
+  CREATE INDEX llm_run_records_waiting ON sworn.llm_run_records USING btree (tenant_id, conversation_id, run_index) WHERE (waiting_for IS NOT NULL)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
   CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.llm_run_records FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')
@@ -462,6 +466,8 @@ table run_members owner sworn_owner row security forced
   leaf_index bigint not null
   run_id text not null
   trace_id bytea not null
+  whole boolean not null
+  roots bytea[]
   constraint run_members_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   constraint run_members_trace_id_check CHECK ((octet_length(trace_id) = 16))
   CREATE INDEX run_members_run ON sworn.run_members USING btree (tenant_id, run_id, leaf_index)

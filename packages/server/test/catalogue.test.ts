@@ -63,7 +63,7 @@ describe('of every table that holds a tenant', () => {
       select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) as type
         from pg_class c join pg_attribute a on a.attrelid = c.oid
        where c.relnamespace = 'sworn'::regnamespace and c.relkind = 'r' and a.attnum > 0
-         and a.atttypid <> all (array['uuid', 'text', 'bytea', 'bigint', 'integer', 'smallint', 'boolean', 'timestamptz', 'text[]']::regtype[])`);
+         and a.atttypid <> all (array['uuid', 'text', 'bytea', 'bigint', 'integer', 'smallint', 'boolean', 'timestamptz', 'text[]', 'bytea[]']::regtype[])`);
     expect(rows).toEqual([]);
   });
 });

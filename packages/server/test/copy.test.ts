@@ -17,13 +17,14 @@ const COLUMNS: readonly Column[] = [
   ['o', 'bool'],
   ['at', 'timestamptz'],
   ['ts', 'text[]'],
+  ['bs', 'bytea[]'],
 ];
 
 let t: TestDatabase;
 beforeAll(async () => {
   t = await testDatabase();
   await t.admin(`create table sworn.scratch (n bigint primary key, u uuid, t text, b bytea, i8 bigint, i4 integer, i2 smallint, o boolean,
-    at timestamptz, ts text[])`);
+    at timestamptz, ts text[], bs bytea[])`);
   await t.admin(`grant select, insert, delete on sworn.scratch to ${t.rolePrefix}_writer`);
 });
 afterAll(() => t.drop());
@@ -52,6 +53,7 @@ const row: fc.Arbitrary<readonly ColumnValue[]> = fc.tuple(
   orNull(fc.boolean()),
   orNull(time),
   orNull(fc.array(text, { maxLength: 4 })),
+  orNull(fc.array(fc.uint8Array({ maxLength: 9 }), { maxLength: 4 })),
 );
 const rows = fc
   .array(row, { minLength: 1, maxLength: 20 })
@@ -61,7 +63,11 @@ const rows = fc
 async function stored(tx: Tx): Promise<ColumnValue[][]> {
   const found = await tx.query<Record<string, ColumnValue>>(sql`select * from sworn.scratch order by n`);
   return found.map((r) =>
-    COLUMNS.map(([name]) => (r[name] instanceof Uint8Array ? new Uint8Array(r[name]) : (r[name] ?? null))),
+    COLUMNS.map(([name, type]) => {
+      const value = r[name] ?? null;
+      if (type === 'bytea[]' && value !== null) return (value as Uint8Array[]).map((bytes) => new Uint8Array(bytes));
+      return value instanceof Uint8Array ? new Uint8Array(value) : value;
+    }),
   );
 }
 
@@ -88,7 +94,7 @@ describe('rows', () => {
 
   test('of many megabytes go in one COPY', async () => {
     const body = new Uint8Array(64 * 1024).fill(7);
-    const many = Array.from({ length: 500 }, (_, n) => [n, null, null, body, null, null, null, null, null, null]);
+    const many = Array.from({ length: 500 }, (_, n) => [n, null, null, body, null, null, null, null, null, null, null]);
     const [sum] = await asWriter(async (tx) => {
       await tx.query(sql`delete from sworn.scratch`);
       await insertRows(tx, 'scratch', COLUMNS, many);
@@ -106,6 +112,7 @@ describe('a COPY that fails', () => {
     null,
     null,
     body,
+    null,
     null,
     null,
     null,

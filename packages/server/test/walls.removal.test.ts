@@ -63,7 +63,7 @@ async function steps(log: string, count: number, days: number): Promise<string[]
       sql`insert into sworn.directory select ${tenant}::uuid, 'tok_' || dk, 'value', dk from unnest(${keys}::uuid[]) dk`,
     );
     await tx.query(
-      sql`insert into sworn.run_members select ${tenant}::uuid, ${log}, n - 1, 'r', ${randomBytes(16)} from generate_series(1, ${count}::int) n`,
+      sql`insert into sworn.run_members select ${tenant}::uuid, ${log}, n - 1, 'r', ${randomBytes(16)}, true from generate_series(1, ${count}::int) n`,
     );
   });
   return keys;

@@ -220,7 +220,9 @@ async function seed(tenantId: string): Promise<void> {
     );
     await tx.query(sql`insert into sworn.llm_run_records (tenant_id, log, leaf_index, kind, run_id, revision, run_index, run_occurred_at, execution_status,
       had_errors, is_synthetic, source, started_at) values (${tenantId}::uuid, 'llm-runs', 0, 'OPENED', 'r', 0, 0, now(), 'RUNNING', false, false, 'SDK', now())`);
-    await tx.query(sql`insert into sworn.run_members values (${tenantId}::uuid, 'llm-runs', 0, 'r', ${bytes(16)})`);
+    await tx.query(
+      sql`insert into sworn.run_members values (${tenantId}::uuid, 'llm-runs', 0, 'r', ${bytes(16)}, true)`,
+    );
     await tx.query(sql`insert into sworn.resources values (${tenantId}::uuid, 'system', 0, 'resource', ${bytes(32)})`);
     await tx.query(
       sql`insert into sworn.open_run values (${tenantId}::uuid, 'r', ${bytes(16)}, 0, now(), 0, 1, 0, now(), null, 1, 1, now())`,

@@ -92,6 +92,8 @@ function runColumnsOf(m: Members, leaf: StoredLeaf): Readonly<Record<string, Cel
     environment: m.text('environment'),
     release: m.text('release'),
     execution_status: isOpened ? 'RUNNING' : m.text('execution_status'),
+    waiting_for: m.text('waiting_for'),
+    superseded_by: m.text('superseded_by'),
     outcome: m.text('outcome'),
     error_type: m.text('error_type'),
     policy_ids: m.texts('policy_ids'),

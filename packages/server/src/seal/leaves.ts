@@ -53,7 +53,7 @@ export function memberLeaf(origin: string, runId: string, first: SealedStep): Le
     occurredAt: first.occurredAt,
     runId,
     fields: { run_id: runId, trace_id: runId, whole: true },
-    projection: { table: 'run_members', runId, traceId: traceBytes(runId) },
+    projection: { table: 'run_members', runId, traceId: traceBytes(runId), whole: true, roots: null },
   });
 }
 
@@ -152,6 +152,8 @@ export function runLeaf(run: SealedRun): LeafDraft {
       environment: s.environment,
       release: s.release,
       executionStatus: s.executionStatus,
+      waitingFor: null,
+      supersededBy: null,
       outcome: s.outcome,
       errorType: s.errorType,
       policyIds: s.policyIds,
@@ -176,6 +178,8 @@ const EMPTY_COLUMNS = {
   provider: null,
   model: null,
   tools: [],
+  waitingFor: null,
+  supersededBy: null,
   outcome: null,
   errorType: null,
   policyIds: [],

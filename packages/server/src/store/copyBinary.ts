@@ -3,13 +3,23 @@ import type { Tx } from './database.js';
 import { toStoreFailure } from './failure.js';
 
 /** Column types that `insertRows` can write. */
-export type ColumnType = 'uuid' | 'text' | 'bytea' | 'int8' | 'int4' | 'int2' | 'bool' | 'timestamptz' | 'text[]';
+export type ColumnType =
+  | 'uuid'
+  | 'text'
+  | 'bytea'
+  | 'int8'
+  | 'int4'
+  | 'int2'
+  | 'bool'
+  | 'timestamptz'
+  | 'text[]'
+  | 'bytea[]';
 
 /** Name and type of a column, in the order of the row's values. */
 export type Column = readonly [name: string, type: ColumnType];
 
 /** A value of a row: uuid and timestamptz (RFC 3339, UTC) as text. */
-export type ColumnValue = string | number | boolean | Uint8Array | readonly string[] | null;
+export type ColumnValue = string | number | boolean | Uint8Array | readonly string[] | readonly Uint8Array[] | null;
 
 /**
  * Inserts rows into `sworn.<table>`: by COPY BINARY where row-level security does not bind the role, else through `unnest` under the insert
@@ -44,18 +54,24 @@ export async function insertRows(
 /** An array of arrays would lose its inner bounds in `unnest`, so inner arrays travel as text and are cast row by row. */
 function unnestText(table: string, columns: readonly Column[]): string {
   const names = columns.map(([name]) => name).join(', ');
-  const values = columns.map(([, type], i) => (type === 'text[]' ? `c${i}::text[]` : `c${i}`)).join(', ');
-  const arrays = columns.map(([, type], i) => `$${i + 1}::${type === 'text[]' ? 'text' : type}[]`).join(', ');
+  const values = columns.map(([, type], i) => (isArray(type) ? `c${i}::${type}` : `c${i}`)).join(', ');
+  const arrays = columns.map(([, type], i) => `$${i + 1}::${isArray(type) ? 'text' : type}[]`).join(', ');
   return `insert into sworn.${table} (${names}) select ${values} from unnest(${arrays}) as r(${columns.map((_, i) => `c${i}`).join(', ')})`;
 }
 
 function columnArray(columns: readonly Column[], rows: readonly (readonly ColumnValue[])[], c: number): unknown[] {
-  const isArray = columns[c]?.[1] === 'text[]';
-  return rows.map((row) => (isArray && row[c] != null ? arrayLiteral(row[c] as readonly string[]) : (row[c] ?? null)));
+  const type = columns[c]?.[1];
+  if (type === undefined || !isArray(type)) return rows.map((row) => row[c] ?? null);
+  return rows.map((row) => (row[c] == null ? null : arrayLiteral(row[c] as readonly (string | Uint8Array)[])));
 }
 
-function arrayLiteral(elements: readonly string[]): string {
-  return `{${elements.map((e) => `"${e.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`;
+function isArray(type: ColumnType): boolean {
+  return type === 'text[]' || type === 'bytea[]';
+}
+
+function arrayLiteral(elements: readonly (string | Uint8Array)[]): string {
+  const texts = elements.map((e) => (typeof e === 'string' ? e : `\\x${Buffer.from(e).toString('hex')}`));
+  return `{${texts.map((e) => `"${e.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`;
 }
 
 /**
@@ -90,6 +106,7 @@ function copyIn(client: pg.PoolClient, text: string, data: Buffer): Promise<void
 const COPY_DONE = Buffer.from([0x63, 0, 0, 0, 4]);
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const TEXT_OID = 25;
+const BYTEA_OID = 17;
 
 /** The rows in PostgreSQL's binary COPY format, in one buffer. */
 function encodeTuples(columns: readonly Column[], rows: readonly (readonly ColumnValue[])[]): Buffer {
@@ -110,7 +127,8 @@ function estimate(rows: readonly (readonly ColumnValue[])[]): number {
     for (const value of row) {
       if (typeof value === 'string') bytes += Math.max(16, value.length * 3);
       else if (value instanceof Uint8Array) bytes += value.length;
-      else if (Array.isArray(value)) for (const element of value as string[]) bytes += 24 + element.length * 3;
+      else if (Array.isArray(value))
+        for (const element of value as (string | Uint8Array)[]) bytes += 24 + element.length * 3;
       else bytes += 8;
       if (Array.isArray(value)) bytes += 20;
     }
@@ -127,8 +145,7 @@ function writeField(out: TupleWriter, type: ColumnType, value: ColumnValue): voi
     case 'text':
       return out.text(value as string);
     case 'bytea':
-      out.int4((value as Uint8Array).length);
-      return out.raw(value as Uint8Array);
+      return out.bytes(value as Uint8Array);
     case 'uuid':
       return out.uuid(value as string);
     case 'int8':
@@ -147,19 +164,21 @@ function writeField(out: TupleWriter, type: ColumnType, value: ColumnValue): voi
       out.int4(8);
       return out.int8(microsSince2000(value as string));
     case 'text[]':
-      return writeTextArray(out, value as readonly string[]);
+      return writeArray(out, TEXT_OID, value as readonly string[], (text) => out.text(text));
+    case 'bytea[]':
+      return writeArray(out, BYTEA_OID, value as readonly Uint8Array[], (bytes) => out.bytes(bytes));
   }
 }
 
-function writeTextArray(out: TupleWriter, elements: readonly string[]): void {
+function writeArray<E>(out: TupleWriter, oid: number, elements: readonly E[], write: (element: E) => void): void {
   const start = out.reserveLength();
   out.int4(elements.length === 0 ? 0 : 1);
   out.int4(0);
-  out.int4(TEXT_OID);
+  out.int4(oid);
   if (elements.length > 0) {
     out.int4(elements.length);
     out.int4(1);
-    for (const element of elements) out.text(element);
+    for (const element of elements) write(element);
   }
   out.fillLength(start);
 }
@@ -207,6 +226,11 @@ class TupleWriter {
     }
     this.#at = this.#buffer.writeInt32BE(Math.floor(value / 2 ** 32), this.#at);
     this.#at = this.#buffer.writeUInt32BE(value - Math.floor(value / 2 ** 32) * 2 ** 32, this.#at);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.int4(value.length);
+    this.raw(value);
   }
 
   raw(bytes: Uint8Array): void {

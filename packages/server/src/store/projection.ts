@@ -25,6 +25,10 @@ export interface LlmRunRow {
   readonly environment: string | null;
   readonly release: string | null;
   readonly executionStatus: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED' | 'TIMEOUT';
+  /** Of a sealed run that is not over: what it waits for. */
+  readonly waitingFor: 'approval' | 'tool_call' | null;
+  /** Id of the run that its traces turned out to belong to. */
+  readonly supersededBy: string | null;
   readonly outcome: 'SUCCESS' | 'FAILURE' | 'NEAR_THRESHOLD' | 'TERMINATED' | null;
   readonly errorType: string | null;
   readonly policyIds: readonly string[] | null;
@@ -40,11 +44,14 @@ export interface LlmRunRow {
   readonly completedAt: string | null;
 }
 
-/** A MEMBER leaf: this trace belongs to this run. */
+/** A MEMBER leaf: this trace, or the subtrees of it below these roots, belong to this run. */
 export interface RunMemberRow {
   readonly table: 'run_members';
   readonly runId: string;
   readonly traceId: Uint8Array;
+  readonly whole: boolean;
+  /** Span ids of 8 bytes, at most 64; null when `whole`. */
+  readonly roots: readonly Uint8Array[] | null;
 }
 
 /** A RESOURCE leaf; its leaf hash is added at insertion. */
@@ -117,6 +124,8 @@ const SHAPES: Shapes = {
       ['environment', 'text'],
       ['release', 'text'],
       ['execution_status', 'text'],
+      ['waiting_for', 'text'],
+      ['superseded_by', 'text'],
       ['outcome', 'text'],
       ['error_type', 'text'],
       ['policy_ids', 'text[]'],
@@ -148,6 +157,8 @@ const SHAPES: Shapes = {
       r.environment,
       r.release,
       r.executionStatus,
+      r.waitingFor,
+      r.supersededBy,
       r.outcome,
       r.errorType,
       r.policyIds,
@@ -165,8 +176,10 @@ const SHAPES: Shapes = {
     columns: [
       ['run_id', 'text'],
       ['trace_id', 'bytea'],
+      ['whole', 'bool'],
+      ['roots', 'bytea[]'],
     ],
-    values: (r) => [r.runId, r.traceId],
+    values: (r) => [r.runId, r.traceId, r.whole, r.roots],
   },
   resources: {
     columns: [

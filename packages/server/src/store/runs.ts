@@ -46,6 +46,8 @@ const COLUMN_NAMES = [
   'environment',
   'release',
   'execution_status',
+  'waiting_for',
+  'superseded_by',
   'outcome',
   'error_type',
   'policy_ids',
@@ -74,7 +76,7 @@ const runColumns = sql`r.log, r.leaf_index as at, l.kind as "leafKind", l.leaf, 
   l.trace_id as "traceId", l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk,
   c.size as "coverSize", c.root as "coverRoot", c.note as "coverNote", c.signed_at as "coverAt", r.kind, r.run_id, r.revision, r.run_index, r.run_occurred_at, r.trace_id, r.conversation_id, r.correlation_id,
   r.agent_id, r.human_actor_id, r.executor_type, r.provider, r.model, r.tools, r.service, r.environment, r.release, r.execution_status,
-  r.outcome, r.error_type, r.policy_ids, r.incident_ids, r.had_errors, r.is_synthetic, r.source, r.cost_nano_usd, r.duration_us,
+  r.waiting_for, r.superseded_by, r.outcome, r.error_type, r.policy_ids, r.incident_ids, r.had_errors, r.is_synthetic, r.source, r.cost_nano_usd, r.duration_us,
   r.started_at, r.completed_at`;
 
 /** The leaf may be gone (a finding, not an error), so it joins from the left. */

@@ -1,0 +1,53 @@
+import type { Tx } from './database.js';
+import { sql } from './sql.js';
+
+/** A row of `run_members`: what one MEMBER leaf says. */
+export interface StoredMember {
+  /** Leaf index. */
+  readonly index: number;
+  readonly runId: string;
+  /** Lower-case hex. */
+  readonly traceId: string;
+  readonly whole: boolean;
+  /** Span ids (hex) of the subtrees; empty when `whole`. */
+  readonly roots: readonly string[];
+}
+
+const memberColumns = sql`m.leaf_index as index, m.run_id as "runId", encode(m.trace_id, 'hex') as "traceId", m.whole,
+  array(select encode(root, 'hex') from unnest(m.roots) with ordinality as r(root, place) order by place) as roots`;
+
+/** What the MEMBER leaves below `below` say of these traces (hex), in leaf order. Index `run_members_trace`. */
+export async function readMembersOfTraces(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  asked: { readonly traceIds: readonly string[]; readonly below: number },
+): Promise<StoredMember[]> {
+  return tx.query<StoredMember>(sql`
+    select ${memberColumns}
+      from unnest(${asked.traceIds.map((id) => Buffer.from(id, 'hex'))}::bytea[]) as asked(trace_id)
+     cross join lateral (
+       select * from sworn.run_members
+        where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and leaf_index < ${asked.below}
+          and log is not distinct from ${log}::text
+        order by leaf_index) m
+     order by m.leaf_index`);
+}
+
+/** The traces (hex) that the MEMBER leaves below `below` give these runs a part of, each once a run, in leaf order. Index `run_members_run`. */
+export async function readTracesOfRuns(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  asked: { readonly runIds: readonly string[]; readonly below: number },
+): Promise<{ readonly runId: string; readonly traceId: string }[]> {
+  return tx.query<{ runId: string; traceId: string }>(sql`
+    select m.run_id as "runId", encode(m.trace_id, 'hex') as "traceId"
+      from unnest(${[...asked.runIds]}::text[]) as asked(run_id)
+     cross join lateral (
+       select run_id, trace_id, min(leaf_index) as first from sworn.run_members
+        where tenant_id = ${tenantId}::uuid and run_id = asked.run_id and leaf_index < ${asked.below}
+          and log is not distinct from ${log}::text
+        group by run_id, trace_id) m
+     order by m.first`);
+}
