@@ -191,16 +191,21 @@ function conditions(f: RunFilters): Sql {
   return sql.join(parts, ' and ');
 }
 
-/** First place whose leaf was recorded at or after `time`: `recorded_at` never goes back, so a binary search over the primary key finds it. */
+/**
+ * First place whose leaf was recorded at or after `time`: `recorded_at` never goes back, so a binary search over the primary key finds it. The
+ * leaf in the middle is asked for by a subquery, which can only be a look at one row: a join may be planned as one over the whole log.
+ */
 export async function findPlaceOf(tx: Tx, tenantId: string, log: string, size: number, time: string): Promise<number> {
   const [row] = await tx.query<{ place: number }>(sql`
     with recursive search(lo, hi) as (
       select 0::bigint, ${size}::bigint
       union all
-      select case when coalesce(m.recorded_at < ${time}::timestamptz, true) then (lo + hi) / 2 + 1 else lo end,
-             case when coalesce(m.recorded_at < ${time}::timestamptz, true) then hi else (lo + hi) / 2 end
+      select case when is_before then mid + 1 else lo end, case when is_before then hi else mid end
         from search
-        left join sworn.leaf m on m.tenant_id = ${tenantId}::uuid and m.log = ${log} and m.leaf_index = (lo + hi) / 2
+       cross join lateral (select (lo + hi) / 2 as mid) middle
+       cross join lateral (
+         select coalesce((select recorded_at from sworn.leaf where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = mid)
+                         < ${time}::timestamptz, true) as is_before) looked
        where lo < hi)
     select lo as place from search where lo >= hi limit 1`);
   return row?.place ?? 0;
