@@ -1,44 +1,50 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { Row } from './row.js';
+import { markdown, plainText } from './print.js';
+import type { Row, RowOptions } from './row.js';
 import { coldStartRow } from './rows/coldStart.js';
 import { ingestRow } from './rows/ingest.js';
 import { memoryRow } from './rows/memory.js';
+import { DAY_ONE_RUNS, readsRow } from './rows/reads.js';
 
-const ROWS: Readonly<Record<string, () => Promise<Row>>> = {
+const ROWS: Readonly<Record<string, (options: RowOptions) => Promise<Row>>> = {
   'cold-start': coldStartRow,
   memory: memoryRow,
   ingest: ingestRow,
+  reads: readsRow,
 };
 
 const { values: options } = parseArgs({
-  options: { only: { type: 'string', multiple: true }, json: { type: 'string' } },
+  options: {
+    only: { type: 'string', multiple: true },
+    json: { type: 'string' },
+    markdown: { type: 'boolean', default: false },
+    runs: { type: 'string', default: String(DAY_ONE_RUNS) },
+    data: { type: 'string' },
+  },
 });
 const wanted = options.only ?? Object.keys(ROWS);
 const unknown = wanted.filter((name) => ROWS[name] === undefined);
-if (unknown.length > 0) {
-  console.error(`no row is called ${unknown.join(', ')}; there are ${Object.keys(ROWS).join(', ')}`);
-  process.exit(2);
-}
+const runs = Number(options.runs);
+if (unknown.length > 0) leave(`no row is called ${unknown.join(', ')}; there are ${Object.keys(ROWS).join(', ')}`);
+if (!Number.isSafeInteger(runs) || runs < 1) leave(`--runs takes a number of runs, not ${options.runs}`);
 
 const machine = { node: process.versions.node, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length };
 console.log(`Node ${machine.node}, ${machine.cores} cores, ${machine.cpu}`);
 const rows: Row[] = [];
 for (const name of wanted) {
-  const row = await ROWS[name]?.();
+  const row = await ROWS[name]?.({ runs, dataDir: options.data ?? null });
   if (row === undefined) continue;
   rows.push(row);
-  console.log(`\n${row.row}`);
-  for (const [key, value] of Object.entries(row.values))
-    console.log(`  ${key.padEnd(26)} ${shown(value).padStart(10)}`);
+  console.log(`\n${options.markdown ? markdown(row) : plainText(row)}`);
 }
-if (options.json !== undefined)
-  writeFileSync(
-    options.json,
-    `${JSON.stringify({ machine, rows: rows.map(({ row, values }) => ({ row, ...values })) }, null, 2)}\n`,
-  );
+if (options.json !== undefined) {
+  const flat = rows.map(({ row, values, lines }) => ({ row, ...values, ...(lines !== undefined && { lines }) }));
+  writeFileSync(options.json, `${JSON.stringify({ machine, rows: flat }, null, 2)}\n`);
+}
 
-function shown(value: number): string {
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2);
+function leave(why: string): never {
+  console.error(why);
+  process.exit(2);
 }

@@ -1,12 +1,11 @@
-import { randomBytes, randomFillSync } from 'node:crypto';
-import { tracesFromJson } from '@sworn/server';
+import { randomBytes } from 'node:crypto';
+import { attributes } from './attributes.js';
+import { PROSE } from './prose.js';
+import { makeTemplate, type Template } from './template.js';
 
-/** An OTLP/HTTP protobuf traces request that can be sent again and again as other traces. */
-export interface Payload {
+/** A request of like turns. */
+export interface Payload extends Template {
   readonly spans: number;
-  readonly bytes: number;
-  /** A copy with trace and span ids that nothing else has. Costs a copy and random bytes, so that the sender is no part of what is measured. */
-  fresh(): Buffer;
 }
 
 /** An agent's turn: the root, four model calls, five tool calls. */
@@ -17,29 +16,8 @@ const MODEL_CALLS = 4;
 export function makePayload(traces: number): Payload {
   const traceIds = Array.from({ length: traces }, () => randomBytes(16));
   const spanIds = traceIds.map(() => Array.from({ length: SPANS_PER_TRACE }, () => randomBytes(8)));
-  const request = Buffer.from(tracesFromJson(Buffer.from(JSON.stringify(requestOf(traceIds, spanIds)))).bytes);
-  const groups = [...traceIds, ...spanIds.flat()].map((id) => ({ length: id.length, offsets: offsetsOf(request, id) }));
-  const idBytes = groups.reduce((sum, { length }) => sum + length, 0);
-  return {
-    spans: traces * SPANS_PER_TRACE,
-    bytes: request.length,
-    fresh() {
-      const copy = Buffer.from(request);
-      const ids = randomFillSync(Buffer.allocUnsafe(idBytes));
-      let from = 0;
-      for (const { length, offsets } of groups) {
-        for (const offset of offsets) ids.copy(copy, offset, from, from + length);
-        from += length;
-      }
-      return copy;
-    },
-  };
-}
-
-function offsetsOf(request: Buffer, id: Buffer): number[] {
-  const offsets: number[] = [];
-  for (let at = request.indexOf(id); at >= 0; at = request.indexOf(id, at + id.length)) offsets.push(at);
-  return offsets;
+  const template = makeTemplate(requestOf(traceIds, spanIds), { ids: [...traceIds, ...spanIds.flat()] });
+  return { ...template, spans: traces * SPANS_PER_TRACE };
 }
 
 function requestOf(traceIds: readonly Buffer[], spanIds: readonly (readonly Buffer[])[]): object {
@@ -120,17 +98,3 @@ function toolCall(index: number): object {
     }),
   };
 }
-
-function attributes(values: Readonly<Record<string, string | number>>): object[] {
-  return Object.entries(values).map(([key, value]) => ({
-    key,
-    value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value },
-  }));
-}
-
-const PROSE =
-  `A customer writes that an order came late and asks for what the terms promise in that case. The agent looks the order
-up, compares the promised with the actual day of delivery, finds the rule that applies, and answers with the amount, the
-reason and the day on which the money will arrive. If the rule leaves a choice it asks a person, and waits. Nothing of
-this is remarkable, and that is the point: the text is as long, as varied and as compressible as such text is, so that
-deflating, encrypting and hashing it costs what it would cost. `.repeat(3);

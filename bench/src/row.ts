@@ -2,4 +2,14 @@
 export interface Row {
   readonly row: string;
   readonly values: Readonly<Record<string, number>>;
+  /** Where one row is many measurements: a table, all lines with the same members. */
+  readonly lines?: readonly Readonly<Record<string, string | number>>[];
+}
+
+/** What the command line says of how to measure. */
+export interface RowOptions {
+  /** Generated runs of the rows that need a filled deployment. */
+  readonly runs: number;
+  /** Directory for filled deployments, which are kept there and used again; null: made anew, and removed. */
+  readonly dataDir: string | null;
 }

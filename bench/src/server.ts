@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,10 +10,11 @@ const SWORN = fileURLToPath(new URL('../../packages/cli/bin/sworn.mjs', import.m
 /** A first start initialises a cluster; a machine under load takes its time. */
 const START_PATIENCE_MS = 60_000;
 
-/** Directories of one deployment under the system's temporary directory. */
+/** Directories of one deployment. */
 export interface Place {
   readonly dir: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Removes them, unless they are kept. */
   remove(): void;
 }
 
@@ -27,9 +28,13 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Makes directories for a deployment of its own, away from any other on this machine. */
-export function makePlace(): Place {
-  const dir = mkdtempSync(join(tmpdir(), 'sworn-bench-'));
+/**
+ * Makes directories for a deployment of its own, away from any other on this machine: under the system's temporary directory, or
+ * `kept`, which is left there.
+ */
+export function makePlace(kept?: string): Place {
+  if (kept !== undefined) mkdirSync(kept, { recursive: true });
+  const dir = kept ?? mkdtempSync(join(tmpdir(), 'sworn-bench-'));
   chmodSync(dir, 0o711); // as root, PostgreSQL runs under another uid and has to pass through
   return {
     dir,
@@ -42,7 +47,9 @@ export function makePlace(): Place {
       SWORN_OTLP_HTTP_PORT: '0',
       SWORN_LOG_LEVEL: 'warn',
     },
-    remove: () => rmSync(dir, { recursive: true, force: true }),
+    remove() {
+      if (kept === undefined) rmSync(dir, { recursive: true, force: true });
+    },
   };
 }
 
