@@ -50,7 +50,7 @@ module.exports = {
       severity: 'error',
       from: { path: server('otlp') },
       to: {
-        path: `${inServer('store', 'record', 'seal', 'sign', 'read', 'export', 'ingest', 'http', 'access', 'embedded')}|^packages/server/src/(app|main|config)\\.ts$`,
+        path: `${inServer('mapping', 'store', 'record', 'seal', 'sign', 'read', 'export', 'ingest', 'http', 'access', 'embedded')}|^packages/server/src/(app|main|config)\\.ts$`,
       },
     },
     {
@@ -59,7 +59,7 @@ module.exports = {
       severity: 'error',
       from: { path: server('store') },
       to: {
-        path: inServer('record', 'seal', 'sign', 'read', 'export', 'ingest', 'http', 'access', 'embedded'),
+        path: inServer('mapping', 'record', 'seal', 'sign', 'read', 'export', 'ingest', 'http', 'access', 'embedded'),
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -14,6 +14,9 @@ import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';
+import { BUILT_IN_MAPPING, readMapping } from './mapping/files.js';
+import { createPricer } from './mapping/prices.js';
+import type { Mapper } from './otlp/map/step.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
 import { createDirectory } from './record/directory.js';
 import { createRedactor } from './record/redact/redactor.js';
@@ -47,13 +50,15 @@ export async function startApp(config: Config): Promise<RunningApp> {
   const touched = new Set<string>();
   const onCommit = (tenantId: string): void => void touched.add(tenantId);
   const redactor = createRedactor(redactionRules(config));
+  const mapping = readMapping(config.mappingDir ?? BUILT_IN_MAPPING);
+  const mapper: Mapper = { mapping, pricer: createPricer(mapping) };
   const deployment = await openDeployment(config, {
     database: 'start',
     onCommit,
     databaseLog: (line) => log.debug({ line }, 'postgres'),
   });
   try {
-    return await assemble({ config, log, deployment, redactor, touched, onCommit });
+    return await assemble({ config, log, deployment, redactor, mapper, touched, onCommit });
   } catch (error) {
     await deployment.close();
     throw error;
@@ -65,11 +70,12 @@ interface Parts {
   readonly log: Logger;
   readonly deployment: Deployment;
   readonly redactor: ReturnType<typeof createRedactor>;
+  readonly mapper: Mapper;
   readonly touched: Set<string>;
   readonly onCommit: (tenantId: string) => void;
 }
 
-async function assemble({ config, log, deployment, redactor, touched, onCommit }: Parts): Promise<RunningApp> {
+async function assemble({ config, log, deployment, redactor, mapper, touched, onCommit }: Parts): Promise<RunningApp> {
   const { db, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -100,6 +106,7 @@ async function assemble({ config, log, deployment, redactor, touched, onCommit }
     dataKeys,
     directory: createDirectory({ db, dataKeys, role: 'writer' }),
     redactor,
+    mapper,
     originOf,
     now: Date.now,
   });
@@ -130,6 +137,7 @@ async function assemble({ config, log, deployment, redactor, touched, onCommit }
       tokenOf: accessRecords.tokenOf,
       contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
       dataKeys: deployment.dataKeysFor('reader'),
+      mapping: mapper.mapping,
     },
     platformTenant,
     trustedProxies: new Set(config.trustedProxies),

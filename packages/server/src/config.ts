@@ -24,6 +24,8 @@ export interface Config {
   readonly maxRequestBytes: number;
   readonly maxInFlightBytes: number;
   readonly redactionFile: string | null;
+  /** Null: the mapping that comes with Sworn. */
+  readonly mappingDir: string | null;
   readonly allowedHosts: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -107,6 +109,11 @@ export const SETTINGS = [
     name: 'SWORN_REDACTION_FILE',
     default: '(built-in rules)',
     meaning: "YAML with one's own redaction rules, added to the built-in ones.",
+  },
+  {
+    name: 'SWORN_MAPPING_DIR',
+    default: '(built-in mapping)',
+    meaning: 'Directory of a whole mapping, in the place of the built-in one. See docs/mapping.md.',
   },
   {
     name: 'SWORN_ALLOWED_HOSTS',
@@ -226,6 +233,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxRequestBytes: integer('SWORN_MAX_REQUEST_BYTES', 64 << 20, 1024, 1 << 30),
     maxInFlightBytes: integer('SWORN_MAX_IN_FLIGHT_BYTES', 64 << 20, 1024, 4 * (1 << 30)),
     redactionFile: path('SWORN_REDACTION_FILE'),
+    mappingDir: path('SWORN_MAPPING_DIR'),
     allowedHosts: list('SWORN_ALLOWED_HOSTS'),
     trustedProxies: list('SWORN_TRUSTED_PROXIES'),
     tls,

@@ -28,6 +28,7 @@ import { createSealer } from '../src/seal/sealer.js';
 import { openJournal } from '../src/sign/journal.js';
 import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
+import { MAPPER } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
 
 /** A whole installation on a database of its own, without loops: tests say when it seals and signs. */
@@ -105,6 +106,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
     tokenOf,
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
     dataKeys: keysOf('reader'),
+    mapping: MAPPER.mapping,
   };
   const logged: string[] = [];
   const app = createFacade({
@@ -129,6 +131,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
     redactor: createRedactor([
       { yaml: readFileSync(new URL('../../../config/redaction.yaml', import.meta.url), 'utf8'), from: 'built_in' },
     ]),
+    mapper: MAPPER,
     originOf,
     now,
   });

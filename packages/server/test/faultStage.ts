@@ -17,6 +17,7 @@ import { createRedactor } from '../src/record/redact/redactor.js';
 import { createSequencer } from '../src/record/sequencer.js';
 import { inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
+import { MAPPER } from './mapper.js';
 import { newSpan, otlp, type SpanText } from './facadeSpans.js';
 
 /** First part of every origin on a stage. */
@@ -59,6 +60,7 @@ export async function buildStage(): Promise<Stage> {
     dataKeys,
     directory: createDirectory({ db, dataKeys, role: 'writer' }),
     redactor: createRedactor([]),
+    mapper: MAPPER,
     originOf: origin,
     now: Date.now,
   });

@@ -9,6 +9,7 @@ import { type MappedStep, mapSpan } from '../src/otlp/map/step.js';
 import type { SpanSlice } from '../src/otlp/decoded.js';
 import { readResource, readScope, readSpan, type SpanView } from '../src/otlp/span.js';
 import { decodeTraces } from '../src/otlp/wire.js';
+import { MAPPER } from './mapper.js';
 import { GROUND_TRUTH, TRACE_CAPTURES } from './otlpCaptures.js';
 import { anySpan } from './otlpOracle.js';
 
@@ -52,14 +53,14 @@ function mapped(
   resource = {},
 ): MappedStep {
   const slice = spanOf(attributes, more, resource);
-  return mapSpan(readSpan(slice.bytes), readResource(slice.resource.bytes), assert);
+  return mapSpan(MAPPER, readSpan(slice.bytes), readResource(slice.resource.bytes), assert);
 }
 
 const fieldsOf = (attributes: Readonly<Record<string, Plain>>, more: object = {}) => mapped(attributes, more).fields;
 
 function stepOf(slice: SpanSlice): Step {
   const span = readSpan(slice.bytes);
-  const { fields } = mapSpan(span, readResource(slice.resource.bytes), false);
+  const { fields } = mapSpan(MAPPER, span, readResource(slice.resource.bytes), false);
   return {
     traceId: fields.trace_id,
     spanId: fields.span_id,
@@ -77,6 +78,8 @@ function stepOf(slice: SpanSlice): Step {
     cacheWriteTokens: fields.cache_write_tokens ?? null,
     reasoningTokens: fields.reasoning_tokens ?? null,
     costNanoUsd: fields.cost_nano_usd ?? null,
+    pricedNanoUsd: fields.priced_nano_usd ?? null,
+    priceBook: fields.price_book ?? null,
     responseId: fields.response_id ?? null,
   };
 }
@@ -138,7 +141,7 @@ describe.each(TRACE_CAPTURES)('what $client sent', ({ client, encoding, body }) 
 
   test('has a model and a provider on each real call, and no name that is none', () => {
     for (const { bytes, resource } of spans) {
-      const { fields } = mapSpan(readSpan(bytes), readResource(resource.bytes), false);
+      const { fields } = mapSpan(MAPPER, readSpan(bytes), readResource(resource.bytes), false);
       const call = fields.input_tokens !== undefined && fields.step_kind === 'LLM';
       expect(call ? fields.model : 'gpt-4o-mini').toMatch(/gpt-4o-mini|claude/);
       expect(fields.provider ?? '').not.toMatch(/mock|fake|langchain/i);
@@ -334,6 +337,7 @@ describe('a mapped span', () => {
         const request = { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] };
         const [slice] = decodeTracesJson(Buffer.from(JSON.stringify(request))).spans;
         const { fields } = mapSpan(
+          MAPPER,
           readSpan(slice?.bytes ?? new Uint8Array()),
           readResource(slice?.resource.bytes ?? new Uint8Array()),
           assert,
@@ -370,7 +374,7 @@ describe('a mapped span', () => {
 describe('the content of a step', () => {
   const content = (attributes: Readonly<Record<string, Plain>>, kind: 'LLM' | 'TOOL' = 'LLM', name = 'span') => {
     const view: SpanView = readSpan(spanOf(attributes, { name }).bytes);
-    return stepContent(view, kind);
+    return stepContent(MAPPER.mapping, view, kind);
   };
 
   test('is prompt and response of a model call, by precedence', () => {
@@ -433,6 +437,8 @@ const step = (spanId: string, parentSpanId: string | null, more: Partial<Step> =
   cacheWriteTokens: null,
   reasoningTokens: null,
   costNanoUsd: null,
+  pricedNanoUsd: null,
+  priceBook: null,
   responseId: null,
   ...more,
 });

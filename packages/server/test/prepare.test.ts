@@ -22,6 +22,7 @@ import { createRedactor } from '../src/record/redact/redactor.js';
 import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
 import { inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
+import { MAPPER } from './mapper.js';
 import { any, keyValue, message, text, varint, type WireMessage } from './otlpBytes.js';
 import { TRACE_CAPTURES } from './otlpCaptures.js';
 
@@ -50,7 +51,7 @@ beforeEach(async () => {
   dataKeys = createDataKeys({ db, keyStore, role: 'writer', now });
   const directory = createDirectory({ db, dataKeys, role: 'writer' });
   const redactor = createRedactor([{ yaml: RULES, from: 'built_in' }]);
-  preparer = createPreparer({ keyStore, dataKeys, directory, redactor, originOf: originFor, now });
+  preparer = createPreparer({ keyStore, dataKeys, directory, redactor, mapper: MAPPER, originOf: originFor, now });
   sequencer = createSequencer({
     db,
     role: 'writer',
@@ -141,7 +142,7 @@ describe('every recorded request of a real client', () => {
       expect(steps.length).toBe(spans.length);
       for (const [at, step] of steps.entries()) {
         const leaf = decodeLeaf(step.leaf);
-        expect(leaf).toMatchObject({ by: 'producer', key: credential.keyId, map: 1 });
+        expect(leaf).toMatchObject({ by: 'producer', key: credential.keyId, map: MAPPER.mapping.version.map });
         expect(leaf.fields.trimmed).toBeUndefined();
         const same = Buffer.from(spans[at]?.bytes ?? []).equals(await bodyOf(step));
         expect(same).toBe(leaf.fields.redacted === undefined);

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Topic } from '@sworn/evidence';
 import type { Credential } from '../access/credential.js';
 import type { SourceSlice, SpanSlice } from '../otlp/decoded.js';
+import type { Mapper } from '../otlp/map/step.js';
 import type { DataKey } from '../record/body.js';
 import { type DataKeys, dayScope, traceScope } from '../record/dataKeys.js';
 import type { Directory } from '../record/directory.js';
@@ -28,6 +29,7 @@ export interface PreparerDeps {
   readonly dataKeys: DataKeys;
   readonly directory: Directory;
   readonly redactor: Redactor;
+  readonly mapper: Mapper;
   /** Origin of the tenant's open log of a topic, generation included. */
   readonly originOf: (tenantId: string, topic: Topic) => string;
   /** Milliseconds since 1970: the UTC day of resources, and the time of spans that have none. */
@@ -78,7 +80,7 @@ export function createPreparer(deps: PreparerDeps): Preparer {
       for (const span of spans) {
         if (steps.length % SPANS_A_TURN === SPANS_A_TURN - 1) await setImmediate();
         const from = { resource: sourceOf(span.resource), scope: sourceOf(span.scope) };
-        steps.push(prepareStep(tenancy, deps.redactor, span, from, keyOf(traceScope(span.traceId))));
+        steps.push(prepareStep(tenancy, deps, span, from, keyOf(traceScope(span.traceId))));
       }
       await deps.directory.enter(tenantId, tenancy.humans);
       return [...drafted(sources), ...steps];

@@ -1,7 +1,6 @@
 import { hex, token, utf8 } from '@sworn/evidence';
 import type { SpanSlice } from '../otlp/decoded.js';
-import { mapSpan } from '../otlp/map/step.js';
-import { MAPPING_VERSION } from '../otlp/map/tables.js';
+import { type Mapper, mapSpan } from '../otlp/map/step.js';
 import { readSpan } from '../otlp/span.js';
 import { type DataKey, sealBody } from '../record/body.js';
 import type { FirstLeaf, LeafDraft } from '../record/draft.js';
@@ -47,17 +46,28 @@ interface Occurred {
   readonly basis: 'end' | 'received' | null;
 }
 
+/** What turns a span's bytes into what may be said of it. */
+export interface StepReading {
+  readonly redactor: Redactor;
+  readonly mapper: Mapper;
+}
+
 /** One span as the draft of its STEP leaf. */
 export function prepareStep(
   tenancy: Tenancy,
-  redactor: Redactor,
+  { redactor, mapper }: StepReading,
   slice: SpanSlice,
   sources: SpanSources,
   dataKey: DataKey,
 ): LeafDraft {
   const { bytes, removed } = redactor.redact('span', slice.bytes, (text) => redactionToken(tenancy, text));
   const span = readSpan(bytes);
-  const { fields, human } = mapSpan(span, sources.resource.view, tenancy.credential.scopes.includes(ASSERT_SCOPE));
+  const { fields, human } = mapSpan(
+    mapper,
+    span,
+    sources.resource.view,
+    tenancy.credential.scopes.includes(ASSERT_SCOPE),
+  );
   const occurred = occurredAt(span.startNs, span.endNs, tenancy.at);
   const step: ReadStep = {
     tenancy,
@@ -72,7 +82,7 @@ export function prepareStep(
       ...(fields as unknown as Members),
       ...redactedMembers(removed),
       ...SOURCE_ROOM,
-      map: MAPPING_VERSION,
+      ...mapper.mapping.version,
       ...(occurred.basis !== null && { occurred_basis: occurred.basis }),
       ...(human !== null && { human_actor_id: humanToken(tenancy, human) }),
       ...(sources.resource.foreign && { foreign: true }),

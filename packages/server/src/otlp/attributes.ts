@@ -31,6 +31,11 @@ export class Attributes {
     return this.#values.size;
   }
 
+  /** Whether the bytes of the value hold those of `needle`: asked before a long text is decoded. */
+  mentions(key: string, needle: string): boolean {
+    return this.#values.get(key)?.holds(needle) ?? false;
+  }
+
   has(key: string): boolean {
     return this.#values.has(key);
   }

@@ -58,6 +58,11 @@ export class Message {
     }
   }
 
+  /** Whether the message's bytes hold those of `needle`, wherever. */
+  holds(needle: string): boolean {
+    return this.#bytes.subarray(this.#start, this.#end).includes(needle);
+  }
+
   inner(): Message {
     return new Message(this.#bytes, this.#reader, this.#reader.pos, this.#valueEnd);
   }

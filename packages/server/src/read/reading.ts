@@ -1,5 +1,6 @@
 import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
+import type { Mapping } from '../otlp/map/tables.js';
 import type { VerifyCheckpoint } from './checkpoints.js';
 
 /** What every question is asked with. */
@@ -14,6 +15,8 @@ export interface ReadDeps {
   readonly contentKeyOf: (tenantId: string) => Promise<Uint8Array>;
   /** Data keys as the reader may open them. */
   readonly dataKeys: DataKeys;
+  /** Where a body's content stands. */
+  readonly mapping: Mapping;
 }
 
 /** The size of a log at which an answer was computed. */

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { type ContentState, type Finding, MAX_IO_BYTES, type StepContent as ShownContent } from '@sworn/contract';
 import { type Content, stepContent } from '../otlp/map/content.js';
-import type { StepKind } from '../otlp/map/tables.js';
+import type { Mapping, StepKind } from '../otlp/map/tables.js';
 import { hasFailed } from '../otlp/map/run.js';
 import { readSpan, type SpanView } from '../otlp/span.js';
 import { type DataKey, openBody } from '../record/body.js';
@@ -62,16 +62,16 @@ export async function openSteps(
     opened.set(
       stored.index,
       read.kind === 'open'
-        ? readBody(read.value, members)
+        ? readBody(deps.mapping, read.value, members)
         : compromised(stored, 'V8', 'BODY_MISMATCH', `the body does not agree with its leaf: ${read.check}`),
     );
   }
   return opened;
 }
 
-function readBody(value: Uint8Array, members: Members): StepBody {
+function readBody(mapping: Mapping, value: Uint8Array, members: Members): StepBody {
   const span = readSpan(value);
-  const { name, input, output } = stepContent(span, (members.text('step_kind') ?? 'OTHER') as StepKind);
+  const { name, input, output } = stepContent(mapping, span, (members.text('step_kind') ?? 'OTHER') as StepKind);
   const state = members.objects('redacted').length > 0 ? 'REDACTED' : 'FULL';
   const status = span.status.code === 2 ? 'ERROR' : 'UNSET';
   const error = hasFailed({ status, marks: members.texts('marks') }) ? errorOf(span) : null;

@@ -44,6 +44,8 @@ export function stepFacts(stored: StoredStep, m: Members): StepFacts {
     cacheWriteTokens: m.count('cache_write_tokens'),
     reasoningTokens: m.count('reasoning_tokens'),
     costNanoUsd: m.count('cost_nano_usd'),
+    pricedNanoUsd: m.count('priced_nano_usd'),
+    priceBook: m.text('price_book'),
     responseId: m.text('response_id'),
     redacted: m.objects('redacted').length > 0,
   };

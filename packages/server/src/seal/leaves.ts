@@ -102,7 +102,7 @@ export function runLeaf(run: SealedRun): LeafDraft {
       started_at: s.startedAt,
       completed_at: s.completedAt,
       duration_us: s.durationUs,
-      cost_source: s.costNanoUsd === null ? 'UNKNOWN' : 'REPORTED',
+      cost_source: s.costSource,
       inflection: present(s.inflection),
       merged_steps: s.mergedSteps,
       ...present({

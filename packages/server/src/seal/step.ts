@@ -28,6 +28,8 @@ export interface SealedStep {
   readonly cacheWriteTokens: number | null;
   readonly reasoningTokens: number | null;
   readonly costNanoUsd: number | null;
+  readonly pricedNanoUsd: number | null;
+  readonly priceBook: string | null;
   readonly finishReasons: readonly string[];
   readonly errorType: string | null;
   readonly tool: string | null;
@@ -80,6 +82,8 @@ export function readStep(leaf: FollowedLeaf): SealedStep {
     cacheWriteTokens: count('cache_write_tokens'),
     reasoningTokens: count('reasoning_tokens'),
     costNanoUsd: count('cost_nano_usd'),
+    pricedNanoUsd: count('priced_nano_usd'),
+    priceBook: text('price_book'),
     finishReasons: texts('finish_reasons'),
     errorType: text('error_type'),
     tool: text('tool'),

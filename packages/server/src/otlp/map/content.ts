@@ -1,7 +1,6 @@
 import { type AttributeValue, jsonText } from '../attributes.js';
 import type { SpanView } from '../span.js';
-import * as tables from './contentTables.js';
-import type { StepKind } from './tables.js';
+import type { Mapping, StepKind } from './tables.js';
 
 /** Messages of one list that are put together from flattened attributes. */
 const MAX_MESSAGES = 1_000;
@@ -21,13 +20,15 @@ export interface StepContent {
   readonly output: Content | null;
 }
 
-/** Name, prompt and response (of a tool: arguments and result) of a span, by the tables of OTLP.md 2.4. */
-export function stepContent(span: SpanView, kind: StepKind): StepContent {
+/** Name, prompt and response (of a tool: arguments and result) of a span, by the tables. */
+export function stepContent(mapping: Mapping, span: SpanView, kind: StepKind): StepContent {
   const [inputs, outputs] =
-    kind === 'TOOL' || kind === 'HANDOFF' ? [tables.TOOL_INPUT, tables.TOOL_OUTPUT] : [tables.PROMPT, tables.RESPONSE];
+    kind === 'TOOL' || kind === 'HANDOFF'
+      ? [mapping.tool_input, mapping.tool_output]
+      : [mapping.prompt, mapping.response];
   return {
-    name: tables.STEP_NAME.map((key) => span.attributes.text(key)).find((text) => text !== null) ?? span.name,
-    instructions: first(span, tables.INSTRUCTIONS),
+    name: mapping.step_name.map((key) => span.attributes.text(key)).find((text) => text !== null) ?? span.name,
+    instructions: first(span, mapping.instructions),
     input: first(span, inputs),
     output: first(span, outputs),
   };

@@ -1,19 +1,35 @@
 import type { SpanView } from '../span.js';
+import { decisionsOf } from './decisions.js';
 import type { Sources } from './source.js';
-import { FAILED_VALUES, FAILURE_PATTERNS, type Mark } from './tables.js';
+import type { Mapping, Mark, Meanings, StepKind } from './tables.js';
 
-/** The marks of a span (OTLP.md 2.5, rule 2; 4.2), in a fixed order. */
-export function marksOf(span: SpanView, sources: Sources, kind: string): Mark[] {
-  const marks: Mark[] = [];
+/** The marks of a span (docs/mapping.md, "Status"), in a fixed order. */
+export function marksOf(mapping: Mapping, span: SpanView, sources: Sources, kind: StepKind): Mark[] {
+  const marks = decisionsOf(mapping, span.attributes, kind);
   const error = span.status.code === 2;
-  const message = error ? span.status.message.slice(0, MAX_MESSAGE_LENGTH) : '';
-  if (FAILED_VALUES.some(([source, value]) => sources.word(source) === value)) marks.push('failed');
-  if (isInterrupt(message)) return [...marks, 'interrupt'];
-  if (isTripwire(span, sources, message)) marks.push('tripwire');
-  if (kind === 'TOOL' && message.startsWith(NOT_APPROVED)) marks.push('denied');
-  if (!error && marks.length === 0) return marks;
-  const words = [sources.text('error.type'), exceptionType(span), message].filter((word) => word !== null).join('\n');
-  for (const [mark, pattern] of FAILURE_PATTERNS) {
+  if (says(sources, mapping.failed_values)) marks.push('failed');
+  if (!error) {
+    if (saysTripwire(mapping, sources)) marks.push('tripwire');
+    return marks.length === 0 || !marks.includes('failed') ? marks : withCauses(mapping, sources, marks, '');
+  }
+  const message = span.status.message.slice(0, MAX_MESSAGE_LENGTH);
+  const exception = exceptionType(span);
+  const types = [sources.firstText(mapping.error_type), exception];
+  if (isInterrupt(message) || endsIn(types, mapping.interrupt_types)) return [...marks, 'interrupt'];
+  if (
+    saysTripwire(mapping, sources) ||
+    endsIn(types, mapping.tripwire_types) ||
+    mapping.tripwire_types.some((type) => message.includes(type))
+  ) {
+    marks.push('tripwire');
+  }
+  if (kind === 'TOOL' && mapping.denied_messages.some((words) => message.startsWith(words))) marks.push('denied');
+  return withCauses(mapping, sources, marks, [...types, message].filter((word) => word !== null).join('\n'));
+}
+
+function withCauses(mapping: Mapping, sources: Sources, marks: Mark[], said: string): Mark[] {
+  const words = said === '' ? (sources.firstText(mapping.error_type) ?? '') : said;
+  for (const [mark, pattern] of mapping.failure_words) {
     if (pattern.test(words)) marks.push(mark);
   }
   return marks;
@@ -29,8 +45,21 @@ export function exceptionType(span: SpanView): string | null {
 /** Characters of a status message that are looked at: what names the cause stands at its front. */
 const MAX_MESSAGE_LENGTH = 65_536;
 
-/** OpenAI Agents' word for a tool call that a human rejected. */
-const NOT_APPROVED = 'Tool execution was not approved';
+function says(sources: Sources, values: Meanings<true>): boolean {
+  return values.some(([source, meanings]) => {
+    const word = sources.word(source);
+    return word !== null && meanings.has(word);
+  });
+}
+
+function saysTripwire(mapping: Mapping, sources: Sources): boolean {
+  if (says(sources, mapping.tripwire_values)) return true;
+  return mapping.tripwire_members.some((source) => sources.value(source) !== undefined);
+}
+
+function endsIn(types: readonly (string | null)[], endings: readonly string[]): boolean {
+  return types.some((type) => type !== null && endings.some((ending) => type.endsWith(ending)));
+}
 
 /** LangGraph pauses for a human by throwing: the message is a JSON array of interrupts with `value.actionRequests`. */
 function isInterrupt(message: string): boolean {
@@ -42,11 +71,4 @@ function isInterrupt(message: string): boolean {
     // Exporters cut long messages; the beginning names it all the same.
     return /^\[\s*\{[^}]*"value"\s*:\s*\{\s*"actionRequests"/.test(message.trimStart());
   }
-}
-
-function isTripwire(span: SpanView, sources: Sources, message: string): boolean {
-  if (/TripwireTriggered\b/.test(message) || (exceptionType(span) ?? '').endsWith('TripwireTriggered')) return true;
-  const triggered = sources.value('guardrail.triggered');
-  if (triggered === true || triggered === 'true') return true;
-  return sources.value(['mastra.agent_run.output', 'tripwire']) !== undefined;
 }

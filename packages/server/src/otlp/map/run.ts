@@ -13,23 +13,40 @@ export interface CountedStep extends Placed {
   readonly cachedTokens: number | null;
   readonly cacheWriteTokens: number | null;
   readonly reasoningTokens: number | null;
+  /** As the sender reports it. */
   readonly costNanoUsd: number | null;
+  /** As the price book computed it when the step came in. */
+  readonly pricedNanoUsd: number | null;
+  readonly priceBook: string | null;
   readonly responseId: string | null;
 }
 
 /** Totals of a run; null: no step said anything. Held at 2^53 − 1, so that what was accepted can be sealed. */
-export interface TokenTotals {
+export interface TokenTotals extends CostTotals {
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
   readonly cachedTokens: number | null;
   readonly cacheWriteTokens: number | null;
   readonly reasoningTokens: number | null;
-  /** As reported by the steps. */
-  readonly costNanoUsd: number | null;
   /** Steps whose usage was counted: model calls. */
   readonly calls: number;
   /** Steps left out because another instrumentation reported the same call. Shown, since the rule can be wrong. */
   readonly mergedSteps: number;
+}
+
+/** What a run cost, in billionths of a US dollar. */
+export interface CostTotals {
+  /** The effective cost: reported where the sender reports, else priced; null when a counted call has neither. */
+  readonly costNanoUsd: number | null;
+  /** REPORTED: all of it is; PRICED: some of it is computed; UNKNOWN: there is no effective cost. */
+  readonly costSource: 'REPORTED' | 'PRICED' | 'UNKNOWN';
+  readonly reportedNanoUsd: number | null;
+  /** Of all counted calls that have a price, those with a reported cost too: the two may differ, and that is evidence. */
+  readonly pricedNanoUsd: number | null;
+  /** Of the newest call that has a price. */
+  readonly priceBook: string | null;
+  /** Counted calls with neither a reported cost nor a price. */
+  readonly unpricedCalls: number;
 }
 
 /**
@@ -39,7 +56,7 @@ export interface TokenTotals {
 const MAX_TWINS_COMPARED = 64;
 
 /**
- * The totals of a run's steps (OTLP.md 2.6). (a) A step that bears usage counts only if no descendant does. (b) Of two steps of
+ * The totals of a run's steps (docs/mapping.md, "Sums of a run"). (a) A step that bears usage counts only if no descendant does. (b) Of two steps of
  * different scopes with the same model, the same tokens and one's time inside the other's, one counts: the one with a response id.
  */
 export function rollUpTokens(steps: readonly CountedStep[]): TokenTotals {
@@ -56,24 +73,88 @@ export function rollUpTokens(steps: readonly CountedStep[]): TokenTotals {
     cachedTokens: total(counted, (step) => step.cachedTokens),
     cacheWriteTokens: total(counted, (step) => step.cacheWriteTokens),
     reasoningTokens: total(counted, (step) => step.reasoningTokens),
-    costNanoUsd: rollUpCost(steps, parents, twins),
+    ...rollUpCosts({ steps, parents, calls, twins }),
     calls: calls.length,
     mergedSteps: twins.size,
   };
 }
 
-/** Rule (a) for reported costs, which other steps may bear than those with usage; a twin's counts only if the kept step has none. */
-function rollUpCost(
+interface Calls {
+  readonly steps: readonly CountedStep[];
+  readonly parents: Int32Array;
+  readonly calls: readonly CountedStep[];
+  readonly twins: ReadonlyMap<CountedStep, CountedStep>;
+}
+
+/**
+ * Rule (a) for reported costs, which other steps may bear than those with usage; a twin's counts only if the kept step has none. A call is
+ * covered by a reported cost of its own, its twin's, or one that counts above or below it; the others are priced.
+ */
+function rollUpCosts({ steps, parents, calls, twins }: Calls): CostTotals {
+  const bears = steps.map((step) => step.costNanoUsd !== null && !(twins.get(step)?.costNanoUsd != null));
+  const hidden = haveBearingDescendant(parents, bears);
+  const reporters = new Set(steps.filter((_, index) => bears[index] && !hidden[index]));
+  const covered = coveredSteps(steps, parents, reporters);
+  const twinsOf = new Map<CountedStep, CountedStep[]>();
+  for (const [dropped, kept] of twins) {
+    const others = twinsOf.get(kept);
+    if (others === undefined) twinsOf.set(kept, [dropped]);
+    else others.push(dropped);
+  }
+  const prices = new Map(
+    calls.map((call) => [call, [call, ...(twinsOf.get(call) ?? [])].find((step) => step.pricedNanoUsd !== null)]),
+  );
+  const uncovered = calls.filter((call) => ![call, ...(twinsOf.get(call) ?? [])].some((step) => covered.has(step)));
+  const unpricedCalls = uncovered.filter((call) => prices.get(call) === undefined).length;
+  const priceOf = (call: CountedStep) => prices.get(call)?.pricedNanoUsd ?? null;
+  const reportedNanoUsd = total([...reporters], (step) => step.costNanoUsd);
+  const computed = total(uncovered, priceOf);
+  const costNanoUsd = unpricedCalls > 0 ? null : sumOf(reportedNanoUsd, computed);
+  return {
+    costNanoUsd,
+    costSource: costNanoUsd === null ? 'UNKNOWN' : uncovered.length === 0 ? 'REPORTED' : 'PRICED',
+    reportedNanoUsd,
+    pricedNanoUsd: total(calls, priceOf),
+    priceBook: newest([...prices.values()].filter((step) => step !== undefined))?.priceBook ?? null,
+    unpricedCalls,
+  };
+}
+
+/** The steps that report, all below them and all above them. */
+function coveredSteps(
   steps: readonly CountedStep[],
   parents: Int32Array,
-  twins: ReadonlyMap<CountedStep, CountedStep>,
-): number | null {
-  const costs = steps.map((step) => step.costNanoUsd !== null);
-  const hidden = haveBearingDescendant(parents, costs);
-  const counted = steps.filter(
-    (step, index) => costs[index] && !hidden[index] && !(twins.get(step)?.costNanoUsd != null),
+  reporters: ReadonlySet<CountedStep>,
+): ReadonlySet<CountedStep> {
+  const above = haveBearingDescendant(
+    parents,
+    steps.map((step) => reporters.has(step)),
   );
-  return total(counted, (step) => step.costNanoUsd);
+  // Whether a step or one above it reports, known from the climbs before: linear.
+  const below = new Array<boolean | undefined>(steps.length);
+  for (let start = 0; start < steps.length; start++) {
+    const climbed: number[] = [];
+    let at = start;
+    while (at !== -1 && below[at] === undefined && !reporters.has(steps[at] as CountedStep)) {
+      climbed.push(at);
+      at = parents[at] as number;
+    }
+    const reports = at !== -1 && (below[at] ?? true);
+    if (at !== -1) below[at] = reports;
+    for (const index of climbed) below[index] = reports;
+  }
+  return new Set(steps.filter((_, index) => above[index] || below[index]));
+}
+
+function newest(steps: readonly CountedStep[]): CountedStep | undefined {
+  return steps.reduce<CountedStep | undefined>(
+    (latest, step) => (latest === undefined || step.startedNs > latest.startedNs ? step : latest),
+    undefined,
+  );
+}
+
+function sumOf(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a + b, Number.MAX_SAFE_INTEGER);
 }
 
 /** Rule (b): each step that reports a call again, with the step that is kept for it. */

@@ -1,8 +1,10 @@
+import { hex, sha256, utf8 } from '@sworn/evidence';
 import type { ResourceView, SpanView } from '../span.js';
 import { exceptionType, marksOf } from './marks.js';
 import { nameShaped } from './name.js';
+import type { Pricer } from './price.js';
 import { type Source, Sources } from './source.js';
-import * as tables from './tables.js';
+import type { Mapping, Mark, StepKind } from './tables.js';
 import { type TokenFields, tokensOf } from './tokens.js';
 
 /** Finish reasons of one span: choices of one call. */
@@ -15,6 +17,20 @@ const MAX_ASSERTED_IDS = 64;
 const HAS_IS_REMOTE = 0x100;
 const IS_REMOTE = 0x200;
 
+/** Who started a run, as an application that may assert says (CONTRACT.md §3, endpoint 2). */
+const ORIGINS = ['SYSTEM', 'HUMAN', 'AGENT', 'MIGRATION', 'REPLAY'] as const;
+type Origin = (typeof ORIGINS)[number];
+
+/** SpanKind of OTLP. */
+const CLIENT = 3;
+const PRODUCER = 4;
+
+/** What the mapping works with: the tables, and the prices they are completed by. */
+export interface Mapper {
+  readonly mapping: Mapping;
+  readonly pricer: Pricer;
+}
+
 /**
  * What a STEP leaf says of its span, named as in the leaf; absent members are absent there. Every string that comes from an
  * attribute is name-shaped: other values stay in the body alone.
@@ -24,9 +40,9 @@ export interface StepFields extends TokenFields {
   readonly span_id: string;
   readonly parent_span_id?: string;
   readonly remote_parent?: boolean;
-  readonly step_kind: tables.StepKind;
+  readonly step_kind: StepKind;
   readonly status: 'UNSET' | 'OK' | 'ERROR';
-  readonly marks?: readonly tables.Mark[];
+  readonly marks?: readonly Mark[];
   /** Nanoseconds since 1970, decimal. */
   readonly started_ns: string;
   readonly ended_ns: string;
@@ -48,8 +64,20 @@ export interface StepFields extends TokenFields {
   readonly environment?: string;
   readonly release?: string;
   readonly sdk?: true;
-  /** The vendor's id of the run or turn; with `ingest:assert`, `sworn.run.id`. */
+  /** Computed by the price book, in billionths of a US dollar; present with `price_book`. */
+  readonly priced_nano_usd?: number;
+  readonly price_book?: string;
+  /** The agent that gave the turn to this one. */
+  readonly parent_agent_id?: string;
+  readonly instance?: string;
+  /** The root of a message, a job or a schedule. */
+  readonly worker?: true;
+  readonly retry_count?: number;
+  /** The vendor's id of the run or turn; with `ingest:assert`, `sworn.run.id`. `h_` and 32 hex digits of its SHA-256 where it is no name. */
   readonly run_hint?: string;
+  readonly run_asserted?: true;
+  /** With `ingest:assert`, `sworn.origin`. */
+  readonly origin?: Origin;
   readonly synthetic_claim?: true;
 }
 
@@ -60,12 +88,14 @@ export interface MappedStep {
 }
 
 /** Maps a span by the tables. `assert`: the ingest key has scope `ingest:assert`, so `sworn.*` attributes come first. */
-export function mapSpan(span: SpanView, resource: ResourceView, assert: boolean): MappedStep {
+export function mapSpan(mapper: Mapper, span: SpanView, resource: ResourceView, assert: boolean): MappedStep {
+  const { mapping } = mapper;
   const sources = new Sources(span.attributes);
   const shared = new Sources(resource.attributes);
-  const tool = toolOf(sources);
-  const tokens = tokensOf(sources);
-  const kind = kindOf(span, sources, tool, tokens);
+  const tool = sources.firstText(mapping.tool, nameShaped);
+  const tokens = tokensOf(mapping, sources);
+  const kind = kindOf(mapping, span, sources, { tool, usage: bearsUsage(tokens) });
+  const model = modelFields(mapper, sources, kind);
   const fields: StepFields = {
     trace_id: span.traceId,
     span_id: span.spanId,
@@ -73,102 +103,168 @@ export function mapSpan(span: SpanView, resource: ResourceView, assert: boolean)
     ...((span.flags & HAS_IS_REMOTE) !== 0 && { remote_parent: (span.flags & IS_REMOTE) !== 0 }),
     step_kind: kind,
     status: span.status.code === 1 ? 'OK' : span.status.code === 2 ? 'ERROR' : 'UNSET',
-    ...list('marks', marksOf(span, sources, kind)),
+    ...list('marks', marksOf(mapping, span, sources, kind)),
     started_ns: span.startNs.toString(),
     ended_ns: span.endNs.toString(),
     duration_us: durationUs(span),
-    ...modelFields(sources, kind),
+    ...model,
     ...tokens,
-    ...list('finish_reasons', finishReasons(sources)),
-    ...name('response_id', sources.firstText(tables.RESPONSE_ID, nameShaped)),
-    ...name('error_type', sources.firstText(tables.ERROR_TYPE, nameShaped) ?? exceptionType(span)),
-    ...name('tool', tool ?? toolOfKind(span, sources, kind)),
-    ...name('agent_id', sources.firstText(tables.AGENT, nameShaped) ?? entityOfKind(sources, kind, 'AGENT')),
-    ...name('conversation_id', sources.firstText(tables.CONVERSATION, nameShaped)),
-    ...name('service', shared.firstText(tables.SERVICE)),
+    ...priceFields(mapper, span, model, tokens),
+    ...list('finish_reasons', finishReasons(mapping, sources)),
+    ...name('response_id', sources.firstText(mapping.response_id, nameShaped)),
+    ...name('error_type', sources.firstText(mapping.error_type, nameShaped) ?? exceptionType(span)),
+    ...name(
+      'tool',
+      tool ?? (kind === 'TOOL' ? (sources.firstText(mapping.named_by_kind, nameShaped) ?? span.name) : null),
+    ),
+    ...name(
+      'agent_id',
+      sources.firstText(mapping.agent, nameShaped) ??
+        (kind === 'AGENT' ? sources.firstText(mapping.named_by_kind, nameShaped) : null),
+    ),
+    ...name('parent_agent_id', sources.firstText(mapping.parent_agent, nameShaped)),
+    ...name('conversation_id', sources.firstText(mapping.conversation, nameShaped)),
+    ...name('service', shared.firstText(mapping.service)),
+    ...name('instance', shared.firstText(mapping.instance, nameShaped)),
     ...name(
       'environment',
-      shared.firstText(tables.ENVIRONMENT, nameShaped) ?? sources.firstText(tables.SPAN_ENVIRONMENT),
+      shared.firstText(mapping.environment, nameShaped) ?? sources.firstText(mapping.span_environment),
     ),
-    ...name('release', shared.firstText(tables.RELEASE, nameShaped) ?? sources.firstText(tables.SPAN_RELEASE)),
+    ...name('release', shared.firstText(mapping.release, nameShaped) ?? sources.firstText(mapping.span_release)),
     ...(shared.text('telemetry.sdk.name') !== null && { sdk: true as const }),
-    ...name('run_hint', sources.firstText(tables.RUN_HINT, nameShaped)),
+    ...(isWorker(mapping, span, sources) && { worker: true as const }),
+    ...retries(mapping, sources),
+    ...name('run_hint', hintOf(sources.firstText(mapping.run_hint))),
     ...(sources.text('user_agent.synthetic.type') !== null && { synthetic_claim: true as const }),
     ...(assert && assertedFields(sources)),
   };
-  const human = (assert ? sources.text('sworn.human.id') : null) ?? sources.firstText(tables.HUMAN);
+  const human = (assert ? sources.text('sworn.human.id') : null) ?? sources.firstText(mapping.human);
   return { fields, human };
 }
 
-function kindOf(span: SpanView, sources: Sources, tool: string | null, tokens: TokenFields): tables.StepKind {
-  if (tables.HANDOFF_TOOL.test(tool ?? '') || tables.HANDOFF_SPAN.test(span.name)) return 'HANDOFF';
-  for (const [source, meanings] of tables.KINDS) {
+function bearsUsage(tokens: TokenFields): boolean {
+  return tokens.input_tokens !== undefined || tokens.output_tokens !== undefined;
+}
+
+function kindOf(
+  mapping: Mapping,
+  span: SpanView,
+  sources: Sources,
+  { tool, usage }: { readonly tool: string | null; readonly usage: boolean },
+): StepKind {
+  if (tool !== null && mapping.handoff_tools.some((prefix) => tool.startsWith(prefix))) return 'HANDOFF';
+  if (mapping.handoff_spans.some((prefix) => span.name.length > prefix.length && span.name.startsWith(prefix))) {
+    return 'HANDOFF';
+  }
+  for (const [source, meanings] of mapping.kind_by_value) {
     const kind = meanings.get(sources.text(source)?.toLowerCase() ?? '');
     if (kind !== undefined) return kind;
   }
-  if (tokens.input_tokens !== undefined || tokens.output_tokens !== undefined) return 'LLM';
+  if (usage) return 'LLM';
   const system = sources.firstText(['db.system.name', 'db.system']);
-  if (tables.VECTOR_SYSTEMS.has(system?.toLowerCase() ?? '') || hasPrefix(span, tables.VECTOR_QUERY_PREFIXES)) {
-    return 'RETRIEVAL';
-  }
-  return tables.INFRA_ATTRIBUTES.some((key) => span.attributes.has(key)) ? 'INFRA' : 'OTHER';
+  if (mapping.vector_systems.has(system?.toLowerCase() ?? '')) return 'RETRIEVAL';
+  for (const [kind, prefixes] of mapping.kind_by_prefix) if (hasPrefix(span, prefixes)) return kind;
+  return mapping.infra_attributes.some((key) => span.attributes.has(key)) ? 'INFRA' : 'OTHER';
 }
 
-function modelFields(
-  sources: Sources,
-  kind: tables.StepKind,
-): Pick<StepFields, 'provider' | 'model' | 'request_model'> {
-  const requested = sources.firstText(tables.REQUEST_MODEL, nameShaped);
+type ModelFields = Pick<StepFields, 'provider' | 'model' | 'request_model'>;
+
+function modelFields(mapper: Mapper, sources: Sources, kind: StepKind): ModelFields {
+  const { mapping } = mapper;
+  const requested = sources.firstText(mapping.requested_model, nameShaped);
+  const model = sources.firstText(mapping.used_model, nameShaped) ?? requested;
   return {
-    ...name('provider', providerOf(sources, kind)),
-    ...name('model', sources.firstText(tables.RESPONSE_MODEL, nameShaped) ?? requested),
+    ...name('provider', providerOf(mapper, sources, { kind, model })),
+    ...name('model', model),
     ...name('request_model', requested),
   };
 }
 
-function providerOf(sources: Sources, kind: tables.StepKind): string | null {
-  const real = (text: string) => nameShaped(text) && !tables.NO_PROVIDER.test(text);
-  const named = sources.firstText(tables.PROVIDER, real);
-  const sdkName = sources.text(tables.PROVIDER_BEFORE_DOT);
+function providerOf(
+  { mapping, pricer }: Mapper,
+  sources: Sources,
+  { kind, model }: { readonly kind: StepKind; readonly model: string | null },
+): string | null {
+  const real = (text: string) => nameShaped(text) && !mapping.no_provider.test(text);
+  const named = sources.firstText(mapping.provider, real);
+  const sdkName = sources.text(mapping.provider_before_dot);
   const beforeDot = sdkName?.split('.', 1)[0];
   // The AI SDK repeats its own name, `openai.chat`, as `gen_ai.system`; `aws.bedrock` and `azure.ai.openai` of others stay whole.
   if (named !== null && (named !== sdkName || beforeDot === undefined || !real(beforeDot))) return named;
   if (beforeDot !== undefined && real(beforeDot)) return beforeDot;
-  return kind === 'LLM' || kind === 'EMBEDDING' ? sources.text(tables.PROVIDER_LAST) : null;
+  if (kind !== 'LLM' && kind !== 'EMBEDDING') return null;
+  return (model === null ? null : pricer.providerOf(model)) ?? sources.text(mapping.provider_last);
 }
 
-function toolOf(sources: Sources): string | null {
-  return sources.firstText(tables.TOOL, nameShaped);
+/** By the model used, at the time of the call. A span without usage has no price, and an unknown model none that is 0. */
+function priceFields(
+  { pricer }: Mapper,
+  span: SpanView,
+  { provider, model }: ModelFields,
+  tokens: TokenFields,
+): Pick<StepFields, 'priced_nano_usd' | 'price_book'> {
+  if (model === undefined || !bearsUsage(tokens)) return {};
+  const nano = pricer.price({
+    provider: provider ?? null,
+    model,
+    inputTokens: tokens.input_tokens ?? 0,
+    outputTokens: tokens.output_tokens ?? 0,
+    cachedTokens: tokens.cached_tokens ?? 0,
+    cacheWriteTokens: tokens.cache_write_tokens ?? 0,
+    startedNs: span.startNs,
+  });
+  return nano === null ? {} : { priced_nano_usd: nano, price_book: pricer.book };
 }
 
-function toolOfKind(span: SpanView, sources: Sources, kind: tables.StepKind): string | null {
-  return entityOfKind(sources, kind, 'TOOL') ?? (kind === 'TOOL' ? span.name : null);
-}
-
-function entityOfKind(sources: Sources, kind: tables.StepKind, wanted: tables.StepKind): string | null {
-  return kind === wanted ? sources.text(tables.ENTITY_NAME) : null;
-}
-
-function finishReasons(sources: Sources): string[] {
-  for (const source of tables.FINISH_REASONS) {
+function finishReasons(mapping: Mapping, sources: Sources): string[] {
+  for (const source of mapping.finish_reasons) {
+    // LangSmith joins the reasons of several choices by commas.
     const reasons = sources
       .texts(source)
-      .map((reason) => tables.FINISH_REASON_WORDS.get(reason) ?? reason)
+      .flatMap((said) => said.split(', '))
+      .map((reason) => mapping.finish_reason_words.get(reason.toLowerCase()) ?? reason)
       .filter(nameShaped);
     if (reasons.length > 0) return reasons.slice(0, MAX_FINISH_REASONS);
   }
   return [];
 }
 
+function isWorker(mapping: Mapping, span: SpanView, sources: Sources): boolean {
+  const isRoot = span.parentSpanId === null || (span.flags & IS_REMOTE) !== 0;
+  if (!isRoot || span.kind === CLIENT || span.kind === PRODUCER) return false;
+  const attribute = mapping.worker_attributes.find((key) => span.attributes.has(key));
+  if (attribute === undefined) return false;
+  return !mapping.not_worker_values.some(([source, values]) => values.has(sources.word(source) ?? ''));
+}
+
+function retries(mapping: Mapping, sources: Sources): Pick<StepFields, 'retry_count'> {
+  const count = sources.firstCount(mapping.retry_count);
+  if (count !== null) return { retry_count: count };
+  const attempt = sources.firstCount(mapping.attempt);
+  return attempt === null || attempt === 0 ? {} : { retry_count: attempt - 1 };
+}
+
+/** An id of a run as it may stand in a leaf. What redaction put in its place is nobody's id. */
+function hintOf(id: string | null): string | null {
+  if (id === null || id.includes(REDACTED)) return null;
+  return nameShaped(id) ? id : `h_${hex(sha256(utf8(id))).slice(0, 32)}`;
+}
+
+const REDACTED = '[REDACTED:';
+
 function assertedFields(
   sources: Sources,
-): Pick<StepFields, 'run_hint' | 'correlation_id' | 'policy_ids' | 'incident_ids'> {
+): Pick<StepFields, 'run_hint' | 'run_asserted' | 'correlation_id' | 'policy_ids' | 'incident_ids' | 'origin'> {
   const ids = (source: Source) => sources.texts(source).filter(nameShaped).slice(0, MAX_ASSERTED_IDS);
+  const run = hintOf(sources.text('sworn.run.id'));
+  const said = sources.text('sworn.origin');
+  const origin = ORIGINS.find((known) => known === said);
   return {
-    ...name('run_hint', sources.text('sworn.run.id')),
+    ...(run !== null && { run_hint: run, run_asserted: true as const }),
     ...name('correlation_id', sources.text('sworn.correlation.id')),
     ...list('policy_ids', ids('sworn.policy.ids')),
     ...list('incident_ids', ids('sworn.incident.ids')),
+    ...(origin !== undefined && { origin }),
   };
 }
 

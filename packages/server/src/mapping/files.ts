@@ -1,0 +1,59 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isNode, LineCounter, parseDocument } from 'yaml';
+import { compileMapping, type MappingFile, type MappingMistake, MappingRefused } from '../otlp/map/compile.js';
+import type { Mapping } from '../otlp/map/tables.js';
+
+/** The mapping that comes with Sworn: in the repository's `config/`. */
+export const BUILT_IN_MAPPING = fileURLToPath(new URL('../../../../config/mapping/', import.meta.url));
+
+/** Thrown for a mapping that cannot be used: file and line of every mistake. */
+class MappingUnusable extends Error {}
+
+/**
+ * Reads and compiles the mapping in a directory: all its `*.yaml`.
+ * @throws an error that names file and line of every mistake.
+ */
+export function readMapping(directory: string): Mapping {
+  const names = readdirSync(directory)
+    .filter((name) => name.endsWith('.yaml'))
+    .sort();
+  if (names.length === 0) throw new MappingUnusable(`no *.yaml in ${directory}`);
+  const documents = names.map((name) => readDocument(directory, name));
+  try {
+    return compileMapping(documents);
+  } catch (error) {
+    if (!(error instanceof MappingRefused)) throw error;
+    const lines = error.mistakes.map((mistake) => described(directory, mistake, documents));
+    throw new MappingUnusable(`the mapping cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+  }
+}
+
+interface ReadFile extends MappingFile {
+  /** Line of the value that `path` leads to, from 1; of the nearest one around it if there is none. */
+  lineOf(path: readonly (string | number)[]): number | null;
+}
+
+function readDocument(directory: string, name: string): ReadFile {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(readFileSync(join(directory, name), 'utf8'), { lineCounter });
+  const [error] = document.errors;
+  if (error !== undefined) throw new MappingUnusable(`${join(directory, name)}: ${error.message}`);
+  return {
+    name,
+    content: document.toJS({ maxAliasCount: 0 }) as unknown,
+    lineOf(path) {
+      for (let length = path.length; length > 0; length--) {
+        const node = document.getIn(path.slice(0, length), true);
+        if (isNode(node) && node.range != null) return lineCounter.linePos(node.range[0]).line;
+      }
+      return null;
+    },
+  };
+}
+
+function described(directory: string, { file, path, why }: MappingMistake, documents: readonly ReadFile[]): string {
+  const line = documents.find(({ name }) => name === file)?.lineOf(path) ?? null;
+  return `${join(directory, file)}${line === null ? '' : `:${line}`}: ${path.join(' › ')}: ${why}`;
+}
