@@ -71,7 +71,7 @@ export const ENDPOINTS = [
 
 export type EndpointId = (typeof ENDPOINTS)[number]['id'];
 
-/** Routes outside the facade that answer anyone and read no evidence. */
+/** Routes outside the facade that answer anyone and read no evidence; the deep links are beside them. */
 export const PUBLIC_ROUTES = ['/healthz', '/readyz', '/metrics', '/api/v1/openapi.json', '/problems/{code}'] as const;
 
 /** What a path parameter may be, after decoding. Any other vendor id is addressed by a derived one. */

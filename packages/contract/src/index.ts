@@ -1,3 +1,4 @@
+export { DEEP_LINKS, type DeepLink } from './deepLinks.js';
 export {
   ENDPOINTS,
   type Endpoint,

@@ -1,4 +1,5 @@
-import { ENDPOINTS, type Endpoint, PATH_ID } from './endpoints.js';
+import { DEEP_LINKS, type DeepLink } from './deepLinks.js';
+import { ENDPOINTS, type Endpoint, FACADE_PREFIX, PATH_ID } from './endpoints.js';
 import { PROBLEM_CODES, PROBLEMS, Problem, type ProblemCode } from './problem.js';
 
 /** Refusals that belong to the shape of the endpoint; every other code can come from any. */
@@ -12,6 +13,7 @@ interface Member {
 export function openApiDocument(version: string): Member {
   const paths: Record<string, Member> = {};
   for (const endpoint of ENDPOINTS) paths[endpoint.path] = { get: operation(endpoint) };
+  for (const link of DEEP_LINKS) paths[link.path] = { get: redirection(link) };
   return {
     openapi: '3.1.0',
     info: {
@@ -82,6 +84,34 @@ function queryParameters(endpoint: Endpoint): Member[] {
     description: (schema as { description?: string }).description ?? '',
     schema: plain(schema),
   }));
+}
+
+/** A deep link needs no credential: it reads nothing, and what it leads to asks for one. */
+function redirection({ path, param, summary, takes, example }: DeepLink): Member {
+  return {
+    operationId: `deep_link${path.slice(0, 2).replace('/', '.')}`,
+    summary,
+    security: [],
+    parameters: [
+      {
+        name: param,
+        in: 'path',
+        required: true,
+        description: `Takes ${takes}, e.g. ${example}`,
+        schema: { type: 'string' },
+      },
+    ],
+    responses: {
+      302: {
+        description: 'Where the answer is, on this host.',
+        headers: { Location: { required: true, schema: { type: 'string', pattern: `^${FACADE_PREFIX}/` } } },
+      },
+      404: {
+        description: 'Not such an id. Whether there is anything under it is never said here.',
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    },
+  };
 }
 
 /** Problems by status; two codes of one status share an entry. */

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
+  DEEP_LINKS,
   ENDPOINTS,
   FACADE_PREFIX,
   openApiDocument,
@@ -53,9 +54,9 @@ describe('openapi.json', () => {
     expect(readFileSync(at('../openapi.json'), 'utf8')).toBe(openApiText(version));
   });
 
-  it('describes every endpoint, and the same way twice', () => {
+  it('describes every endpoint and deep link, and the same way twice', () => {
     const document = openApiDocument(version) as { paths: Record<string, unknown> };
-    expect(Object.keys(document.paths)).toEqual(ENDPOINTS.map((e) => e.path));
+    expect(Object.keys(document.paths)).toEqual([...ENDPOINTS, ...DEEP_LINKS].map((e) => e.path));
     expect(openApiText(version)).toBe(openApiText(version));
   });
 });

@@ -1,4 +1,4 @@
-import { ENDPOINTS, FACADE_PREFIX, PROBLEM_CODES, Problem, PROBLEMS, PUBLIC_ROUTES } from '@sworn/contract';
+import { DEEP_LINKS, ENDPOINTS, FACADE_PREFIX, PROBLEM_CODES, Problem, PROBLEMS, PUBLIC_ROUTES } from '@sworn/contract';
 import { Registry } from 'prom-client';
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -184,7 +184,9 @@ describe('the facade', () => {
     expect(mounted).toMatch(/GET, HEAD/);
     expect(mounted).not.toMatch(/POST|PUT|PATCH|DELETE|OPTIONS|TRACE/);
     const allowed = new Set(
-      [...ENDPOINTS.map((e) => e.path), ...PUBLIC_ROUTES].map((path) => path.replaceAll(/\{([a-z_]+)\}/g, ':$1')),
+      [...[...ENDPOINTS, ...DEEP_LINKS].map((e) => e.path), ...PUBLIC_ROUTES].map((path) =>
+        path.replaceAll(/\{([a-z_]+)\}/g, ':$1'),
+      ),
     );
     const urls = routeUrls(mounted);
     expect(urls.length).toBe(allowed.size);
@@ -246,7 +248,7 @@ describe('the facade', () => {
 
   it('serves the document it validates by, and a page for every problem', async () => {
     const document = await get(house, '/api/v1/openapi.json', null);
-    expect(Object.keys(document.json.paths)).toEqual(ENDPOINTS.map((e) => e.path));
+    expect(Object.keys(document.json.paths)).toEqual([...ENDPOINTS, ...DEEP_LINKS].map((e) => e.path));
     for (const code of PROBLEM_CODES) {
       const page = await get(house, `/problems/${code}`, null);
       expect(page.status).toBe(200);

@@ -13,6 +13,7 @@ import type { Credential } from '../access/credential.js';
 import { Refusal } from '../access/refusal.js';
 import { loggable } from '../loggable.js';
 import { callerOf } from './caller.js';
+import { addDeepLinks } from './deepLinks.js';
 import { isOurHost } from './host.js';
 import { type Answering, answerInOrder, type OrderDeps, refuse } from './order.js';
 import { refusalOf, sendProblem } from './problem.js';
@@ -93,6 +94,7 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
   boundClosing(app, answering.streams, deps.stopTimeoutMs ?? STOP_TIMEOUT_MS);
   addHooks(app, deps);
   addPublicRoutes(app, deps);
+  addDeepLinks(app);
   for (const endpoint of ENDPOINTS) {
     const ready = { endpoint, readQuery: queryReader(endpoint.query) };
     app.get(
