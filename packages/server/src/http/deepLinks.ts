@@ -1,5 +1,5 @@
 import { DEEP_LINKS } from '@sworn/contract';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
 import { Refusal } from '../access/refusal.js';
 import { sendProblem } from './problem.js';
 
@@ -9,7 +9,8 @@ import { sendProblem } from './problem.js';
  */
 export function addDeepLinks(app: FastifyInstance): void {
   for (const link of DEEP_LINKS) {
-    app.get(link.path.replace(/\{([a-z_]+)\}/, ':$1'), (request, reply) => {
+    const url = link.path.replace(/\{([a-z_]+)\}/, ':$1');
+    const handler: RouteHandlerMethod = (request, reply) => {
       const pasted = (request.params as Readonly<Record<string, string>>)[link.param] ?? '';
       const target = link.target(pasted);
       if (target === null) return sendProblem(reply, new Refusal('not_found', `this link takes ${link.takes}`));
@@ -20,6 +21,7 @@ export function addDeepLinks(app: FastifyInstance): void {
         .header('cache-control', 'no-store')
         .type('text/plain; charset=utf-8')
         .send(`${target}\n`);
-    });
+    };
+    app.route({ method: ['GET', 'HEAD'], url, handler });
   }
 }

@@ -7,6 +7,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
   LogController,
+  type RouteHandlerMethod,
 } from 'fastify';
 import { Histogram, type Registry } from 'prom-client';
 import type { Credential } from '../access/credential.js';
@@ -17,6 +18,7 @@ import { addDeepLinks } from './deepLinks.js';
 import { isOurHost } from './host.js';
 import { type Answering, answerInOrder, type OrderDeps, refuse } from './order.js';
 import { refusalOf, sendProblem } from './problem.js';
+import { createUnread } from './unread.js';
 import { queryReader } from './query.js';
 
 /** What the facade is made of. */
@@ -45,6 +47,7 @@ const MAX_CONNECTIONS = 2_048;
 const STOP_TIMEOUT_MS = 10_000;
 /** Longest path parameter before decoding: 256 characters, percent-encoded. */
 const MAX_PARAM_LENGTH = 3 * 256;
+const READ = ['GET', 'HEAD'];
 /** Routes that probes ask by address: they read nothing. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
@@ -66,12 +69,19 @@ class PlainLog extends LogController {
 
 /** The read facade: GET and HEAD only, every read recorded before it is answered. Not listening yet. */
 export function createFacade(deps: FacadeDeps): FastifyInstance {
+  const allowedHosts = new Set([...deps.allowedHosts].map((host) => host.toLowerCase()));
+  const unread = createUnread(deps.log);
+  // A request without a Host is refused by us, with a problem.
+  const ofServer = { requireHostHeader: false };
   const app = Fastify({
     loggerInstance: deps.log,
-    ...(deps.tls === null ? {} : { https: { cert: deps.tls.cert, key: deps.tls.key } }),
+    ...(deps.tls === null ? { http: ofServer } : { https: { ...ofServer, cert: deps.tls.cert, key: deps.tls.key } }),
     logController: new PlainLog({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     requestIdHeader: false,
+    // The framework's own HEAD routes say `content-length: 0` of a 304 and of a stream.
+    exposeHeadRoutes: false,
+    clientErrorHandler: (error, socket) => unread.refuse(error, socket),
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: IDLE_TIMEOUT_MS,
     forceCloseConnections: 'idle',
@@ -80,7 +90,11 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
       // Queries are read by the endpoint's own schema, from the text.
       querystringParser: () => ({}),
     },
-    frameworkErrors: (error, request, reply) => void onError(error, request, reply),
+    // A path that cannot be decoded, or is too long: no hook has seen it.
+    frameworkErrors: (_error, request, reply) => {
+      reply.header('x-request-id', request.id);
+      void refuseRoute(deps, request, reply, misroute(request, allowedHosts) ?? noRoute());
+    },
   }) as unknown as FastifyInstance;
 
   // No route takes a body; what a client sends all the same is never parsed.
@@ -89,26 +103,24 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
   app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
+  unread.watch(app.server);
   app.server.maxConnections = MAX_CONNECTIONS;
   const answering: Answering = { ...deps, streams: new Set() };
   boundClosing(app, answering.streams, deps.stopTimeoutMs ?? STOP_TIMEOUT_MS);
-  addHooks(app, deps);
+  addHooks(app, deps, allowedHosts);
   addPublicRoutes(app, deps);
   addDeepLinks(app);
   for (const endpoint of ENDPOINTS) {
     const ready = { endpoint, readQuery: queryReader(endpoint.query) };
-    app.get(
-      endpoint.path.replaceAll(/\{([a-z_]+)\}/g, ':$1'),
-      {
-        schema: { response: { 200: JSON.parse(JSON.stringify(endpoint.response)) } },
-        config: { endpoint: endpoint.id },
-      },
-      (request, reply) => answerInOrder(answering, ready, request, reply),
-    );
+    app.route({
+      method: READ,
+      url: endpoint.path.replaceAll(/\{([a-z_]+)\}/g, ':$1'),
+      schema: { response: { 200: JSON.parse(JSON.stringify(endpoint.response)) } },
+      config: { endpoint: endpoint.id },
+      handler: (request, reply) => answerInOrder(answering, ready, request, reply),
+    });
   }
-  app.setNotFoundHandler((request, reply) =>
-    refuseRoute(deps, request, reply, new Refusal('not_found', 'there is no such route')),
-  );
+  app.setNotFoundHandler((request, reply) => refuseRoute(deps, request, reply, noRoute()));
   app.setErrorHandler(onError);
   return app;
 }
@@ -117,8 +129,7 @@ function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): 
   // What the framework refuses before a handler runs is about the path: it names no record.
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : null;
   const isOfRequest = typeof status === 'number' && status >= 400 && status < 500;
-  const refusal =
-    isOfRequest && !(error instanceof Refusal) ? new Refusal('not_found', 'there is no such route') : refusalOf(error);
+  const refusal = isOfRequest && !(error instanceof Refusal) ? noRoute() : refusalOf(error);
   if (refusal.code === 'internal') request.log.error(loggable(error), 'a request failed');
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id);
   return sendProblem(reply, refusal);
@@ -135,8 +146,7 @@ function boundClosing(app: FastifyInstance, streams: ReadonlySet<Promise<void>>,
   });
 }
 
-function addHooks(app: FastifyInstance, deps: FacadeDeps): void {
-  const allowedHosts = new Set([...deps.allowedHosts].map((host) => host.toLowerCase()));
+function addHooks(app: FastifyInstance, deps: FacadeDeps, allowedHosts: ReadonlySet<string>): void {
   const seconds = new Histogram({
     name: 'sworn_http_request_duration_seconds',
     help: 'Time to answer a request of the facade.',
@@ -148,20 +158,32 @@ function addHooks(app: FastifyInstance, deps: FacadeDeps): void {
     reply.header('x-request-id', request.id);
     const { correlationId } = callerOf(request, deps.trustedProxies);
     if (correlationId !== null) reply.header('x-correlation-id', correlationId);
-    const path = request.raw.url?.split('?', 1)[0] ?? '';
-    if (!PROBES.has(path) && !isOurHost(request.headers.host, allowedHosts)) {
-      return refuseRoute(deps, request, reply, new Refusal('misdirected', 'this server does not answer for that host'));
-    }
-    // Before any body is read, and whatever the route: nothing here changes anything.
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return refuseRoute(deps, request, reply, new Refusal('method_not_allowed', 'only GET and HEAD are served here'));
-    }
-    return undefined;
+    const refusal = misroute(request, allowedHosts);
+    return refusal === null ? undefined : refuseRoute(deps, request, reply, refusal);
   });
   app.addHook('onResponse', async (request, reply) => {
     const { endpoint } = request.routeOptions.config as { readonly endpoint?: string };
     seconds.observe({ endpoint: endpoint ?? 'other', status: String(reply.statusCode) }, reply.elapsedTime / 1000);
   });
+}
+
+const noRoute = (): Refusal => new Refusal('not_found', 'there is no such route');
+
+/** What is wrong with a request whatever its route, before any body is read; null: nothing. */
+function misroute(request: FastifyRequest, allowedHosts: ReadonlySet<string>): Refusal | null {
+  const { method, raw } = request;
+  const [target = ''] = (raw.url ?? '').split('?', 1);
+  // A target may be a whole URL, and then says the host (RFC 9112 3.2.2).
+  const host = /^[a-z][a-z0-9+.-]*:\/\/([^/]*)/i.exec(target)?.[1] ?? request.headers.host;
+  if (!PROBES.has(target) && !isOurHost(host, allowedHosts)) {
+    return new Refusal('misdirected', 'this server does not answer for that host');
+  }
+  // Nothing here changes anything.
+  if (method !== 'GET' && method !== 'HEAD') {
+    return new Refusal('method_not_allowed', 'only GET and HEAD are served here');
+  }
+  // No client sends a fragment; the router would take it for a query.
+  return target.includes('#') ? noRoute() : null;
 }
 
 /** Refuses what reaches no endpoint. Whoever tried is recorded: an attempt to change evidence is evidence too. */
@@ -185,20 +207,21 @@ async function refuseRoute(
 
 /** The routes of `PUBLIC_ROUTES`: they answer anyone and read no evidence. */
 function addPublicRoutes(app: FastifyInstance, deps: FacadeDeps): void {
+  const read = (url: string, handler: RouteHandlerMethod) => app.route({ method: READ, url, handler });
   const openApi = JSON.stringify(openApiDocument(deps.version));
-  app.get('/healthz', (_request, reply) => reply.type('text/plain').send('ok\n'));
-  app.get('/readyz', async (_request, reply) => {
+  read('/healthz', (_request, reply) => reply.type('text/plain').send('ok\n'));
+  read('/readyz', async (_request, reply) => {
     const missing = await deps.missing();
     if (missing.length === 0) return reply.type('text/plain').send('ready\n');
     return sendProblem(reply, new Refusal('unavailable', `not ready: ${missing.join(', ')}`));
   });
-  app.get('/metrics', async (_request, reply) =>
+  read('/metrics', async (_request, reply) =>
     reply.type(deps.registry.contentType).send(await deps.registry.metrics()),
   );
-  app.get('/api/v1/openapi.json', (_request, reply) =>
+  read('/api/v1/openapi.json', (_request, reply) =>
     reply.type('application/json; charset=utf-8').header('cache-control', 'no-cache').send(openApi),
   );
-  app.get('/problems/:code', (request, reply) => {
+  read('/problems/:code', (request, reply) => {
     const { code } = request.params as { readonly code: string };
     const known = PROBLEM_CODES.find((c): c is ProblemCode => c === code);
     if (known === undefined) return sendProblem(reply, new Refusal('not_found', 'there is no such problem'));

@@ -17,7 +17,7 @@ export function refusalOf(error: unknown): Refusal {
 }
 
 /** RFC 9457. */
-function problemOf(refusal: Refusal, requestId: string): Problem {
+export function problemOf(refusal: Refusal, requestId: string): Problem {
   const { code, compromised } = refusal;
   return {
     type: problemPage(code),

@@ -1,0 +1,216 @@
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Endpoint, FACADE_PREFIX } from '@sworn/contract';
+import { type RunningApp, startApp } from '../src/app.js';
+import type { Deployment } from '../src/deployment.js';
+import { type Members, newSite, type Site } from './deploymentHouse.js';
+import { agentRun, newSpan, newTrace, otlp } from './facadeSpans.js';
+import { TRACE_CAPTURES } from './otlpCaptures.js';
+
+/** An answer, byte for byte. */
+export interface Told {
+  readonly asked: string;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  // oxlint-disable-next-line typescript/no-explicit-any -- what it is, the suite finds out by the schemas
+  readonly json: any;
+  readonly ms: number;
+}
+
+/** How to ask. */
+export interface Asking {
+  /** Null: nobody. Left out: the reader of the tenant with runs. */
+  readonly key?: string | null;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A tenant, and keys that read for it. */
+interface Household {
+  readonly id: string;
+  readonly reader: string;
+  readonly auditor: string;
+  readonly ingest: string;
+}
+
+/** A server as it is served, with loops, listeners and two tenants that both have runs of real clients. */
+export interface ContractHouse {
+  readonly app: RunningApp;
+  readonly site: Site;
+  readonly deployment: Deployment;
+  readonly mine: Household;
+  readonly theirs: Household;
+  /** Of `mine`: sealed, still open, and changed in the database behind the server's back. */
+  readonly runs: { readonly sealed: string; readonly open: string; readonly tampered: string };
+  /** A sealed run of `theirs`. */
+  readonly theirRun: string;
+  /** Path and nothing else is sent as it stands. */
+  ask(path: string, asking?: Asking): Promise<Told>;
+  /** These bytes over a socket of their own; what comes back until it closes. */
+  raw(bytes: string): Promise<string>;
+  /** Everything asked so far that a server answered. */
+  readonly told: readonly Told[];
+  accessRecords(tenantId: string): Promise<readonly Members[]>;
+  close(): Promise<void>;
+}
+
+/** Quiet after the root until a run is sealed; one without a root stays open for the whole test. */
+const SETTINGS = { SWORN_SEAL_GRACE_MS: '300', SWORN_SEAL_IDLE_MS: '3600000' };
+const POLL_MS = 100;
+
+export async function buildContractHouse(): Promise<ContractHouse> {
+  const site = await newSite(SETTINGS);
+  const app = await startApp(site.config);
+  const deployment = await site.open();
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const told: Told[] = [];
+  const [mine, theirs] = [await household(deployment, 'acme'), await household(deployment, 'other')];
+
+  async function ask(path: string, { key = mine.reader, method = 'GET', headers = {} }: Asking = {}): Promise<Told> {
+    const answer = await send({ agent, base: app.addresses.http, path, key, method, headers });
+    told.push(answer);
+    return answer;
+  }
+  const runs = { sealed: newTrace(), open: newTrace(), tampered: newTrace() };
+  const theirRun = newTrace();
+  for (const { body, encoding } of TRACE_CAPTURES) await sendTraces(app, mine, body, encoding);
+  for (const id of [runs.sealed, runs.tampered]) await sendJson(app, mine, agentRun(id, PEOPLE).body);
+  await sendJson(app, mine, withoutRoot(runs.open));
+  await sendJson(app, theirs, agentRun(theirRun, PEOPLE).body);
+  await settled(ask, mine);
+  await settled(ask, theirs);
+  await site.attack(
+    `update sworn.llm_run_records set service = 'another' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
+    [mine.id, runs.tampered],
+  );
+  return {
+    app,
+    site,
+    deployment,
+    mine,
+    theirs,
+    runs,
+    theirRun,
+    ask,
+    raw: (bytes) => overSocket(Number(new URL(app.addresses.http).port), bytes),
+    told,
+    accessRecords: (tenantId) => site.leaves(tenantId, 'access'),
+    async close() {
+      agent.destroy();
+      await app.stop();
+      await site.drop();
+    },
+  };
+}
+
+const PEOPLE = {
+  'gen_ai.conversation.id': 'chat-42',
+  'user.id': 'jane',
+  'sworn.policy.id': 'pii-7',
+};
+
+async function household({ tenants, keys }: Deployment, name: string): Promise<Household> {
+  const id = await tenants.create({ name });
+  const keyOf = async (role: 'reader' | 'auditor' | 'ingest') => (await keys.issue({ tenantId: id, role })).key;
+  return { id, reader: await keyOf('reader'), auditor: await keyOf('auditor'), ingest: await keyOf('ingest') };
+}
+
+/** Of a run whose root is still to come. */
+function withoutRoot(traceId: string): Uint8Array {
+  const parentSpanId = newSpan();
+  const attributes = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'gpt-4o' };
+  return otlp([
+    { traceId, spanId: newSpan(), parentSpanId, name: 'chat', attributes },
+    { traceId, spanId: newSpan(), parentSpanId, name: 'chat', status: 2, statusMessage: 'boom', attributes },
+  ]).body;
+}
+
+const sendJson = (app: RunningApp, to: Household, body: Uint8Array) => sendTraces(app, to, body, 'json');
+
+async function sendTraces(app: RunningApp, to: Household, body: Uint8Array, encoding: string): Promise<void> {
+  const answer = await fetch(`${app.addresses.otlpHttp}/v1/traces`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${to.ingest}`,
+      'content-type': encoding === 'json' ? 'application/json' : 'application/x-protobuf',
+    },
+    body: Buffer.from(body),
+  });
+  if (answer.status !== 200) throw new Error(`not taken: ${answer.status} ${await answer.text()}`);
+}
+
+/** Resolves when nothing of the list changes any more and all of it is covered. */
+async function settled(ask: ContractHouse['ask'], { reader: key }: Household): Promise<void> {
+  let before = '';
+  for (let quiet = 0; quiet < 12; ) {
+    await sleep(POLL_MS);
+    const { json, headers } = await ask(`${FACADE_PREFIX}/llm-runs?limit=100`, { key });
+    const now = `${headers['sworn-log-sizes']}`;
+    const isCovered = json.metadata.integrity.state === 'COVERED';
+    quiet = now === before && isCovered ? quiet + 1 : 0;
+    before = now;
+  }
+}
+
+interface Sending {
+  readonly agent: Agent;
+  readonly base: string;
+  readonly path: string;
+  readonly key: string | null;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Unlike `fetch`, without tidying the path. */
+function send({ agent, base, path, key, method, headers }: Sending): Promise<Told> {
+  const { hostname, port } = new URL(base);
+  const credential = key === null ? {} : { authorization: `Bearer ${key}` };
+  return new Promise((resolve, reject) => {
+    const began = performance.now();
+    const asked = request({ agent, hostname, port, path, method, headers: { ...credential, ...headers } }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8');
+        const isJson =
+          /^application\/(problem\+)?json/.test(answer.headers['content-type'] ?? '') &&
+          text !== '' &&
+          answer.headers['content-encoding'] === undefined;
+        resolve({
+          asked: `${method} ${path}`,
+          status: answer.statusCode ?? 0,
+          headers: answer.headers,
+          text,
+          json: isJson ? JSON.parse(text) : null,
+          ms: performance.now() - began,
+        });
+      });
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
+function overSocket(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = '';
+    const end = () => resolve(answer);
+    connect(port, '127.0.0.1', function (this: Socket) {
+      this.write(Buffer.from(bytes, 'latin1'));
+    })
+      .on('data', (chunk) => (answer += chunk.toString('latin1')))
+      .on('error', end)
+      .on('close', end);
+  });
+}
+
+/** The endpoint's path for a run. Every path parameter there is must be told here what stands for it. */
+export function pathOf(endpoint: Endpoint, runId: string): string {
+  return endpoint.path.replaceAll(/\{([a-z_]+)\}/g, (_, name: string) => {
+    if (name !== 'run_id') throw new Error(`say what stands for {${name}} of ${endpoint.id}`);
+    return runId;
+  });
+}
