@@ -323,7 +323,7 @@ describe.each(all.filter((e) => e.params.length > 0))('$id, by id,', (endpoint) 
   });
 
   it('knows a record under its id however that is percent-encoded', async () => {
-    const encoded = [...house.runs.sealed].map((c) => `%${c.charCodeAt(0).toString(16)}`).join('');
+    const encoded = house.runs.sealed.replaceAll(/./g, (c) => `%${c.charCodeAt(0).toString(16)}`);
     expectAnswer(endpoint, await house.ask(pathOf(endpoint, encoded)));
     expect(PATH_ID.test(house.runs.sealed)).toBe(true);
   });
@@ -418,7 +418,7 @@ describe.each(all.filter((e) => ITEMS[e.id as keyof typeof ITEMS] !== undefined)
     }
     if (endpoint.params.length > 0) await refused(`${pathOf(endpoint, house.runs.open)}?cursor=${cursor}`);
     const changed = fc
-      .tuple(fc.nat(cursor.length - 1), fc.constantFrom(...'AZaz09-_'))
+      .tuple(fc.nat(cursor.length - 1), fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '-', '_'))
       .map(([at, letter]) => cursor.slice(0, at) + letter + cursor.slice(at + 1));
     const cut = fc.integer({ min: 16, max: cursor.length - 1 }).map((length) => cursor.slice(0, length));
     const extended = fc.constantFrom('A', 'AAAA', '-_', cursor).map((more) => cursor + more);
@@ -513,7 +513,9 @@ describe('every access of this suite', () => {
         if (record['kind'] === 'READ') records.set(String(record['request_id']), record);
       }
     }
-    const under = house.told.filter(({ asked }) => asked.includes(FACADE_PREFIX));
+    // What was no request to the parser names nobody and nothing.
+    const isRead = ({ json }: Told) => json?.errors?.[0]?.parameter !== 'request';
+    const under = house.told.filter((told) => told.asked.includes(FACADE_PREFIX) && isRead(told));
     const missing = under.filter(({ headers, status }) => {
       const record = records.get(String(headers['x-request-id']));
       // Refusals of callers nobody knows, and polls that changed nothing, share a record a minute.
