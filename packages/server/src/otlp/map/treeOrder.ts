@@ -13,36 +13,77 @@ export interface PlacedStep<S extends OrderedStep> {
   readonly depth: number;
 }
 
+/** The order of steps as numbers, 8 bytes a step: the i-th step in order is `steps[order[i]]`, at `depth[i]`. */
+export interface TreePlaces {
+  readonly order: Uint32Array;
+  readonly depth: Uint32Array;
+}
+
 /**
  * The order of a run's steps, all traces together. A step whose parent is not there is a root; so is, of a cycle, the step that started first. Every step comes out
  * once, in O(n log n), however deep: what producers claim about parents is theirs.
  */
 export function treeOrder<S extends OrderedStep>(steps: readonly S[]): PlacedStep<S>[] {
-  const present = new Set(steps.map(stepKey));
-  const children = new Map<string | null, S[]>();
-  const byStart = steps.toSorted((a, b) =>
-    a.startedNs < b.startedNs ? -1 : a.startedNs > b.startedNs ? 1 : a.index - b.index,
-  );
-  for (const step of byStart) {
-    const above = step.parentSpanId === null ? null : step.traceId + step.parentSpanId;
-    const parent = above !== null && above !== stepKey(step) && present.has(above) ? above : null;
-    const siblings = children.get(parent);
-    if (siblings === undefined) children.set(parent, [step]);
-    else siblings.push(step);
-  }
-  const placed: PlacedStep<S>[] = [];
-  const seen = new Set<S>();
-  const walk = (root: S) => {
-    const stack: PlacedStep<S>[] = [{ step: root, depth: 0 }];
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      if (seen.has(next.step)) continue;
-      seen.add(next.step);
-      placed.push(next);
-      const below = children.get(stepKey(next.step)) ?? [];
-      for (let i = below.length - 1; i >= 0; i--) stack.push({ step: below[i] as S, depth: next.depth + 1 });
+  const { order, depth } = treePlaces(steps);
+  return Array.from(order, (at, i) => ({ step: steps[at] as S, depth: depth[i] as number }));
+}
+
+/** As `treeOrder`, for those who keep the order and not the steps. */
+export function treePlaces(steps: readonly OrderedStep[]): TreePlaces {
+  const byStart = Uint32Array.from(steps.keys()).sort((a, b) => compare(steps[a], steps[b]));
+  const family = familyOf(steps, byStart);
+  const order = new Uint32Array(steps.length);
+  const depth = new Uint32Array(steps.length);
+  const seen = new Uint8Array(steps.length);
+  let placed = 0;
+  const walk = (root: number) => {
+    const nodes = [root];
+    const depths = [0];
+    for (let at = nodes.pop(); at !== undefined; at = nodes.pop()) {
+      const level = depths.pop() as number;
+      const push = (next: number, below: number) => {
+        if (next === NONE) return;
+        nodes.push(next);
+        depths.push(below);
+      };
+      // The next sibling waits below the children, so that they come first. A root has none here: its turn comes by itself.
+      if (at !== root || seen[at] === 1) push(family.sibling[at] as number, level);
+      if (seen[at] === 1) continue;
+      seen[at] = 1;
+      order[placed] = at;
+      depth[placed++] = level;
+      push(family.child[at] as number, level + 1);
     }
   };
-  for (const root of children.get(null) ?? []) walk(root);
-  if (placed.length < steps.length) for (const step of byStart) if (!seen.has(step)) walk(step);
-  return placed;
+  for (const root of family.roots) walk(root);
+  // What is left lies in cycles.
+  if (placed < steps.length) for (const at of byStart) if (seen[at] === 0) walk(at);
+  return { order, depth };
+}
+
+const NONE = -1;
+
+/** First child and next sibling of each step, siblings by start; −1 for none. */
+function familyOf(steps: readonly OrderedStep[], byStart: Uint32Array) {
+  const indexOf = new Map(steps.map((step, at) => [stepKey(step), at]));
+  const child = new Int32Array(steps.length).fill(NONE);
+  const sibling = new Int32Array(steps.length).fill(NONE);
+  const roots: number[] = [];
+  for (let i = byStart.length - 1; i >= 0; i--) {
+    const at = byStart[i] as number;
+    const { traceId, parentSpanId } = steps[at] as OrderedStep;
+    const parent = parentSpanId === null ? NONE : (indexOf.get(stepKey({ traceId, spanId: parentSpanId })) ?? NONE);
+    if (parent === NONE || parent === at) {
+      roots.push(at);
+    } else {
+      sibling[at] = child[parent] as number;
+      child[parent] = at;
+    }
+  }
+  return { child, sibling, roots: roots.toReversed() };
+}
+
+function compare(a: OrderedStep | undefined, b: OrderedStep | undefined): number {
+  if (a === undefined || b === undefined) return 0;
+  return a.startedNs < b.startedNs ? -1 : a.startedNs > b.startedNs ? 1 : a.index - b.index;
 }
