@@ -3,6 +3,7 @@ import { ContentState } from './envelope.js';
 import { CompromisedItem } from './finding.js';
 import { AggregateMetadata } from './metadata.js';
 import { longParameters, pageFields } from './page.js';
+import { COST_SOURCES } from './run.js';
 import {
   Checksum,
   ContentHash,
@@ -54,6 +55,9 @@ const Redaction = Type.Object(
 export const Step = Type.Object(
   {
     step_index: Type.Integer({ minimum: 0, description: 'Place in tree order: parents first, siblings by start.' }),
+    trace_id: Type.String({
+      description: 'A run may have steps in several traces; a span id tells them apart only within one.',
+    }),
     span_id: Type.String(),
     parent_span_id: NullableString,
     depth: Type.Integer({ minimum: 0 }),
@@ -72,6 +76,10 @@ export const Step = Type.Object(
     cached_tokens: NullableInteger,
     reasoning_tokens: NullableInteger,
     cost_usd: Money,
+    cost_source: {
+      ...OneOf(COST_SOURCES),
+      description: 'REPORTED by the sender; else PRICED by the price book; else UNKNOWN.',
+    },
     retry_count: NullableInteger,
     late: Type.Boolean({ description: 'Arrived after the run was first sealed.' }),
     conflict: Type.Boolean({

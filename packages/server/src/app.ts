@@ -18,6 +18,7 @@ import { BUILT_IN_MAPPING, readMapping } from './mapping/files.js';
 import { createPricer } from './mapping/prices.js';
 import type { Mapper } from './otlp/map/step.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
+import { createHeldOrders } from './read/heldOrders.js';
 import { createDirectory } from './record/directory.js';
 import { createRedactor } from './record/redact/redactor.js';
 import { createSequencer } from './record/sequencer.js';
@@ -138,6 +139,7 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
       contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
       dataKeys: deployment.dataKeysFor('reader'),
       mapping: mapper.mapping,
+      heldOrders: createHeldOrders(),
     },
     platformTenant,
     trustedProxies: new Set(config.trustedProxies),

@@ -16,6 +16,7 @@ import { createPreparer } from '../src/ingest/prepare.js';
 import { decodeTracesJson } from '../src/otlp/json.js';
 import { decodeTraces } from '../src/otlp/wire.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
+import { createHeldOrders } from '../src/read/heldOrders.js';
 import type { ReadDeps } from '../src/read/reading.js';
 import { sealBody } from '../src/record/body.js';
 import { createClockGuard } from '../src/record/clockGuard.js';
@@ -107,6 +108,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
     dataKeys: keysOf('reader'),
     mapping: MAPPER.mapping,
+    heldOrders: createHeldOrders(),
   };
   const logged: string[] = [];
   const app = createFacade({

@@ -1,12 +1,20 @@
 import type { Finding } from '@sworn/contract';
 import { decodeLeaf, equalBytes, hex, type JsonValue, leafHash } from '@sworn/evidence';
+import type { ProvenMember } from '../store/members.js';
 import type { LeaflessRun, StoredLeaf, StoredRun } from '../store/runs.js';
 import { type Members, membersOf } from './members.js';
 
 /** A stored record after check V6: either its leaf is what its hash and its columns say, or there is a finding. */
 export type Checked<S> =
   | { readonly kind: 'sound'; readonly stored: S; readonly members: Members }
-  | { readonly kind: 'compromised'; readonly stored: StoredLeaf | LeaflessRun; readonly finding: Finding };
+  | { readonly kind: 'compromised'; readonly stored: Damaged; readonly finding: Finding };
+
+/** Where a damaged record stands, and what is there of it. */
+export interface Damaged {
+  readonly log: string;
+  readonly index: number;
+  readonly leaf: Uint8Array | null;
+}
 
 /** Holds a leaf against its hash and the columns beside it. `origin` is that of the log it was read from. */
 export function checkLeaf<S extends StoredLeaf>(stored: S, origin: string): Checked<S> {
@@ -41,6 +49,46 @@ export function checkLeaf<S extends StoredLeaf>(stored: S, origin: string): Chec
   return { kind: 'sound', stored, members: membersOf(members) };
 }
 
+/**
+ * Holds the bytes of a leaf against their hash (V4) and their own log, and reads them; not their form, nor the columns beside them. For
+ * leaves that are not returned themselves and whose hashes are held against a sealed tree (V9): a tenth of the work of `checkLeaf`.
+ */
+export function checkBytes<S extends Damaged & { readonly leaf: Uint8Array; readonly leafHash: Uint8Array }>(
+  stored: S,
+  origin: string,
+): Checked<S> {
+  const compromised = findingOf(stored);
+  if (!equalBytes(leafHash(stored.leaf), stored.leafHash))
+    return compromised('V4', 'LEAF_HASH_MISMATCH', 'the bytes do not hash to leaf_hash');
+  const members = parse(stored.leaf);
+  if (members === null) return compromised('V4', 'LEAF_MALFORMED', 'the bytes are not a leaf');
+  if (members.log !== origin) return compromised('V6', 'COLUMN_MISMATCH', 'column log is not what the leaf says');
+  return { kind: 'sound', stored, members: membersOf(members) };
+}
+
+/** Holds a row of `run_members` against its MEMBER leaf, and the leaf against its hash. */
+export function checkMember(stored: ProvenMember, origin: string): Checked<ProvenMember> {
+  const { leaf, leafHash: hash } = stored;
+  if (leaf === null || hash === null)
+    return findingOf(stored)('V10', 'MISSING_UNAUTHORISED', 'a projection row without its leaf');
+  const checked = checkBytes({ ...stored, leaf, leafHash: hash }, origin);
+  if (checked.kind === 'compromised') return checked;
+  const m = checked.members;
+  const expected = {
+    kind: m.text('kind'),
+    run_id: m.text('run_id'),
+    trace_id: m.text('trace_id'),
+    whole: m.flag('whole'),
+    roots: m.texts('roots'),
+  };
+  const { runId, traceId, whole, roots } = stored;
+  const found = { kind: 'MEMBER', run_id: runId, trace_id: traceId, whole, roots };
+  const differs = firstDifference(expected, found);
+  if (differs !== null)
+    return findingOf(stored)('V6', 'PROJECTION_MISMATCH', `run_members.${differs} is not what the leaf says`);
+  return checked;
+}
+
 /** Holds a run's projection row against its leaf, and the leaf against its columns. */
 export function checkRun(stored: StoredRun | LeaflessRun, origin: string): Checked<StoredRun> {
   if (stored.leaf === null)
@@ -61,7 +109,14 @@ function firstDifference(
   expected: Readonly<Record<string, Cell>>,
   found: Readonly<Record<string, Cell>>,
 ): string | null {
-  return Object.keys(expected).find((name) => comparable(expected[name]) !== comparable(found[name])) ?? null;
+  return Object.keys(expected).find((name) => differ(expected[name], found[name])) ?? null;
+}
+
+/** Leaf after leaf the same few texts and bytes are compared, so these go without being written anew. */
+function differ(a: Cell, b: Cell): boolean {
+  if (typeof a === 'string' && typeof b === 'string') return a !== b;
+  if (typeof a === 'string' && b instanceof Uint8Array) return a.length !== b.length * 2 || a !== hex(b);
+  return comparable(a) !== comparable(b);
 }
 
 function comparable(value: Cell): string {
@@ -112,7 +167,7 @@ function isOfTrace(kind: string): boolean {
   return kind === 'STEP' || kind === 'CONFLICT';
 }
 
-function decode(leaf: Uint8Array): Readonly<Record<string, JsonValue>> | null {
+function decode(leaf: Uint8Array): Fields | null {
   try {
     return decodeLeaf(leaf).fields;
   } catch {
@@ -121,7 +176,18 @@ function decode(leaf: Uint8Array): Readonly<Record<string, JsonValue>> | null {
   }
 }
 
-function findingOf(stored: StoredLeaf | LeaflessRun) {
+type Fields = Readonly<Record<string, JsonValue>>;
+
+function parse(leaf: Uint8Array): Fields | null {
+  try {
+    const value = JSON.parse(Buffer.from(leaf.buffer, leaf.byteOffset, leaf.byteLength).toString('utf8')) as JsonValue;
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null;
+  } catch {
+    return null;
+  }
+}
+
+function findingOf(stored: Damaged) {
   return (check: Finding['check'], code: Finding['code'], detail: string) =>
     ({
       kind: 'compromised',

@@ -2,6 +2,7 @@ import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
 import type { Mapping } from '../otlp/map/tables.js';
 import type { VerifyCheckpoint } from './checkpoints.js';
+import type { HeldOrders } from './heldOrders.js';
 
 /** What every question is asked with. */
 export interface ReadDeps {
@@ -17,6 +18,8 @@ export interface ReadDeps {
   readonly dataKeys: DataKeys;
   /** Where a body's content stands. */
   readonly mapping: Mapping;
+  /** Tree orders of long runs, one store a process. */
+  readonly heldOrders: HeldOrders;
 }
 
 /** The size of a log at which an answer was computed. */

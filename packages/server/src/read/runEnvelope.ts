@@ -1,15 +1,15 @@
-import type { ContentState, RunEnvelope } from '@sworn/contract';
+import type { Inflection, RunEnvelope } from '@sworn/contract';
 import { inTenant, type Tx } from '../store/database.js';
-import { readBodies, readStepsAt } from '../store/steps.js';
-import { checkLeaf } from './check.js';
-import { figuresOf } from './live.js';
+import { readBodies } from '../store/steps.js';
 import { checksumOf } from './metadata.js';
 import { proofOf } from './proof.js';
+import { readPlaces } from './places.js';
 import type { ReadDeps, Reading } from './reading.js';
 import { retentionOf } from './retention.js';
 import { idOf, runItem } from './runItem.js';
 import { compromisedRecord, type PinnedRun, pinRun, sound } from './settled.js';
-import { readSkeleton, type Skeleton } from './skeleton.js';
+import { placeOfSpan, type Skeleton } from './runOrder.js';
+import { pinOf } from './skeleton.js';
 import { contentHash, openSteps, type SoundStep, type StepBody } from './stepBody.js';
 
 /** Endpoint 2: the canonical record of a run, with its proof. @throws Refusal */
@@ -33,29 +33,12 @@ interface RunRecord {
 
 async function readRecord(deps: ReadDeps, tx: Tx, tenantId: string, runId: string): Promise<RunRecord> {
   const run = await pinRun(deps, tx, { tenantId, runId, pins: null });
-  const skeleton = await readSkeleton(deps, tx, tenantId, run);
+  const { skeleton, shown } = await readPlaces(deps, tx, tenantId, { run, placesOf: ({ speaking }) => speaking });
   const proven = await proofOf(tx, tenantId, run.newest.stored, run.cover);
   if (proven.kind === 'compromised') throw compromisedRecord(proven.finding, run.newest.stored.leaf);
-  const indexes = speaking(skeleton);
-  const leaves = await readStepsAt(tx, tenantId, run.log, indexes);
-  const steps = leaves.map((stored) => sound(checkLeaf(stored, deps.originOf(tenantId, run.log))));
-  const inOrder = indexes.flatMap((index) => steps.filter((step) => step.stored.index === index));
-  return {
-    run,
-    skeleton,
-    proof: proven.proof,
-    steps: inOrder,
-    bodies: await readBodies(tx, tenantId, run.log, indexes),
-  };
-}
-
-/** Leaf indexes of the steps whose content may be the run's prompt and response. */
-function speaking({ steps }: Skeleton): number[] {
-  const top = steps[0]?.step;
-  const calls = steps.map(({ step }) => step).filter((step) => step.kind === 'LLM');
-  const first = calls.reduce((a, b) => (a !== undefined && a.startedNs <= b.startedNs ? a : b), calls[0]);
-  const last = calls.reduce((a, b) => (a !== undefined && a.endedNs >= b.endedNs ? a : b), calls[0]);
-  return [...new Set([top, first, last].flatMap((step) => (step === undefined ? [] : [step.index])))];
+  const steps = shown.map(({ checked }) => sound(checked));
+  const indexes = steps.map(({ stored }) => stored.index);
+  return { run, skeleton, proof: proven.proof, steps, bodies: await readBodies(tx, tenantId, run.log, indexes) };
 }
 
 async function answer(
@@ -71,15 +54,13 @@ async function answer(
   }
   const contentKey = await deps.contentKeyOf(tenantId);
   const said = steps.map((step) => opened.get(step.stored.index)).filter((body) => body !== undefined);
-  const live = stored.kind === 'OPENED' ? figuresOf(skeleton.steps.map(({ step }) => step)) : null;
+  const live = stored.kind === 'OPENED' ? skeleton.live : null;
   const item = runItem(tenantId, run.newest, run.cover?.signedAt ?? null, live);
   return {
     answer: {
       ...item,
       inflection:
-        item.inflection === null
-          ? null
-          : { ...item.inflection, step_index: placeOf(skeleton, item.inflection.span_id) },
+        item.inflection === null ? null : { ...item.inflection, step_index: turningPlace(skeleton, item.inflection) },
       prompt_hash: contentHash(contentKey, said.map(inputOf).find((content) => content !== null) ?? null),
       // The root first, then the model call that ended last.
       response_hash: contentHash(
@@ -101,11 +82,11 @@ async function answer(
       })),
       termination_reason: m.text('termination_reason') as RunEnvelope['termination_reason'],
       environment_fingerprint: fingerprintOf(m.text('resource') ?? skeleton.resource),
-      content: contentState(skeleton),
+      content: skeleton.redacted ? 'REDACTED' : 'FULL',
       retention: retentionOf(stored.recordedAt, m.flag('is_synthetic') ?? false),
       proof,
     },
-    pins: [{ log: run.log, size: run.pin }],
+    pins: [{ log: run.log, size: pinOf(run, skeleton) }],
     count: 1,
     sizes: run.sizes,
   };
@@ -124,13 +105,13 @@ function fingerprintOf(resource: string | null): string | null {
   return resource === null ? null : `sha256:${resource}`;
 }
 
-/** Place in tree order of the step a run turned at. Lists leave it out: it takes all steps to tell. */
-function placeOf({ steps }: Skeleton, spanId: string | null): number | null {
-  const at = spanId === null ? -1 : steps.findIndex(({ step }) => step.spanId === spanId);
+/**
+ * Place in tree order of the step a run turned at: the one its leaf names while that is still the span's, which late steps may move. Lists
+ * give the leaf's.
+ */
+function turningPlace(skeleton: Skeleton, { span_id, step_index }: Inflection): number | null {
+  if (span_id === null) return null;
+  if (step_index !== null && placeOfSpan(skeleton, span_id, step_index) === step_index) return step_index;
+  const at = placeOfSpan(skeleton, span_id);
   return at < 0 ? null : at;
-}
-
-/** REDACTED when any step was. */
-function contentState({ steps }: Skeleton): ContentState {
-  return steps.some(({ step }) => step.redacted) ? 'REDACTED' : 'FULL';
 }

@@ -2,22 +2,9 @@ import type { CompromisedItem, RunItem } from '@sworn/contract';
 import { recordId, type Topic } from '@sworn/evidence';
 import type { LeaflessRun, StoredLeaf, StoredRun } from '../store/runs.js';
 import type { Checked } from './check.js';
+import type { LiveFigures } from './liveFigures.js';
 import { runMetadata } from './metadata.js';
 import type { Members } from './members.js';
-
-/** Figures of a run that is still open, from its steps so far. */
-export interface LiveFigures {
-  readonly steps: number;
-  readonly inputTokens: number | null;
-  readonly outputTokens: number | null;
-  readonly costNanoUsd: number | null;
-  readonly lastActivityAt: string | null;
-  readonly hadErrors: boolean;
-  readonly provider: string | null;
-  readonly model: string | null;
-  readonly agentId: string | null;
-  readonly executorType: 'AGENT' | 'LLM' | null;
-}
 
 /** A run as lists and its envelope show it. `coveredAt`: of the verified checkpoint. `live` only for a run that was never sealed. */
 export function runItem(
@@ -27,7 +14,7 @@ export function runItem(
   live: LiveFigures | null,
 ): RunItem {
   const { stored, members: m } = run;
-  const cost = live?.costNanoUsd ?? m.count('cost_nano_usd');
+  const cost = live === null ? m.count('cost_nano_usd') : live.costNanoUsd;
   return {
     id: idOf(stored),
     run_id: m.text('run_id') ?? '',
@@ -43,7 +30,7 @@ export function runItem(
     input_tokens: live === null ? m.count('input_tokens') : live.inputTokens,
     output_tokens: live === null ? m.count('output_tokens') : live.outputTokens,
     cost_usd: money(cost),
-    cost_source: cost === null ? 'UNKNOWN' : (word(m, 'cost_source') ?? 'REPORTED'),
+    cost_source: live?.costSource ?? (cost === null ? 'UNKNOWN' : (word(m, 'cost_source') ?? 'REPORTED')),
     execution_status: word(m, 'execution_status') ?? 'RUNNING',
     outcome: word(m, 'outcome'),
     waiting_for: m.text('waiting_for'),
@@ -53,7 +40,7 @@ export function runItem(
     duration_ms: milliseconds(m.count('duration_us')),
     total_steps: live?.steps ?? m.count('steps'),
     had_errors: live?.hadErrors ?? m.flag('had_errors'),
-    inflection: inflectionOf(m.object('inflection')),
+    inflection: live === null ? inflectionOf(m.object('inflection')) : liveInflection(live),
     source: word(m, 'source'),
     is_synthetic: m.flag('is_synthetic') ?? false,
     provisional: live !== null,
@@ -113,6 +100,14 @@ function inflectionOf(m: Members): RunItem['inflection'] {
     threshold: m.text('threshold'),
     actor: m.text('actor'),
   };
+}
+
+/** An open run turns, for now, at its last event. */
+function liveInflection({ lastEvent }: LiveFigures): RunItem['inflection'] {
+  if (lastEvent === null) return null;
+  const { timestamp, spanId } = lastEvent;
+  const unknown = { step_index: null, observed: null, threshold: null, actor: null };
+  return { timestamp, reason: 'LAST_EVENT', span_id: spanId, ...unknown };
 }
 
 /** A word of a closed list: the leaf passed its check, and the serialiser refuses what the schema does not name. */

@@ -1,18 +1,25 @@
-import { DEFAULT_LONG_PAGE, MAX_LONG_BYTES, type RunTrace, type RunTraceQuery } from '@sworn/contract';
+import {
+  DEFAULT_LONG_PAGE,
+  MAX_LONG_BYTES,
+  type RunTrace,
+  type RunTraceQuery,
+  STEP_KINDS,
+  STEP_STATUSES,
+} from '@sworn/contract';
 import { inTenant, type Tx } from '../store/database.js';
-import { readBodies, readBodySizes, readStepsAt, type StoredStep } from '../store/steps.js';
-import { checkLeaf } from './check.js';
+import { readBodies, type StoredStep } from '../store/steps.js';
+import type { Checked } from './check.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
-import { figuresOf } from './live.js';
 import { aggregateMetadata, runSpine } from './metadata.js';
+import { type PlacedLeaf, readPlaces } from './places.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
+import type { LiveFigures } from './liveFigures.js';
 import { compromisedItem, milliseconds, money } from './runItem.js';
-import { readSkeleton, type Skeleton } from './skeleton.js';
 import { coverOf, type PinnedRun, pinRun } from './settled.js';
-import { openSteps, type SoundStep } from './stepBody.js';
+import { placeOfSpan, type Skeleton } from './runOrder.js';
+import { pinOf } from './skeleton.js';
 import { shownStep } from './step.js';
-import type { PlacedStep } from '../otlp/map/treeOrder.js';
-import type { StepFacts } from './stepFacts.js';
+import { openSteps, type SoundStep, type StepBody } from './stepBody.js';
 
 /** Endpoint 3: how a run went, step by step, parents first. @throws Refusal */
 export async function runTrace(
@@ -48,9 +55,9 @@ interface Asked {
 interface Page {
   readonly run: PinnedRun;
   readonly skeleton: Skeleton;
-  /** Steps of the page with their place in the whole tree. */
-  readonly places: readonly Placed[];
-  readonly leaves: ReadonlyMap<number, SoundStep>;
+  readonly pin: number;
+  /** The steps of the page, in tree order. */
+  readonly shown: readonly PlacedLeaf[];
   readonly bodies: ReadonlyMap<number, Uint8Array>;
   /** Time of the first checkpoint, verified, that covers the run's newest leaf and every step of the page; null until there is one. */
   readonly coveredAt: string | null;
@@ -60,66 +67,52 @@ interface Page {
   readonly withIo: boolean;
 }
 
-/** A step and its `step_index`. */
-interface Placed extends PlacedStep<StepFacts> {
-  readonly at: number;
-}
-
 async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, query, cursor }: Asked): Promise<Page> {
   const run = await pinRun(deps, tx, { tenantId, runId, pins: cursor?.pins ?? null });
-  const skeleton = await readSkeleton(deps, tx, tenantId, run);
   const first = Math.max(query.from_step ?? 0, Number(cursor?.position[0] ?? 0));
-  const matching = skeleton.steps
-    .map((placed, at): Placed => ({ ...placed, at }))
-    .filter(({ step, at }) => at >= first && matches(query, step));
-  const wanted = matching.slice(0, query.limit ?? DEFAULT_LONG_PAGE);
-  const sizes = await readBodySizes(
+  const limit = query.limit ?? DEFAULT_LONG_PAGE;
+  const { skeleton, shown } = await readPlaces(deps, tx, tenantId, {
+    run,
+    maxBytes: MAX_LONG_BYTES,
+    placesOf: (of) => matching(of, query, first, limit),
+  });
+  const sound = shown.flatMap(({ checked }) => (checked.kind === 'sound' ? [checked.stored] : []));
+  const bodies = await readBodies(
     tx,
     tenantId,
     run.log,
-    wanted.map((p) => p.step.index),
+    sound.map((stored) => stored.index),
   );
-  const places = wanted.slice(0, fitting(wanted.map((p) => sizes.get(p.step.index) ?? 0)));
-  const indexes = places.map((p) => p.step.index);
-  const leaves = new Map<number, SoundStep>();
-  for (const stored of await readStepsAt(tx, tenantId, run.log, indexes)) {
-    const checked = checkLeaf(stored, deps.originOf(tenantId, run.log));
-    if (checked.kind === 'sound') leaves.set(stored.index, checked);
-  }
-  const bodies = await readBodies(tx, tenantId, run.log, indexes);
-  const newest = [...leaves.values()]
-    .map(({ stored }) => stored)
-    .reduce((a, b) => (a.index > b.index ? a : b), run.newest.stored as StoredStep);
+  const newest = sound.reduce((a, b) => (a.index > b.index ? a : b), run.newest.stored as StoredStep);
   // All of a settled run lies below the checkpoint that covers its seal; a step that came later has to be covered itself.
   const cover = newest.index < (run.cover?.size ?? 0) ? run.cover : await coverOf(deps, tx, tenantId, newest);
-  const coveredAt = cover?.signedAt ?? null;
-  const next = matching[places.length]?.at ?? null;
+  const last = shown.at(-1);
+  const next = last === undefined ? null : (matching(skeleton, query, last.at + 1, 1)[0] ?? null);
   return {
     run,
     skeleton,
-    places,
-    leaves,
+    pin: pinOf(run, skeleton),
+    shown,
     bodies,
-    coveredAt,
+    coveredAt: cover?.signedAt ?? null,
     next,
     isFirst: cursor === null,
     withIo: query.fields === 'io',
   };
 }
 
-function matches(query: RunTraceQuery, step: StepFacts): boolean {
-  return (
-    (query.kind === undefined || step.kind === query.kind) &&
-    (query.status === undefined || step.status === query.status) &&
-    (query.span_id === undefined || step.spanId === query.span_id)
-  );
-}
-
-/** How many of these bodies go into one answer: at least one, and no more than `MAX_LONG_BYTES` in all. */
-function fitting(sizes: readonly number[]): number {
-  let sum = 0;
-  const over = sizes.findIndex((size) => (sum += size) > MAX_LONG_BYTES);
-  return over < 0 ? sizes.length : Math.max(over, 1);
+/** Places from `first` on of the steps that match, at most `limit`. */
+function matching(skeleton: Skeleton, query: RunTraceQuery, first: number, limit: number): number[] {
+  const kind = query.kind === undefined ? -1 : STEP_KINDS.indexOf(query.kind);
+  const status = query.status === undefined ? -1 : STEP_STATUSES.indexOf(query.status);
+  const places: number[] = [];
+  for (let at = first; at < skeleton.length && places.length < limit; at++) {
+    if (query.span_id !== undefined) at = placeOfSpan(skeleton, query.span_id, at);
+    if (at < 0) break;
+    const isKind = kind < 0 || skeleton.kind[at] === kind;
+    if (isKind && (status < 0 || skeleton.status[at] === status)) places.push(at);
+  }
+  return places;
 }
 
 interface Answerable extends Page {
@@ -128,41 +121,39 @@ interface Answerable extends Page {
 }
 
 async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promise<Reading<RunTrace>> {
-  const { run, skeleton, places, next } = page;
+  const { run, skeleton, next } = page;
   const { stored, members: m } = run.newest;
-  const pins: Pin[] = [{ log: run.log, size: run.pin }];
-  const opened = await openSteps(deps, tenantId, [...page.leaves.values()], page.bodies);
+  const pins: Pin[] = [{ log: run.log, size: page.pin }];
+  const sound = page.shown.flatMap(({ checked }) => (checked.kind === 'sound' ? [checked] : []));
+  const opened = await openSteps(deps, tenantId, sound, page.bodies);
   const contentKey = await deps.contentKeyOf(tenantId);
   const context = { contentKey, withIo: page.withIo, conflicts: skeleton.conflicts, sealedBelow: firstSealBelow(run) };
   const steps: RunTrace['steps'] = [];
   const shown: SoundStep[] = [];
-  let isSound = skeleton.compromised.length === 0;
-  for (const place of places) {
-    const leaf = page.leaves.get(place.step.index);
-    const body = opened.get(place.step.index);
-    if (leaf === undefined || body === undefined) throw new Error('a step of the snapshot is gone from it');
-    if (body.kind === 'compromised') {
-      isSound = false;
-      steps.push(compromisedItem({ kind: 'compromised', stored: leaf.stored, finding: body.finding }));
+  let isSound = skeleton.damaged.length === 0;
+  for (const { at, checked } of page.shown) {
+    const body = checked.kind === 'sound' ? opened.get(checked.stored.index) : undefined;
+    if (checked.kind === 'sound' && body?.kind === 'open') {
+      shown.push(checked);
+      steps.push(shownStep(context, { leaf: checked, place: placeAt(skeleton, at), body }));
     } else {
-      shown.push(leaf);
-      steps.push(shownStep(context, { leaf, place, body }));
+      isSound = false;
+      steps.push(compromisedItem(checked.kind === 'sound' ? damagedBody(checked, body) : checked));
     }
   }
-  // Steps that failed their check have no place in the tree: they head the first page.
-  if (page.isFirst) steps.unshift(...skeleton.compromised.map(compromisedItem));
-  const provisional = stored.kind !== 'RUN' || skeleton.beyondSeal;
-  const totals = provisional ? liveTotals(skeleton) : sealedTotals(run);
+  // Steps whose bytes are not what was recorded have no place in the tree: they head the first page.
+  if (page.isFirst) steps.unshift(...skeleton.damaged.map(compromisedItem));
+  const { live } = skeleton;
   return {
     answer: {
-      run_id: m.text('run_id') ?? '',
+      run_id: run.runId,
       trace_id: m.text('trace_id'),
       steps,
-      total_steps: skeleton.steps.length + skeleton.compromised.length,
-      ...totals,
-      provisional,
+      total_steps: skeleton.cut && live === null ? (m.count('steps') ?? 0) : skeleton.length + skeleton.damaged.length,
+      ...(live === null ? sealedTotals(run) : liveTotals(live)),
+      provisional: live !== null,
       has_more: next !== null,
-      next_cursor: next === null ? null : sealCursor(page.scope, { pins: { [run.log]: run.pin }, position: [next] }),
+      next_cursor: next === null ? null : sealCursor(page.scope, { pins: { [run.log]: page.pin }, position: [next] }),
       filters_applied: page.filters,
       metadata: aggregateMetadata({
         tenantId,
@@ -176,6 +167,18 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
     count: steps.length,
     sizes: run.sizes,
   };
+}
+
+function placeAt({ depth, kind }: Skeleton, at: number) {
+  return { at, depth: depth[at] as number, kind: STEP_KINDS[kind[at] as number] ?? 'OTHER' };
+}
+
+function damagedBody(
+  { stored }: SoundStep,
+  body: StepBody | undefined,
+): Extract<Checked<unknown>, { kind: 'compromised' }> {
+  if (body?.kind !== 'compromised') throw new Error('a step of the page was not opened');
+  return { kind: 'compromised', stored, finding: body.finding };
 }
 
 /** Steps from this leaf on came after the run was first sealed. */
@@ -194,8 +197,7 @@ function sealedTotals({ newest: { members: m } }: PinnedRun): Totals {
   };
 }
 
-function liveTotals(skeleton: Skeleton): Totals {
-  const live = figuresOf(skeleton.steps.map(({ step }) => step));
+function liveTotals(live: LiveFigures): Totals {
   return {
     total_duration_ms: null,
     total_tokens: sum(live.inputTokens, live.outputTokens),

@@ -1,82 +1,92 @@
-import { emptyFrontier, equalBytes, extendFrontier, frontierRoot, unhex } from '@sworn/evidence';
+import { STEP_KINDS, STEP_STATUSES } from '@sworn/contract';
+import { stepKinds } from '../otlp/map/stepKinds.js';
+import { treePlaces } from '../otlp/map/treeOrder.js';
 import type { Tx } from '../store/database.js';
-import { readSteps, type StoredStep } from '../store/steps.js';
-import { type Checked, checkLeaf } from './check.js';
+import { figuresOf } from './live.js';
 import type { ReadDeps } from './reading.js';
-import { compromisedRecord, type PinnedRun } from './settled.js';
-import { type StepFacts, stepFacts } from './stepFacts.js';
-import { type PlacedStep, treeOrder } from '../otlp/map/treeOrder.js';
+import type { Skeleton } from './runOrder.js';
+import { hasMore, readRunSteps, type RunSteps } from './runSteps.js';
+import type { PinnedRun } from './settled.js';
+import type { StepFacts } from './stepFacts.js';
 
-/** Leaves read at once, about 5 MB. */
-const CHUNK = 5_000;
-/** Steps of one run whose order is computed, about 60 MB while it is; a run beyond it is answered up to here, in leaf order of arrival. */
-const MAX_TRACE_STEPS = 100_000;
+/** Traces that an answer names of a run. */
+const MAX_TRACES_NAMED = 64;
 
-/** All steps of a run below its pin, in tree order, without their leaves. */
-export interface Skeleton {
-  readonly steps: readonly PlacedStep<StepFacts>[];
-  /** Steps that failed their check; they have no place in the tree. */
-  readonly compromised: readonly Extract<Checked<StoredStep>, { kind: 'compromised' }>[];
-  /** Span ids that were sent again with other content. */
-  readonly conflicts: ReadonlySet<string>;
-  /** Resource leaf hash (hex) of the topmost step. */
-  readonly resource: string | null;
-  /** Steps are there that the newest RUN leaf does not count: what it says of the run is not all there is. */
-  readonly beyondSeal: boolean;
+/** A skeleton, and whether it was made, and its run checked, for this answer. */
+export interface ReadSkeleton {
+  readonly skeleton: Skeleton;
+  readonly fresh: boolean;
 }
 
 /**
- * Reads every step of a run and holds them, as far as the newest RUN leaf goes, against the count and tree hash it names (check V9).
+ * The steps of a run in order, checked as a whole against its newest RUN leaf (V9); those of a long run from what is held, for as long as
+ * `HeldOrders` says. `afresh`: not from there.
  * @throws Refusal `evidence_compromised` with that RUN leaf when they differ.
  */
-export async function readSkeleton(deps: ReadDeps, tx: Tx, tenantId: string, run: PinnedRun): Promise<Skeleton> {
-  const { stored: runLeaf, members } = run.newest;
-  const origin = deps.originOf(tenantId, run.log);
-  const traceId = Buffer.from(members.text('trace_id') ?? '', 'hex');
-  const sealedBelow = members.object('sizes').count('llm-runs') ?? 0;
-  const facts: StepFacts[] = [];
-  const compromised: Extract<Checked<StoredStep>, { kind: 'compromised' }>[] = [];
-  const conflicts = new Set<string>();
-  let range = emptyFrontier;
-  let from = 0;
-  let beyondSeal = false;
-  while (facts.length < MAX_TRACE_STEPS) {
-    const chunk = await readSteps(tx, tenantId, { log: run.log, traceId, from, pin: run.pin, limit: CHUNK });
-    const sealed: Uint8Array[] = [];
-    for (const step of chunk) {
-      if (step.kind === 'STEP') {
-        if (step.index < sealedBelow) sealed.push(step.leafHash);
-        else beyondSeal = true;
-      }
-      const checked = checkLeaf(step, origin);
-      if (checked.kind === 'compromised') compromised.push(checked);
-      else if (step.kind === 'STEP') facts.push(stepFacts(step, checked.members));
-      else conflicts.add(checked.members.text('span_id') ?? '');
-      from = step.index + 1;
-    }
-    range = extendFrontier(range, sealed);
-    if (chunk.length < CHUNK) {
-      if (runLeaf.kind === 'RUN') demandTree(run, { count: range.size, tree: frontierRoot(range) });
-      break;
-    }
-  }
-  const steps = treeOrder(facts);
-  return { steps, compromised, conflicts, resource: steps[0]?.step.resource ?? null, beyondSeal };
+export async function readSkeleton(
+  deps: ReadDeps,
+  tx: Tx,
+  tenantId: string,
+  { run, afresh = false }: { readonly run: PinnedRun; readonly afresh?: boolean },
+): Promise<ReadSkeleton> {
+  const more = await hasMore(tx, tenantId, run);
+  // A leaf at its index never changes; so neither does what lies below a size, nor what a RUN leaf was made of while nothing came since.
+  const key = JSON.stringify([tenantId, run.log, run.newest.stored.index, more ? run.bound : null]);
+  if (afresh) deps.heldOrders.drop(key);
+  const held = deps.heldOrders.get(key);
+  if (held !== null) return { skeleton: held, fresh: false };
+  const skeleton = compact(await readRunSteps(deps, tx, tenantId, { run, more }));
+  if (skeleton.damaged.length === 0) deps.heldOrders.keep(key, skeleton);
+  return { skeleton, fresh: true };
 }
 
-function demandTree(
-  { newest: { stored, members } }: PinnedRun,
-  found: { readonly count: number; readonly tree: Uint8Array },
-): void {
-  const count = members.count('steps');
-  const tree = unhex(members.text('tree') ?? '');
-  if (count === found.count && equalBytes(tree, found.tree)) return;
-  const detail =
-    count === found.count
-      ? 'the tree hash of the steps is not the one sealed'
-      : `${found.count} steps are there, ${count} were sealed`;
-  throw compromisedRecord(
-    { check: 'V9', code: 'RUN_TREE_MISMATCH', log: stored.log, leaf_index: stored.index, detail },
-    stored.leaf,
-  );
+/** The size of the run's log at which an answer of this skeleton is given. */
+export function pinOf({ bound, settledPin }: PinnedRun, { settled }: Skeleton): number {
+  return settled ? settledPin : bound;
+}
+
+function compact({ steps, damaged, conflicts, settled, cut }: RunSteps): Skeleton {
+  const { order, depth } = treePlaces(steps);
+  const kinds = stepKinds(steps);
+  const placed = Array.from(order, (at) => steps[at] as StepFacts);
+  const hashes = new Uint8Array(32 * placed.length);
+  for (const [at, step] of placed.entries()) hashes.set(step.leafHash, 32 * at);
+  const firstOf = new Map<string, number>();
+  for (const { traceId, index } of steps) if (!firstOf.has(traceId)) firstOf.set(traceId, index);
+  const traces = [...firstOf].sort(([, a], [, b]) => a - b).map(([traceId]) => traceId);
+  return {
+    length: placed.length,
+    index: Float64Array.from(placed, (step) => step.index),
+    depth,
+    kind: Uint8Array.from(order, (at) => placeIn(STEP_KINDS, kinds[at] ?? 'OTHER')),
+    status: Uint8Array.from(placed, (step) => placeIn(STEP_STATUSES, step.status)),
+    span: BigUint64Array.from(placed, (step) => BigInt(`0x${step.spanId}`)),
+    hashes,
+    damaged,
+    conflicts,
+    resource: placed[0]?.resource ?? null,
+    redacted: steps.some((step) => step.redacted),
+    speaking: speaking(placed),
+    traces: traces.slice(0, MAX_TRACES_NAMED),
+    traceCount: traces.length,
+    settled,
+    cut,
+    live: settled ? null : figuresOf(steps),
+    bytes: 53 * placed.length + 100 * conflicts.size + 10_000,
+  };
+}
+
+/** Kinds and statuses are words of closed lists; one of a later version is shown as the last of ours. */
+function placeIn(words: readonly string[], word: string): number {
+  const at = words.indexOf(word);
+  return at < 0 ? words.length - 1 : at;
+}
+
+function speaking(placed: readonly StepFacts[]): number[] {
+  const calls = placed.flatMap((step, at) => (step.kind === 'LLM' ? [at] : []));
+  const startOf = (at: number) => placed[at]?.startedNs ?? 0n;
+  const endOf = (at: number) => placed[at]?.endedNs ?? 0n;
+  const first = calls.reduce((a, b) => (startOf(a) <= startOf(b) ? a : b), calls[0] ?? 0);
+  const last = calls.reduce((a, b) => (endOf(a) >= endOf(b) ? a : b), calls[0] ?? 0);
+  return placed.length === 0 ? [] : [...new Set([0, first, last])];
 }

@@ -1,10 +1,11 @@
 import type { Step } from '@sworn/contract';
+import { stepKey } from '../otlp/map/forest.js';
 import { hasFailed } from '../otlp/map/run.js';
 import { checksumOf } from './metadata.js';
 import { milliseconds, money } from './runItem.js';
 import { contentHash, type SoundStep, type StepBody, shownContent } from './stepBody.js';
-import type { PlacedStep } from '../otlp/map/treeOrder.js';
-import type { StepFacts } from './stepFacts.js';
+import { stepFacts } from './stepFacts.js';
+import { timeOf } from './time.js';
 
 /** What all steps of one answer share. */
 export interface StepContext {
@@ -19,7 +20,8 @@ export interface StepContext {
 /** One step, its place in the tree, and what its body says. */
 export interface ReadStep {
   readonly leaf: SoundStep;
-  readonly place: PlacedStep<StepFacts> & { readonly at: number };
+  /** `kind`: as it is shown, which the steps around it may decide. */
+  readonly place: { readonly at: number; readonly depth: number; readonly kind: Step['kind'] };
   readonly body: Exclude<StepBody, { kind: 'compromised' }>;
 }
 
@@ -29,13 +31,15 @@ export function shownStep(
   { leaf, place, body }: ReadStep,
 ): Step {
   const { stored, members: m } = leaf;
-  const { step, depth, at } = place;
+  const step = stepFacts(stored, m);
+  const cost = step.costNanoUsd ?? step.pricedNanoUsd;
   return {
-    step_index: at,
+    step_index: place.at,
+    trace_id: step.traceId,
     span_id: step.spanId,
     parent_span_id: step.parentSpanId,
-    depth,
-    kind: step.kind as Step['kind'],
+    depth: place.depth,
+    kind: place.kind,
     name: body.name,
     status: step.status,
     outcome_category: hasFailed(step) ? 'FAILURE' : 'SUCCESS',
@@ -49,10 +53,11 @@ export function shownStep(
     output_tokens: step.outputTokens,
     cached_tokens: step.cachedTokens,
     reasoning_tokens: step.reasoningTokens,
-    cost_usd: money(step.costNanoUsd),
+    cost_usd: money(cost),
+    cost_source: cost === null ? 'UNKNOWN' : step.costNanoUsd === null ? 'PRICED' : 'REPORTED',
     retry_count: m.count('retry_count'),
     late: stored.index >= sealedBelow,
-    conflict: conflicts.has(step.spanId),
+    conflict: conflicts.has(stepKey(step)),
     ...(withIo ? { input: shownContent(contentKey, body.input), output: shownContent(contentKey, body.output) } : {}),
     input_hash: contentHash(contentKey, body.input),
     output_hash: contentHash(contentKey, body.output),
@@ -65,11 +70,4 @@ export function shownStep(
     checksum: checksumOf(stored.leafHash),
     recorded_at: stored.recordedAt,
   };
-}
-
-/** Nanoseconds since 1970 as RFC 3339 with six digits; what lies beyond the year 9999 is held there. */
-function timeOf(ns: bigint): string {
-  const us = ns / 1000n;
-  const ms = Math.min(Number(us / 1000n), 253_402_300_799_999);
-  return `${new Date(ms).toISOString().slice(0, -1)}${String(us % 1000n).padStart(3, '0')}Z`;
 }

@@ -1,5 +1,5 @@
 import type { CountedStep } from '../otlp/map/run.js';
-import type { StoredStep } from '../store/steps.js';
+import type { StepKind } from '../otlp/map/tables.js';
 import type { Members } from './members.js';
 
 /** What the order of a trace and the figures of an open run ask of a step. */
@@ -7,37 +7,63 @@ export interface StepFacts extends CountedStep {
   readonly index: number;
   readonly leafHash: Uint8Array;
   readonly recordedAt: string;
-  readonly kind: string;
+  readonly kind: StepKind;
   readonly status: 'UNSET' | 'OK' | 'ERROR';
   /** Marks of the mapping: with the status they say whether the step failed. */
   readonly marks: readonly string[];
   readonly provider: string | null;
   readonly agentId: string | null;
+  /** The agent that gave the turn to this one, as the sender says. */
+  readonly parentAgentId: string | null;
   /** Leaf hash (hex) of the RESOURCE record. */
   readonly resource: string | null;
   readonly redacted: boolean;
+  /** Sent with a key that is not bound to its service. */
+  readonly foreign: boolean;
+}
+
+/** Gives of equal texts always the same one, so that the facts of many steps share it. */
+export type Share = (text: string | null) => string | null;
+
+/** Texts that are held to be shared; beyond it each step has its own. */
+const MAX_SHARED = 10_000;
+
+/** A new one, for the steps of one answer. */
+export function shareTexts(): Share {
+  const held = new Map<string, string>();
+  return (text) => {
+    if (text === null) return null;
+    const known = held.get(text);
+    if (known === undefined && held.size < MAX_SHARED) held.set(text, text);
+    return known ?? text;
+  };
 }
 
 /** Reads a STEP leaf that passed its check. */
-export function stepFacts(stored: StoredStep, m: Members): StepFacts {
+export function stepFacts(
+  stored: { readonly index: number; readonly leafHash: Uint8Array },
+  m: Members,
+  share: Share = (text) => text,
+): StepFacts {
   const status = m.text('status');
   return {
     index: stored.index,
     leafHash: stored.leafHash,
-    recordedAt: stored.recordedAt,
-    traceId: m.text('trace_id') ?? '',
+    recordedAt: share(m.text('recorded_at')) ?? '',
+    traceId: share(m.text('trace_id')) ?? '',
     spanId: m.text('span_id') ?? '',
     parentSpanId: m.text('parent_span_id'),
-    kind: m.text('step_kind') ?? 'OTHER',
+    kind: (share(m.text('step_kind')) ?? 'OTHER') as StepKind,
     status: status === 'OK' || status === 'ERROR' ? status : 'UNSET',
     marks: m.texts('marks'),
-    provider: m.text('provider'),
-    agentId: m.text('agent_id'),
+    provider: share(m.text('provider')),
+    agentId: share(m.text('agent_id')),
+    parentAgentId: share(m.text('parent_agent_id')),
     startedNs: BigInt(m.text('started_ns') ?? '0'),
     endedNs: BigInt(m.text('ended_ns') ?? '0'),
-    scope: m.text('scope'),
-    resource: m.text('resource'),
-    model: m.text('model') ?? m.text('request_model'),
+    scope: share(m.text('scope')),
+    resource: share(m.text('resource')),
+    model: share(m.text('model') ?? m.text('request_model')),
     inputTokens: m.count('input_tokens'),
     outputTokens: m.count('output_tokens'),
     cachedTokens: m.count('cached_tokens'),
@@ -45,8 +71,9 @@ export function stepFacts(stored: StoredStep, m: Members): StepFacts {
     reasoningTokens: m.count('reasoning_tokens'),
     costNanoUsd: m.count('cost_nano_usd'),
     pricedNanoUsd: m.count('priced_nano_usd'),
-    priceBook: m.text('price_book'),
+    priceBook: share(m.text('price_book')),
     responseId: m.text('response_id'),
     redacted: m.objects('redacted').length > 0,
+    foreign: m.flag('foreign') ?? false,
   };
 }

@@ -51,3 +51,48 @@ export async function readTracesOfRuns(
         group by run_id, trace_id) m
      order by m.first`);
 }
+
+/** A row of `run_members` with the MEMBER leaf it stands beside; the leaf may be gone (a finding, not an error). */
+export interface ProvenMember extends StoredMember {
+  readonly log: string;
+  readonly kind: string | null;
+  readonly leaf: Uint8Array | null;
+  readonly leafHash: Uint8Array | null;
+}
+
+/** As `readMembersOfTraces`, each row with its leaf: for answers, which hold one against the other. Index `run_members_trace`. */
+export async function readProvenMembers(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  asked: { readonly traceIds: readonly string[]; readonly below: number },
+): Promise<ProvenMember[]> {
+  return tx.query<ProvenMember>(sql`
+    select m.log, ${memberColumns}, l.kind, l.leaf, l.leaf_hash as "leafHash"
+      from unnest(${asked.traceIds.map((id) => Buffer.from(id, 'hex'))}::bytea[]) as asked(trace_id)
+     cross join lateral (
+       select * from sworn.run_members
+        where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and leaf_index < ${asked.below}
+          and log is not distinct from ${log}::text
+        order by leaf_index) m
+      left join sworn.leaf l on l.tenant_id = m.tenant_id and l.log = m.log and l.leaf_index = m.leaf_index
+     order by m.leaf_index`);
+}
+
+/** Traces (hex) of the first `limit` MEMBER leaves below `below` of each of these runs, in leaf order. Index `run_members_run`. */
+export async function readFirstTraces(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  asked: { readonly runIds: readonly string[]; readonly below: number; readonly limit: number },
+): Promise<{ readonly runId: string; readonly traceId: string }[]> {
+  return tx.query<{ runId: string; traceId: string }>(sql`
+    select m.run_id as "runId", encode(m.trace_id, 'hex') as "traceId"
+      from unnest(${[...asked.runIds]}::text[]) as asked(run_id)
+     cross join lateral (
+       select run_id, trace_id, leaf_index from sworn.run_members
+        where tenant_id = ${tenantId}::uuid and run_id = asked.run_id and leaf_index < ${asked.below}
+          and log is not distinct from ${log}::text
+        order by leaf_index limit ${asked.limit}) m
+     order by m.leaf_index`);
+}

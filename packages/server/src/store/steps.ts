@@ -5,37 +5,69 @@ import { sql } from './sql.js';
 /** A STEP or CONFLICT leaf without its body. */
 export type StoredStep = StoredLeaf;
 
-/** Leaves of one trace, `from` ≤ index < `pin`, in leaf order, at most `limit`. Index `leaf_trace`. */
+/** A STEP or CONFLICT leaf as the order of a run asks for it: a third of a whole row's cost. */
+export interface StepLeaf {
+  readonly log: string;
+  readonly index: number;
+  readonly kind: string;
+  /** Lower-case hex. */
+  readonly traceId: string;
+  readonly leaf: Uint8Array;
+  readonly leafHash: Uint8Array;
+}
+
+/** Which leaves of traces: `from` ≤ index < `below`. */
+interface AskedLeaves {
+  readonly log: string;
+  readonly from: number;
+  readonly below: number;
+}
+
+/** Leaves of one trace, in leaf order, at most `limit`. Index `leaf_trace`; see `findByEventKey` on `is not distinct from`. */
 export async function readSteps(
   tx: Tx,
   tenantId: string,
-  asked: {
-    readonly log: string;
-    readonly traceId: Uint8Array;
-    readonly from: number;
-    readonly pin: number;
-    readonly limit: number;
-  },
-): Promise<StoredStep[]> {
-  return tx.query<StoredStep>(sql`
-    select l.log, l.leaf_index as index, l.kind, l.leaf, l.leaf_hash as "leafHash", l.event_key as "eventKey", l.trace_id as "traceId",
-           l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk
+  asked: AskedLeaves & { readonly traceId: string; readonly limit: number },
+): Promise<StepLeaf[]> {
+  return tx.query<StepLeaf>(sql`
+    select l.log, l.leaf_index as index, l.kind, encode(l.trace_id, 'hex') as "traceId", l.leaf, l.leaf_hash as "leafHash"
       from sworn.leaf l
-     where l.tenant_id = ${tenantId}::uuid and l.trace_id = ${asked.traceId} and l.leaf_index >= ${asked.from}
-       and l.leaf_index < ${asked.pin} and l.log = ${asked.log} and l.kind in ('STEP', 'CONFLICT')
+     where l.tenant_id = ${tenantId}::uuid and l.trace_id = ${bytesOf(asked.traceId)} and l.leaf_index >= ${asked.from}
+       and l.leaf_index < ${asked.below} and l.log is not distinct from ${asked.log}::text and l.kind in ('STEP', 'CONFLICT')
      order by l.leaf_index limit ${asked.limit}`);
 }
 
-/** Whether the trace has a step at or beyond leaf `from`. Index `leaf_trace`. */
-export async function hasStepsBeyond(
+/** The first leaves of each of these traces, at most `limit` of one; within a trace in leaf order. Index `leaf_trace`. */
+export async function readFirstSteps(
   tx: Tx,
   tenantId: string,
-  asked: { readonly log: string; readonly traceId: Uint8Array; readonly from: number },
+  asked: Omit<AskedLeaves, 'from'> & { readonly traceIds: readonly string[]; readonly limit: number },
+): Promise<StepLeaf[]> {
+  return tx.query<StepLeaf>(sql`
+    select l.log, l.leaf_index as index, l.kind, encode(l.trace_id, 'hex') as "traceId", l.leaf, l.leaf_hash as "leafHash"
+      from unnest(${asked.traceIds.map(bytesOf)}::bytea[]) with ordinality as asked(trace_id, ordinal)
+     cross join lateral (
+       select log, leaf_index, kind, trace_id, leaf, leaf_hash from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and leaf_index < ${asked.below}
+          and log is not distinct from ${asked.log}::text and kind in ('STEP', 'CONFLICT')
+        order by leaf_index limit ${asked.limit}) l
+     order by asked.ordinal, l.leaf_index`);
+}
+
+/** Whether any of these traces has a step there. Index `leaf_trace`. */
+export async function haveSteps(
+  tx: Tx,
+  tenantId: string,
+  asked: AskedLeaves & { readonly traceIds: readonly string[] },
 ): Promise<boolean> {
   const rows = await tx.query<{ one: number }>(sql`
-    select 1 as one from sworn.leaf l
-     where l.tenant_id = ${tenantId}::uuid and l.trace_id = ${asked.traceId} and l.leaf_index >= ${asked.from} and l.log = ${asked.log}
-       and l.kind = 'STEP'
+    select 1 as one
+      from unnest(${asked.traceIds.map(bytesOf)}::bytea[]) as asked(trace_id)
+     cross join lateral (
+       select 1 from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and leaf_index >= ${asked.from} and leaf_index < ${asked.below}
+          and log is not distinct from ${asked.log}::text and kind = 'STEP'
+        limit 1) l
      limit 1`);
   return rows.length > 0;
 }
@@ -53,20 +85,6 @@ export async function readStepsAt(
       from unnest(${[...indexes]}::bigint[]) as asked(leaf_index)
       join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = asked.leaf_index
      order by l.leaf_index`);
-}
-
-/** Bytes of the bodies of these leaves, by index. Primary key. */
-export async function readBodySizes(
-  tx: Tx,
-  tenantId: string,
-  log: string,
-  indexes: readonly number[],
-): Promise<ReadonlyMap<number, number>> {
-  const rows = await tx.query<{ index: number; bytes: number }>(sql`
-    select l.leaf_index as index, coalesce(octet_length(l.body), 0) as bytes
-      from unnest(${[...indexes]}::bigint[]) as asked(leaf_index)
-      join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = asked.leaf_index`);
-  return new Map(rows.map((row) => [row.index, row.bytes]));
 }
 
 /** Bodies of these leaves by index; one that is gone is absent. Primary key. */
@@ -92,4 +110,8 @@ export async function readLeafAt(tx: Tx, tenantId: string, log: string, index: n
       from sworn.leaf l
      where l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = ${index}`);
   return row ?? null;
+}
+
+function bytesOf(traceId: string): Uint8Array {
+  return Buffer.from(traceId, 'hex');
 }
