@@ -4,85 +4,16 @@ import { decodeTracesJson } from '../src/otlp/json.js';
 import { stepContent } from '../src/otlp/map/content.js';
 import { haveBearingDescendant, parentsOf } from '../src/otlp/map/forest.js';
 import { nameShaped } from '../src/otlp/map/name.js';
-import { type CountedStep, type EndedStep, rollUpTokens, runEnd } from '../src/otlp/map/run.js';
-import { type MappedStep, mapSpan } from '../src/otlp/map/step.js';
-import type { SpanSlice } from '../src/otlp/decoded.js';
-import { readResource, readScope, readSpan, type SpanView } from '../src/otlp/span.js';
+import { rollUpTokens, runEnd } from '../src/otlp/map/run.js';
+import { mapSpan } from '../src/otlp/map/step.js';
+import { readResource, readSpan, type SpanView } from '../src/otlp/span.js';
 import { decodeTraces } from '../src/otlp/wire.js';
 import { MAPPER } from './mapper.js';
+import { fieldsOf, mapped, type Plain, spanOf, type Step, stepOf } from './mappedSpan.js';
 import { GROUND_TRUTH, TRACE_CAPTURES } from './otlpCaptures.js';
 import { anySpan } from './otlpOracle.js';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._:/@+#-]{0,127}$/;
-
-type Plain = string | number | boolean | readonly string[];
-type Step = CountedStep & EndedStep & { readonly kind: string };
-
-const anyValueOf = (value: Plain): object =>
-  typeof value === 'string'
-    ? { stringValue: value }
-    : typeof value === 'boolean'
-      ? { boolValue: value }
-      : typeof value === 'number'
-        ? Number.isInteger(value)
-          ? { intValue: value }
-          : { doubleValue: value }
-        : { arrayValue: { values: value.map((stringValue) => ({ stringValue })) } };
-const keyValues = (attributes: Readonly<Record<string, Plain>>) =>
-  Object.entries(attributes).map(([key, value]) => ({ key, value: anyValueOf(value) }));
-
-/** A span of given attributes, through the real reader. */
-function spanOf(
-  attributes: Readonly<Record<string, Plain>>,
-  more: object = {},
-  resource: Readonly<Record<string, Plain>> = {},
-): SpanSlice {
-  const span = { traceId: 'a1'.repeat(16), spanId: 'b2'.repeat(8), ...more, attributes: keyValues(attributes) };
-  const request = {
-    resourceSpans: [{ resource: { attributes: keyValues(resource) }, scopeSpans: [{ spans: [span] }] }],
-  };
-  const [slice] = decodeTracesJson(Buffer.from(JSON.stringify(request))).spans;
-  if (slice === undefined) throw new Error('the span of the test is not valid');
-  return slice;
-}
-
-function mapped(
-  attributes: Readonly<Record<string, Plain>>,
-  more: object = {},
-  assert = false,
-  resource = {},
-): MappedStep {
-  const slice = spanOf(attributes, more, resource);
-  return mapSpan(MAPPER, readSpan(slice.bytes), readResource(slice.resource.bytes), assert);
-}
-
-const fieldsOf = (attributes: Readonly<Record<string, Plain>>, more: object = {}) => mapped(attributes, more).fields;
-
-function stepOf(slice: SpanSlice): Step {
-  const span = readSpan(slice.bytes);
-  const { fields } = mapSpan(MAPPER, span, readResource(slice.resource.bytes), false);
-  return {
-    traceId: fields.trace_id,
-    spanId: fields.span_id,
-    parentSpanId: fields.parent_span_id ?? null,
-    startedNs: span.startNs,
-    endedNs: span.endNs,
-    scope: readScope(slice.scope.bytes).name,
-    kind: fields.step_kind,
-    status: fields.status,
-    marks: fields.marks ?? [],
-    model: fields.model ?? null,
-    inputTokens: fields.input_tokens ?? null,
-    outputTokens: fields.output_tokens ?? null,
-    cachedTokens: fields.cached_tokens ?? null,
-    cacheWriteTokens: fields.cache_write_tokens ?? null,
-    reasoningTokens: fields.reasoning_tokens ?? null,
-    costNanoUsd: fields.cost_nano_usd ?? null,
-    pricedNanoUsd: fields.priced_nano_usd ?? null,
-    priceBook: fields.price_book ?? null,
-    responseId: fields.response_id ?? null,
-  };
-}
 
 describe.each(TRACE_CAPTURES)('what $client sent', ({ client, encoding, body }) => {
   const { spans } = encoding === 'json' ? decodeTracesJson(body) : decodeTraces(body);

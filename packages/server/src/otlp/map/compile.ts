@@ -1,6 +1,6 @@
 import { hex, sha256, utf8 } from '@sworn/evidence';
 import { SHIPPED } from './shipped.js';
-import type { Source } from './source.js';
+import type { Source, SourceIndex, SourceTable } from './source.js';
 import {
   type KindPrefixes,
   type Mapping,
@@ -71,7 +71,11 @@ export function compileMapping(files: readonly MappingFile[]): Mapping {
   if (mistakes.length > 0) throw new MappingRefused(mistakes);
   const hash = hashOf(at);
   const edit = SHIPPED.version === version && SHIPPED.hash === hash ? {} : { map_edit: hash };
-  return { ...(tables as unknown as Omit<Mapping, 'version'>), version: { map: version, ...edit } };
+  return {
+    ...(tables as unknown as Omit<Mapping, 'version' | 'index'>),
+    version: { map: version, ...edit },
+    index: indexOf(Object.values(tables).filter(isSourceTable)),
+  };
 }
 
 /** Of what the tables say, in the order of `TABLES`; the files they stand in and their comments do not count. */
@@ -80,9 +84,31 @@ function hashOf(at: ReadonlyMap<string, Place>): string {
   return hex(sha256(utf8(JSON.stringify(said)))).slice(0, 12);
 }
 
+/** Lists of sources, told from lists of other texts. */
+const SOURCE_TABLES = new WeakSet<object>();
+
+function isSourceTable(table: unknown): table is SourceTable {
+  return typeof table === 'object' && table !== null && SOURCE_TABLES.has(table);
+}
+
+function indexOf(tables: readonly SourceTable[]): SourceIndex {
+  const index = new Map<string, { table: SourceTable; source: Source; rank: number }[]>();
+  for (const table of tables) {
+    for (const [rank, source] of table.entries()) {
+      const attribute = typeof source === 'string' ? source : source[0];
+      index.set(attribute, [...(index.get(attribute) ?? []), { table, source, rank }]);
+    }
+  }
+  return index;
+}
+
 type Compile<T> = (place: Place, placeOf: (table: string) => Place) => T;
 
-const sources: Compile<readonly Source[]> = (place) => place.list().map((entry) => entry.source());
+const sources: Compile<SourceTable> = (place) => {
+  const table = place.list().map((entry) => entry.source());
+  SOURCE_TABLES.add(table);
+  return table;
+};
 const source: Compile<Source> = (place) => place.source();
 const attributes: Compile<readonly string[]> = (place) => place.list().map((entry) => entry.text());
 const words: Compile<ReadonlySet<string>> = (place) => new Set(place.list().map((entry) => entry.word()));
@@ -111,6 +137,7 @@ const TABLES: { readonly [T in TableName]: Compile<Mapping[T]> } = {
   kind_by_prefix: (place): KindPrefixes =>
     place.entries().map(([kind, list]) => [list.kindOf(kind), list.list().map((entry) => entry.text())]),
   vector_systems: words,
+  db_system: sources,
   infra_attributes: attributes,
   handoff_tools: attributes,
   handoff_spans: attributes,

@@ -54,7 +54,7 @@ function says(sources: Sources, values: Meanings<true>): boolean {
 
 function saysTripwire(mapping: Mapping, sources: Sources): boolean {
   if (says(sources, mapping.tripwire_values)) return true;
-  return mapping.tripwire_members.some((source) => sources.value(source) !== undefined);
+  return sources.of(mapping.tripwire_members).some(({ source }) => sources.value(source) !== undefined);
 }
 
 function endsIn(types: readonly (string | null)[], endings: readonly string[]): boolean {

@@ -3,16 +3,44 @@ import { type Attributes, type AttributeValue, jsonText } from '../attributes.js
 /** An attribute, or a member inside one that holds a key-value list or JSON text: attribute first, then member names. */
 export type Source = string | readonly [attribute: string, ...members: string[]];
 
+/** A list of sources; the first with a usable value wins. Known by identity to the index of its mapping. */
+export type SourceTable = readonly Source[];
+
+/** A source that a span may have a value for, with its place in its table. */
+export interface Candidate {
+  readonly source: Source;
+  readonly rank: number;
+}
+
+/** Which tables ask for an attribute, and where in them. */
+export type SourceIndex = ReadonlyMap<string, readonly (Candidate & { readonly table: SourceTable })[]>;
+
 /** JSON text longer than this is not looked into: the members we ask for stand in small documents. */
 const MAX_JSON_LENGTH = 262_144;
 
-/** Reads attributes by tables of sources, the first hit wins; remembers parsed JSON for the length of one span. */
+/**
+ * Reads attributes by tables of sources, the first hit wins; remembers parsed JSON for the length of one span. It goes through the
+ * attributes once and notes which tables ask for them: a span has a dozen, the tables have two hundred.
+ */
 export class Sources {
   readonly #attributes: Attributes;
   readonly #documents = new Map<string, unknown>();
+  readonly #candidates = new Map<SourceTable, Candidate[]>();
 
-  constructor(attributes: Attributes) {
+  constructor(attributes: Attributes, index: SourceIndex) {
     this.#attributes = attributes;
+    for (const key of attributes.keys()) {
+      for (const asked of index.get(key) ?? NONE) {
+        const known = this.#candidates.get(asked.table);
+        if (known === undefined) this.#candidates.set(asked.table, [asked]);
+        else insert(known, asked);
+      }
+    }
+  }
+
+  /** The sources of a table whose attribute is there, in its order. */
+  of(table: SourceTable): readonly Candidate[] {
+    return this.#candidates.get(table) ?? NONE;
   }
 
   /** undefined: not there, or null. */
@@ -64,16 +92,16 @@ export class Sources {
     return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
   }
 
-  firstText(sources: readonly Source[], accept: (text: string) => boolean = () => true): string | null {
-    for (const source of sources) {
+  firstText(table: SourceTable, accept: (text: string) => boolean = () => true): string | null {
+    for (const { source } of this.of(table)) {
       const text = this.text(source);
       if (text !== null && accept(text)) return text;
     }
     return null;
   }
 
-  firstCount(sources: readonly Source[]): number | null {
-    for (const source of sources) {
+  firstCount(table: SourceTable): number | null {
+    for (const { source } of this.of(table)) {
       const count = this.count(source);
       if (count !== null) return count;
     }
@@ -92,6 +120,14 @@ export class Sources {
     if (!this.#documents.has(attribute)) this.#documents.set(attribute, parseDocument(this.#attributes.get(attribute)));
     return this.#documents.get(attribute);
   }
+}
+
+const NONE: readonly never[] = [];
+
+function insert(candidates: Candidate[], candidate: Candidate): void {
+  let at = candidates.length;
+  while (at > 0 && (candidates[at - 1] as Candidate).rank > candidate.rank) at--;
+  candidates.splice(at, 0, candidate);
 }
 
 const NUMERIC = /^-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$/;

@@ -90,8 +90,8 @@ export interface MappedStep {
 /** Maps a span by the tables. `assert`: the ingest key has scope `ingest:assert`, so `sworn.*` attributes come first. */
 export function mapSpan(mapper: Mapper, span: SpanView, resource: ResourceView, assert: boolean): MappedStep {
   const { mapping } = mapper;
-  const sources = new Sources(span.attributes);
-  const shared = new Sources(resource.attributes);
+  const sources = new Sources(span.attributes, mapping.index);
+  const shared = resourceFields(mapping, resource);
   const tool = sources.firstText(mapping.tool, nameShaped);
   const tokens = tokensOf(mapping, sources);
   const kind = kindOf(mapping, span, sources, { tool, usage: bearsUsage(tokens) });
@@ -124,14 +124,9 @@ export function mapSpan(mapper: Mapper, span: SpanView, resource: ResourceView, 
     ),
     ...name('parent_agent_id', sources.firstText(mapping.parent_agent, nameShaped)),
     ...name('conversation_id', sources.firstText(mapping.conversation, nameShaped)),
-    ...name('service', shared.firstText(mapping.service)),
-    ...name('instance', shared.firstText(mapping.instance, nameShaped)),
-    ...name(
-      'environment',
-      shared.firstText(mapping.environment, nameShaped) ?? sources.firstText(mapping.span_environment),
-    ),
-    ...name('release', shared.firstText(mapping.release, nameShaped) ?? sources.firstText(mapping.span_release)),
-    ...(shared.text('telemetry.sdk.name') !== null && { sdk: true as const }),
+    ...name('environment', sources.firstText(mapping.span_environment)),
+    ...name('release', sources.firstText(mapping.span_release)),
+    ...shared,
     ...(isWorker(mapping, span, sources) && { worker: true as const }),
     ...retries(mapping, sources),
     ...name('run_hint', hintOf(sources.firstText(mapping.run_hint))),
@@ -140,6 +135,29 @@ export function mapSpan(mapper: Mapper, span: SpanView, resource: ResourceView, 
   };
   const human = (assert ? sources.text('sworn.human.id') : null) ?? sources.firstText(mapping.human);
   return { fields, human };
+}
+
+type ResourceFields = Pick<StepFields, 'service' | 'instance' | 'environment' | 'release' | 'sdk'>;
+
+/** What was said of a resource, for as long as anybody holds it: all spans of a process have one. */
+const resources = new WeakMap<Mapping, WeakMap<ResourceView, ResourceFields>>();
+
+function resourceFields(mapping: Mapping, resource: ResourceView): ResourceFields {
+  let known = resources.get(mapping);
+  if (known === undefined) resources.set(mapping, (known = new WeakMap()));
+  let fields = known.get(resource);
+  if (fields === undefined) {
+    const sources = new Sources(resource.attributes, mapping.index);
+    fields = {
+      ...name('service', sources.firstText(mapping.service)),
+      ...name('instance', sources.firstText(mapping.instance, nameShaped)),
+      ...name('environment', sources.firstText(mapping.environment, nameShaped)),
+      ...name('release', sources.firstText(mapping.release, nameShaped)),
+      ...(sources.text('telemetry.sdk.name') !== null && { sdk: true as const }),
+    };
+    known.set(resource, fields);
+  }
+  return fields;
 }
 
 function bearsUsage(tokens: TokenFields): boolean {
@@ -161,7 +179,7 @@ function kindOf(
     if (kind !== undefined) return kind;
   }
   if (usage) return 'LLM';
-  const system = sources.firstText(['db.system.name', 'db.system']);
+  const system = sources.firstText(mapping.db_system);
   if (mapping.vector_systems.has(system?.toLowerCase() ?? '')) return 'RETRIEVAL';
   for (const [kind, prefixes] of mapping.kind_by_prefix) if (hasPrefix(span, prefixes)) return kind;
   return mapping.infra_attributes.some((key) => span.attributes.has(key)) ? 'INFRA' : 'OTHER';
@@ -217,7 +235,7 @@ function priceFields(
 }
 
 function finishReasons(mapping: Mapping, sources: Sources): string[] {
-  for (const source of mapping.finish_reasons) {
+  for (const { source } of sources.of(mapping.finish_reasons)) {
     // LangSmith joins the reasons of several choices by commas.
     const reasons = sources
       .texts(source)

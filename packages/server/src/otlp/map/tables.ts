@@ -1,4 +1,4 @@
-import type { Source } from './source.js';
+import type { Source, SourceIndex, SourceTable } from './source.js';
 
 /** CONTRACT.md §3, endpoint 3. */
 export const STEP_KINDS = [
@@ -54,6 +54,8 @@ export type KindPrefixes = readonly (readonly [kind: StepKind, prefixes: readonl
  */
 export interface Mapping {
   readonly version: MappingVersion;
+  /** Of all tables of sources. */
+  readonly index: SourceIndex;
 
   readonly kind_by_value: Meanings<StepKind>;
   readonly kind_by_prefix: KindPrefixes;
@@ -61,55 +63,56 @@ export interface Mapping {
   readonly infra_attributes: readonly string[];
   readonly handoff_tools: readonly string[];
   readonly handoff_spans: readonly string[];
+  readonly db_system: SourceTable;
   readonly worker_attributes: readonly string[];
   readonly not_worker_values: Meanings<true>;
 
-  readonly provider: readonly Source[];
+  readonly provider: SourceTable;
   readonly provider_before_dot: Source;
   readonly provider_last: Source;
   /** Tests the beginning of a name. */
   readonly no_provider: RegExp;
-  readonly requested_model: readonly Source[];
-  readonly used_model: readonly Source[];
-  readonly response_id: readonly Source[];
-  readonly error_type: readonly Source[];
-  readonly tool: readonly Source[];
-  readonly named_by_kind: readonly Source[];
-  readonly agent: readonly Source[];
-  readonly parent_agent: readonly Source[];
-  readonly human: readonly Source[];
-  readonly conversation: readonly Source[];
-  readonly run_hint: readonly Source[];
-  readonly retry_count: readonly Source[];
-  readonly attempt: readonly Source[];
-  readonly service: readonly Source[];
-  readonly instance: readonly Source[];
-  readonly environment: readonly Source[];
-  readonly release: readonly Source[];
-  readonly span_environment: readonly Source[];
-  readonly span_release: readonly Source[];
+  readonly requested_model: SourceTable;
+  readonly used_model: SourceTable;
+  readonly response_id: SourceTable;
+  readonly error_type: SourceTable;
+  readonly tool: SourceTable;
+  readonly named_by_kind: SourceTable;
+  readonly agent: SourceTable;
+  readonly parent_agent: SourceTable;
+  readonly human: SourceTable;
+  readonly conversation: SourceTable;
+  readonly run_hint: SourceTable;
+  readonly retry_count: SourceTable;
+  readonly attempt: SourceTable;
+  readonly service: SourceTable;
+  readonly instance: SourceTable;
+  readonly environment: SourceTable;
+  readonly release: SourceTable;
+  readonly span_environment: SourceTable;
+  readonly span_release: SourceTable;
 
-  readonly input_tokens: readonly Source[];
-  readonly output_tokens: readonly Source[];
-  readonly cache_read_tokens: readonly Source[];
-  readonly cache_write_tokens: readonly Source[];
-  readonly reasoning_tokens: readonly Source[];
+  readonly input_tokens: SourceTable;
+  readonly output_tokens: SourceTable;
+  readonly cache_read_tokens: SourceTable;
+  readonly cache_write_tokens: SourceTable;
+  readonly reasoning_tokens: SourceTable;
   /** Indexes into `input_tokens`. */
   readonly disjoint_input: ReadonlySet<number>;
   /** Indexes into `reasoning_tokens`. */
   readonly disjoint_reasoning: ReadonlySet<number>;
   readonly usage_buckets: string;
-  readonly reported_cost: readonly Source[];
+  readonly reported_cost: SourceTable;
   readonly cost_buckets: string;
   readonly price_providers: ReadonlyMap<string, string>;
   readonly price_provider_prefixes: ReadonlyMap<string, string>;
   readonly unpriced_providers: ReadonlySet<string>;
 
-  readonly finish_reasons: readonly Source[];
+  readonly finish_reasons: SourceTable;
   readonly finish_reason_words: ReadonlyMap<string, string>;
   readonly failed_values: Meanings<true>;
   readonly tripwire_values: Meanings<true>;
-  readonly tripwire_members: readonly Source[];
+  readonly tripwire_members: SourceTable;
   readonly tripwire_types: readonly string[];
   readonly denied_messages: readonly string[];
   readonly interrupt_types: readonly string[];
@@ -128,4 +131,4 @@ export interface Mapping {
 }
 
 /** The tables of which file, by name. */
-export type TableName = Exclude<keyof Mapping, 'version'>;
+export type TableName = Exclude<keyof Mapping, 'version' | 'index'>;

@@ -1,4 +1,4 @@
-import type { Source, Sources } from './source.js';
+import type { Source, Sources, SourceTable } from './source.js';
 import type { Mapping } from './tables.js';
 
 /** Usage of one span. Input includes what the cache read and wrote, output includes reasoning. Absent: not said. */
@@ -43,9 +43,8 @@ interface Found {
   readonly count: number;
 }
 
-function find(sources: Sources, table: readonly Source[]): Found | null {
-  for (let index = 0; index < table.length; index++) {
-    const source = table[index] as Source;
+function find(sources: Sources, table: SourceTable): Found | null {
+  for (const { source, rank: index } of sources.of(table)) {
     const count = sources.count(source);
     if (count !== null) return { source, index, count };
   }
@@ -90,7 +89,7 @@ function disjointBuckets(sources: Sources, attribute: string): { input: number; 
 }
 
 function reportedCost(mapping: Mapping, sources: Sources): { cost_nano_usd?: number } {
-  for (const source of mapping.reported_cost) {
+  for (const { source } of sources.of(mapping.reported_cost)) {
     const nano = nanoOf(sources.number(source));
     if (nano !== null) return { cost_nano_usd: nano };
   }
