@@ -229,7 +229,7 @@ export interface RunEnd {
 }
 
 /**
- * The end of a run (OTLP.md 2.5, rule 2). `top` is its root, or while that is missing the topmost step.
+ * The end of a run (docs/mapping.md, "Status"). `top` is its root, or while that is missing the topmost step.
  * A failed step under a top that did not fail leaves the run SUCCEEDED, with `hadErrors`.
  */
 export function runEnd<S extends EndedStep>(steps: readonly S[], top: S | undefined, rootMissing: boolean): RunEnd {
