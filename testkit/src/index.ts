@@ -2,6 +2,8 @@ export { compileScript, compileServer } from './compiled.js';
 export { startTestCluster, type TestCluster } from './cluster.js';
 export { testDatabase, type TestDatabase } from './database.js';
 export { type Audit, auditDatabase, type AuditSubject } from './audit.js';
+export { type LeafRow } from './auditLog.js';
+export { auditRuns } from './auditRuns.js';
 export { type Load, type LoadOptions, type LoadTarget, startLoad } from './load.js';
 export {
   type IssuedAccess,

@@ -1,9 +1,9 @@
 import { hex, nodeHash, sha256, treeHash, utf8 } from '@sworn/evidence';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createFold, type RunSummary } from '../src/seal/fold.js';
+import { createFold, type FoldedRun, type RunSummary } from '../src/seal/fold.js';
 import { runLeaf } from '../src/seal/leaves.js';
-import { groupSteps } from '../src/seal/trace.js';
+import { sightings } from '../src/seal/sighting.js';
 import { readStep, type SealedStep } from '../src/seal/step.js';
 
 const SECOND = 1_000_000_000n;
@@ -32,8 +32,18 @@ function step(said: Said, index = 0): SealedStep {
     ...rest,
   };
   const leaf = utf8(JSON.stringify(fields));
-  return readStep({ index, kind: 'STEP', leaf, leafHash: sha256(leaf), traceId: new Uint8Array(16), recordedAt: '' });
+  return readStep({
+    index,
+    kind: 'STEP',
+    leaf,
+    leafHash: sha256(leaf),
+    traceId: new Uint8Array(16),
+    recordedAt: '2026-11-25T00:00:01.000000Z',
+  });
 }
+
+/** A run of one trace that it has whole. */
+const BARE: FoldedRun = { runId: 'a'.repeat(32), roots: new Set(), resumption: null };
 
 function idOf(name: string): string {
   return hex(sha256(utf8(name))).slice(0, 16);
@@ -42,7 +52,7 @@ function idOf(name: string): string {
 function fold(...said: readonly Said[]): RunSummary {
   const folding = createFold();
   said.forEach((s, i) => folding.add(step(s, i)));
-  return folding.finish();
+  return folding.finish(BARE);
 }
 
 /** Encodes the RUN leaf of a summary: it must always fit. */
@@ -50,6 +60,8 @@ function sealed(summary: RunSummary): Record<string, unknown> {
   const { leaf } = runLeaf({
     origin: `test/${crypto.randomUUID()}/llm-runs`,
     runId: 'a'.repeat(32),
+    traceId: 'a'.repeat(32),
+    membersBelow: 3,
     revision: 1,
     runIndex: 0,
     runOccurredAt: '2026-11-25T00:00:00.000000Z',
@@ -65,7 +77,7 @@ describe('the tree of a run', () => {
     const steps = Array.from({ length: 1500 }, (_, i) => step({ id: `s${i}`, at: 1500 - i }, i));
     const folding = createFold();
     for (const s of steps) folding.add(s);
-    const summary = folding.finish();
+    const summary = folding.finish(BARE);
     expect(hex(summary.tree)).toBe(hex(treeHash(steps.map((s) => s.leafHash))));
     expect(summary.range.size).toBe(1500);
     expect(hex(summary.range.hashes.reduceRight((right, left) => nodeHash(left, right)))).toBe(hex(summary.tree));
@@ -87,7 +99,7 @@ describe('the tree of a run', () => {
         step_kind: 'LLM',
       },
     );
-    expect(both).toEqual({ ...own, steps: 2, tree: both.tree, range: both.range });
+    expect(both).toEqual({ ...own, steps: 2, foreignSteps: 1, tree: both.tree, range: both.range });
   });
 
   it('counts conflicts apart from steps', () => {
@@ -95,7 +107,7 @@ describe('the tree of a run', () => {
     folding.add(step({ id: 'root' }));
     folding.addConflict();
     folding.addConflict();
-    expect(folding.finish()).toMatchObject({ steps: 1, conflicts: 2 });
+    expect(folding.finish(BARE)).toMatchObject({ steps: 1, conflicts: 2 });
   });
 
   it('counts and hashes a flood beyond its bound, and still knows the root that comes last', () => {
@@ -103,7 +115,7 @@ describe('the tree of a run', () => {
     const steps = Array.from({ length: 30 }, (_, i) => step({ id: `s${i}`, parent: 'root' }, i));
     steps.push(step({ id: 'root', service: 'bot' }, 30));
     for (const s of steps) folding.add(s);
-    const summary = folding.finish();
+    const summary = folding.finish(BARE);
     expect(summary).toMatchObject({ steps: 31, stepsNotRead: 20, rootMissing: false, service: 'bot' });
     expect(hex(summary.tree)).toBe(hex(treeHash(steps.map((s) => s.leafHash))));
     expect(sealed(summary)).toMatchObject({ steps: 31, steps_not_read: 20 });
@@ -133,7 +145,7 @@ describe('the root of a run', () => {
   it('is missing when a local parent never came: aborted, told by the topmost step', () => {
     const summary = fold(
       { id: 'leaf', parent: 'middle', at: 0, service: 'deep' },
-      { id: 'middle', parent: 'gone', at: 1, service: 'top' },
+      { id: 'middle', parent: 'gone', remote_parent: false, at: 1, service: 'top' },
     );
     expect(summary).toMatchObject({
       rootMissing: true,
@@ -145,7 +157,7 @@ describe('the root of a run', () => {
   });
 
   it('is no foreign step', () => {
-    expect(fold({ id: 'a', parent: 'r' }, { id: 'r', foreign: true }).rootMissing).toBe(true);
+    expect(fold({ id: 'a', parent: 'r', remote_parent: false }, { id: 'r', foreign: true }).rootMissing).toBe(true);
     expect(fold({ id: 'r', foreign: true, service: 'x' })).toMatchObject({ rootMissing: false, service: 'x' });
   });
 });
@@ -194,6 +206,7 @@ describe('the turning point of a run', () => {
       timestamp: '2023-11-14T22:13:24.000000Z',
       reason: 'FAILED_STEP',
       span_id: idOf('tool'),
+      step_index: 2,
     });
     expect(summary).toMatchObject({ executionStatus: 'FAILED', hadErrors: true, errorType: 'AgentError' });
   });
@@ -210,7 +223,12 @@ describe('the turning point of a run', () => {
 
   it('is the end where nothing failed', () => {
     const summary = fold({ id: 'root', until: 9 });
-    expect(summary.inflection).toEqual({ timestamp: summary.completedAt, reason: 'END', span_id: null });
+    expect(summary.inflection).toEqual({
+      timestamp: summary.completedAt,
+      reason: 'END',
+      span_id: null,
+      step_index: null,
+    });
   });
 });
 
@@ -355,13 +373,13 @@ describe('the steps of a trace in one turn', () => {
       const leaf = utf8(JSON.stringify({ span_id: said.id, parent_span_id: said.parent, foreign: said.foreign }));
       return { index, kind, leaf, leafHash, traceId, recordedAt };
     };
-    const [trace] = groupSteps([
+    const [trace] = sightings([
       at({ id: 'a', parent: 'r' }, 4, 't1'),
       at({ id: 'f', foreign: true }, 5, 't2'),
       at({ id: 'c', parent: 'r' }, 6, 't3', 'CONFLICT'),
     ]).values();
-    expect(trace).toMatchObject({ steps: 2, lastIndex: 5, lastSeenAt: 't2', rootSeenAt: null });
-    const [rooted] = groupSteps([at({ id: 'a', parent: 'r' }, 4, 't1'), at({ id: 'r' }, 5, 't2')]).values();
+    expect(trace).toMatchObject({ steps: 2, lastIndex: 6, lastSeenAt: 't3', rootSeenAt: null });
+    const [rooted] = sightings([at({ id: 'a', parent: 'r' }, 4, 't1'), at({ id: 'r' }, 5, 't2')]).values();
     expect(rooted).toMatchObject({ rootSeenAt: 't2' });
   });
 });

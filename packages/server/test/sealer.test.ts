@@ -1,185 +1,31 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { EMPTY_ROOT, encodeLeaf, hex, type JsonValue, treeHash } from '@sworn/evidence';
-import { testDatabase, type TestDatabase } from '@sworn/testkit';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createClockGuard } from '../src/record/clockGuard.js';
-import type { LeafDraft } from '../src/record/draft.js';
 import { NotSequenced } from '../src/record/notSequenced.js';
-import { RECORDED_AT_ROOM, recordedAtOffset } from '../src/record/ownLeaf.js';
-import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
-import { createSealer, type Sealer, type SealerDeps } from '../src/seal/sealer.js';
-import { inTenant } from '../src/store/database.js';
-import { insertTenant } from '../src/store/tenant.js';
+import { FOLLOW_LEAVES } from '../src/seal/follow.js';
+import type { Sealer, SealerDeps } from '../src/seal/sealer.js';
+import { idOf, NEVER_MS, openSealerHouse, SEALED, type SealerHouse, type Span, type Stored } from './sealerHouse.js';
 
-const originOf = (tenantId: string, log: string): string => `test/${tenantId}/${log}`;
-const NEVER_MS = 3_600_000;
-let database: TestDatabase;
-let writer: Sequencer;
-let tenantId: string;
+/** More leaves than two turns follow. */
+const FLOOD = 9_000;
 
+let house: SealerHouse;
 beforeAll(async () => {
-  database = await testDatabase();
-  writer = createSequencer({
-    db: database.db,
-    role: 'writer',
-    recorderKey: randomBytes(32),
-    originOf,
-    clock: createClockGuard(() => performance.now()),
-    onCommit: () => undefined,
-  });
+  house = await openSealerHouse();
 });
-afterAll(() => database.drop());
+afterAll(() => house.close());
 beforeEach(async () => {
-  tenantId = await newTenant();
+  house.tenantId = await house.newTenant();
 });
 
-async function newTenant(): Promise<string> {
-  const id = randomUUID();
-  await inTenant(database.db, 'recorder', id, (tx) =>
-    insertTenant(tx, { tenantId: id, name: 'test', synthetic: true, platform: false }, EMPTY_ROOT),
-  );
-  return id;
-}
-
-/** Seals at once unless told otherwise. */
-function sealer(over: Partial<SealerDeps> = {}): Sealer {
-  return createSealer({
-    db: database.db,
-    append: (id, drafts) => writer.append(id, drafts),
-    originOf,
-    isSynthetic: () => Promise.resolve(false),
-    graceMs: 0,
-    idleMs: 0,
-    ...over,
-  });
-}
-
-/** A span of trace `t`, as the ingest path would prepare it, less what the sealer does not look at. */
-interface Span {
-  readonly t: string;
-  readonly id: string;
-  readonly parent?: string;
-  readonly kind?: 'STEP' | 'CONFLICT';
-  readonly [member: string]: unknown;
-}
-
-const idOf = (name: string, bytes: number): string =>
-  createHash('sha256')
-    .update(name)
-    .digest('hex')
-    .slice(0, 2 * bytes);
-
-function draft({ t, id, parent, kind = 'STEP', ...rest }: Span): LeafDraft {
-  const traceId = Buffer.from(idOf(t, 16), 'hex');
-  const eventKey =
-    kind === 'STEP'
-      ? Buffer.concat([traceId, Buffer.from(idOf(id, 8), 'hex')])
-      : createHash('sha256').update(`${t} ${id} conflict`).digest();
-  const leaf = encodeLeaf({
-    t: 'sworn.leaf/1',
-    log: originOf(tenantId, 'llm-runs'),
-    kind,
-    by: 'producer',
-    key: '00000000-0000-4000-8000-000000000000',
-    event_key: hex(eventKey),
-    occurred_at: '2026-11-25T00:00:00.000000Z',
-    recorded_at: RECORDED_AT_ROOM,
-    map: 1,
-    r: randomBytes(16).toString('hex'),
-    trace_id: hex(traceId),
-    span_id: idOf(id, 8),
-    ...(parent === undefined ? {} : { parent_span_id: idOf(parent, 8) }),
-    step_kind: 'CHAIN',
-    status: 'UNSET',
-    started_ns: '1700000000000000000',
-    ended_ns: '1700000001000000000',
-    ...(rest as Record<string, JsonValue>),
-  });
-  return {
-    topic: 'llm-runs',
-    kind,
-    eventKey,
-    digest: createHash('sha256').update(leaf).digest(),
-    traceId,
-    runId: null,
-    occurredAt: '2026-11-25T00:00:00.000000Z',
-    leaf,
-    recordedAtOffset: recordedAtOffset(leaf),
-    places: [],
-    body: null,
-    dk: null,
-    projection: null,
-    conflict: null,
-  };
-}
-
-async function send(...spans: readonly Span[]): Promise<void> {
-  await writer.append(tenantId, spans.map(draft));
-}
-
-type Members = Readonly<Record<string, JsonValue>>;
-
-interface Stored {
-  readonly index: number;
-  readonly kind: string;
-  readonly hash: string;
-  readonly members: Members;
-}
-
-async function stored(...kinds: readonly string[]): Promise<Stored[]> {
-  const rows = await database.admin<{ index: number; kind: string; leaf: Buffer; leaf_hash: Uint8Array }>(
-    `select leaf_index::int as index, kind, leaf, leaf_hash from sworn.leaf
-      where tenant_id = $1 and log = 'llm-runs' and kind = any($2) order by leaf_index`,
-    [tenantId, kinds],
-  );
-  return rows.map((row) => ({
-    index: row.index,
-    kind: row.kind,
-    hash: hex(row.leaf_hash),
-    members: JSON.parse(row.leaf.toString('utf8')) as Members,
-  }));
-}
-
-const SEALED = ['OPENED', 'MEMBER', 'RUN'] as const;
-
-async function openRuns(): Promise<{ run_id: string; revision: number; grace_ms: number; wait: number }[]> {
-  return database.admin(
-    `select run_id, revision, grace_ms, round(1000 * extract(epoch from due_at - last_seen_at))::int as wait from sworn.open_run where tenant_id = $1`,
-    [tenantId],
-  );
-}
-
-/** Runs a statement past triggers. */
-async function pastTriggers(text: string, values: unknown[] = [tenantId]): Promise<void> {
-  await database.admin(`set session_replication_role = replica`);
-  await database.admin(text, values);
-  await database.admin(`set session_replication_role = origin`);
-}
-
-/** Makes every open run due now: time passes. */
-async function letTimePass(): Promise<void> {
-  await pastTriggers(`update sworn.open_run set due_at = clock_timestamp() where tenant_id = $1`);
-}
-
-/** Turns until nothing waits. */
-async function settle(by = sealer(), id = tenantId): Promise<void> {
-  for (let turns = 0; await by.turn(id); turns++) if (turns > 200) throw new Error('the sealer never comes to rest');
-}
-
-/** What check V9 will ask of every RUN leaf: count and tree over the STEP leaves of the trace, up to the size it names. */
-async function expectSoundRuns(): Promise<Stored[]> {
-  const steps = await stored('STEP');
-  const runs = await stored('RUN');
-  for (const { index, members } of runs) {
-    const sizes = members['sizes'] as { 'llm-runs': number };
-    const mine = steps.filter((s) => s.members['trace_id'] === members['run_id'] && s.index < sizes['llm-runs']);
-    const tree = hex(treeHash(mine.map((s) => Buffer.from(s.hash, 'hex'))));
-    expect(members).toMatchObject({ steps: mine.length, tree, range: { size: mine.length } });
-    expect(sizes['llm-runs']).toBeLessThanOrEqual(index);
-  }
-  return runs;
-}
+const newTenant = (): Promise<string> => house.newTenant();
+const sealer = (over?: Partial<SealerDeps>): Sealer => house.sealer(over);
+const send = (...spans: readonly Span[]): Promise<void> => house.send(...spans);
+const stored = (...kinds: readonly string[]): Promise<Stored[]> => house.stored(...kinds);
+const openRuns = () => house.openRuns();
+const pastTriggers = (text: string, values?: unknown[]): Promise<void> => house.pastTriggers(text, values);
+const letTimePass = (): Promise<void> => house.letTimePass();
+const settle = (by?: Sealer, id?: string): Promise<void> => house.settle(by, id);
+const expectSoundRuns = (): Promise<Stored[]> => house.expectSoundRuns();
 
 describe('a run', () => {
   it('is sealed whatever times its spans claim, up to the last that OTLP can say', async () => {
@@ -199,7 +45,7 @@ describe('a run', () => {
       append: (id, drafts) =>
         drafts.some((d) => d.kind === 'RUN' && d.runId === idOf('bad', 16))
           ? Promise.reject(new Error('refused'))
-          : writer.append(id, drafts),
+          : house.writer.append(id, drafts),
     });
     await expect(settle(failing)).rejects.toThrow('1 of 2 runs could not be sealed');
     expect((await stored('RUN')).map((run) => run.members['run_id'])).toEqual([idOf('good', 16)]);
@@ -214,9 +60,9 @@ describe('a run', () => {
     await settle();
     const [run] = await expectSoundRuns();
     expect(run?.members).toMatchObject({ policy_ids: ['pol-1', 'pol-2'], incident_ids: ['inc-1'] });
-    const [row] = await database.admin(
+    const [row] = await house.database.admin(
       `select policy_ids, incident_ids from sworn.llm_run_records where tenant_id = $1 and kind = 'RUN'`,
-      [tenantId],
+      [house.tenantId],
     );
     expect(row).toEqual({ policy_ids: ['pol-1', 'pol-2'], incident_ids: ['inc-1'] });
   });
@@ -269,7 +115,7 @@ describe('a run', () => {
   });
 
   it('is aborted, and says that its root is missing, when that never came', async () => {
-    await send({ t: 'x', id: 'child', parent: 'root' });
+    await send({ t: 'x', id: 'child', parent: 'root', remote_parent: false });
     await settle(sealer({ graceMs: NEVER_MS }));
     const [run] = await expectSoundRuns();
     expect(run?.members).toMatchObject({ execution_status: 'ABORTED', outcome: 'TERMINATED', root_missing: true });
@@ -289,9 +135,9 @@ describe('a run', () => {
       [3, 4],
     ]);
     expect(new Set(runs.map(({ members }) => members['run_index'])).size).toBe(1);
-    const rows = await database.admin(
+    const rows = await house.database.admin(
       `select kind, revision, run_index::int from sworn.llm_run_records where tenant_id = $1 order by leaf_index`,
-      [tenantId],
+      [house.tenantId],
     );
     expect(rows).toEqual(
       [0, 1, 2, 3].map((revision) => ({ kind: revision === 0 ? 'OPENED' : 'RUN', revision, run_index: 2 })),
@@ -338,14 +184,14 @@ describe('a run', () => {
   });
 
   it('is kept apart from the runs of other traces and tenants', async () => {
-    const mine = tenantId;
+    const mine = house.tenantId;
     await send({ t: 'x', id: 'root' }, { t: 'y', id: 'root' }, { t: 'x', id: 'a', parent: 'root' });
-    tenantId = await newTenant();
+    house.tenantId = await newTenant();
     await send({ t: 'x', id: 'root' });
     await settle(sealer(), mine);
     await settle();
     expect((await expectSoundRuns()).map(({ members }) => members['steps'])).toEqual([1]);
-    tenantId = mine;
+    house.tenantId = mine;
     expect((await expectSoundRuns()).map(({ members }) => members['steps']).sort()).toEqual([1, 2]);
   });
 
@@ -357,7 +203,7 @@ describe('a run', () => {
       [false, 'API'],
       [false, 'SDK'],
     ]);
-    tenantId = await newTenant();
+    house.tenantId = await newTenant();
     await send({ t: 'x', id: 'root', sdk: true });
     await settle(sealer({ isSynthetic: () => Promise.resolve(true) }));
     expect((await stored('OPENED', 'RUN')).map(({ members }) => [members['is_synthetic'], members['source']])).toEqual([
@@ -385,7 +231,7 @@ describe('the sealer', () => {
   it('loses no step that came between a seal and a death before the run was closed', async () => {
     await send({ t: 'x', id: 'root' });
     await settle(sealer({ graceMs: NEVER_MS }));
-    const open = await database.admin(`select * from sworn.open_run where tenant_id = $1`, [tenantId]);
+    const open = await house.database.admin(`select * from sworn.open_run where tenant_id = $1`, [house.tenantId]);
     await letTimePass();
     await settle();
     // As if the RUN leaf had been appended and the process killed: the run is still open.
@@ -410,7 +256,7 @@ describe('the sealer', () => {
     let dieAt = 0;
     const dying = sealer({
       async append(id, drafts) {
-        const appended = await writer.append(id, drafts);
+        const appended = await house.writer.append(id, drafts);
         if (++calls === dieAt) throw new NotSequenced('killed');
         return appended;
       },
@@ -449,32 +295,33 @@ describe('the sealer', () => {
   });
 
   it('takes turns: a flood of one tenant costs another nothing but its turn', async () => {
-    const flooded = tenantId;
+    const flooded = house.tenantId;
     await send(
-      ...Array.from({ length: 4500 }, (_, i) => ({
+      ...Array.from({ length: FLOOD }, (_, i) => ({
         t: `t${i % 150}`,
         id: `s${i}`,
         ...(i < 150 ? {} : { parent: `s${i % 150}` }),
       })),
     );
-    const quiet = (tenantId = await newTenant());
+    const quiet = (house.tenantId = await newTenant());
     await send({ t: 'x', id: 'root' });
     const by = sealer({ graceMs: 1 });
     expect(await by.turn(flooded)).toBe(true);
     expect(await by.turn(quiet)).toBe(false);
     await settle();
     expect(await expectSoundRuns()).toHaveLength(1);
-    tenantId = flooded;
+    house.tenantId = flooded;
     expect(
       (
-        await database.admin<{ n: number }>(`select next_index::int as n from sworn.seal_cursor where tenant_id = $1`, [
-          flooded,
-        ])
+        await house.database.admin<{ n: number }>(
+          `select next_index::int as n from sworn.seal_cursor where tenant_id = $1`,
+          [flooded],
+        )
       )[0]?.n,
-    ).toBe(2000);
+    ).toBe(FOLLOW_LEAVES);
     await settle(by);
     expect((await expectSoundRuns()).map(({ members }) => members['steps'])).toEqual(
-      Array.from({ length: 150 }, () => 30),
+      Array.from({ length: 150 }, () => FLOOD / 150),
     );
   }, 60_000);
 
@@ -482,13 +329,13 @@ describe('the sealer', () => {
     // The run's steps are spread over more leaves than one turn follows, and all of them are older than the grace.
     await send(
       { t: 'x', id: 'root' },
-      ...Array.from({ length: 2500 }, (_, i) => ({ t: 'x', id: `s${i}`, parent: 'root' })),
+      ...Array.from({ length: FOLLOW_LEAVES + 500 }, (_, i) => ({ t: 'x', id: `s${i}`, parent: 'root' })),
     );
     const by = sealer({ graceMs: 1 });
     await new Promise((r) => setTimeout(r, 5));
     await settle(by);
     expect((await expectSoundRuns()).map(({ members }) => [members['revision'], members['steps']])).toEqual([
-      [1, 2501],
+      [1, FOLLOW_LEAVES + 501],
     ]);
   });
 
@@ -506,9 +353,9 @@ describe('the sealer', () => {
     await settle(sealer({ graceMs: NEVER_MS }));
     await pastTriggers(`delete from sworn.leaf where tenant_id = $1 and leaf_index = 0`);
     await letTimePass();
-    await expect(sealer().turn(tenantId)).rejects.toThrow('1 of 2 runs could not be sealed');
+    await expect(sealer().turn(house.tenantId)).rejects.toThrow('1 of 2 runs could not be sealed');
     expect((await stored('RUN')).map(({ members }) => members['run_id'])).toEqual([idOf('y', 16)]);
-    await sealer().turn(tenantId);
+    await sealer().turn(house.tenantId);
     expect(await openRuns()).toHaveLength(1);
   });
 

@@ -1,7 +1,10 @@
 import { emptyFrontier, extendFrontier, type Frontier, frontierRoot } from '@sworn/evidence';
-import { stepKey } from '../otlp/map/forest.js';
+import { parentsOf, stepKey } from '../otlp/map/forest.js';
 import { hasFailed, type RunEnd, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
+import { treeOrder } from '../otlp/map/treeOrder.js';
+import { hintedRun } from './membership.js';
 import type { SealedStep } from './step.js';
+import { DECISIONS, type Resumption, type WaitingFor, waitingFor } from './waiting.js';
 
 /** Names kept of what a run used. All names of 128 characters, a RUN leaf still stays within its 16 KiB. */
 const MAX_TOOLS = 48;
@@ -17,16 +20,40 @@ const MAX_STEPS_READ = 100_000;
 /** The turning point of a run (CONTRACT.md §3, endpoint 1). */
 export type Inflection = {
   readonly timestamp: string;
-  readonly reason: 'FAILED_STEP' | 'ABORT' | 'TIMEOUT' | 'END';
+  readonly reason: 'DENY' | 'FAILED_STEP' | 'ABORT' | 'TIMEOUT' | 'END';
   readonly span_id: string | null;
+  /** Place of that step in the order of the run (otlp/map/treeOrder.ts); null where not all of them were read. */
+  readonly step_index: number | null;
 };
 
+/** How a run stands: it ended, or it waits for somebody. */
+export interface RunStanding {
+  readonly executionStatus: RunEnd['executionStatus'] | 'RUNNING';
+  /** Null while it waits. */
+  readonly outcome: RunEnd['outcome'] | 'NEAR_THRESHOLD' | null;
+  readonly terminationReason: RunEnd['terminationReason'];
+  readonly waitingFor: WaitingFor | null;
+  /** The run of its conversation in which what it waited for was answered. */
+  readonly resumedBy: string | null;
+}
+
 /** What a RUN leaf says of its steps. */
-export interface RunSummary extends TokenTotals, RunEnd {
+export interface RunSummary extends TokenTotals, RunStanding {
+  readonly hadErrors: boolean;
   readonly steps: number;
   /** Steps that are counted and hashed only; 0 but for a run beyond every bound. */
   readonly stepsNotRead: number;
+  readonly traces: number;
   readonly conflicts: number;
+  readonly foreignSteps: number;
+  /** Steps that end before they start, or start more than a minute after they were received. */
+  readonly skewedSteps: number;
+  /** Parent links that were cut because they closed a circle. */
+  readonly cutLinks: number;
+  /** Runs that steps of this one name, and that have no part of its traces: there were too many. */
+  readonly hintsLeftOut: number;
+  /** How people decided, in its steps, on what an earlier run of the conversation asked. */
+  readonly decisions: readonly string[];
   readonly tree: Uint8Array;
   readonly range: Frontier;
   readonly rootMissing: boolean;
@@ -34,12 +61,14 @@ export interface RunSummary extends TokenTotals, RunEnd {
   readonly rootStep: string | null;
   /** Leaf hash (hex) of the RESOURCE record of the root. */
   readonly resource: string | null;
-  readonly executorType: 'AGENT' | 'LLM';
+  readonly executorType: 'AGENT' | 'LLM' | 'HUMAN';
   readonly startedAt: string;
   readonly completedAt: string;
   readonly durationUs: number;
   readonly inflection: Inflection;
   readonly service: string | null;
+  readonly instance: string | null;
+  readonly origin: string | null;
   readonly environment: string | null;
   readonly release: string | null;
   readonly provider: string | null;
@@ -57,14 +86,26 @@ export interface RunSummary extends TokenTotals, RunEnd {
   /** Of the root when it failed, else of the first failed step. */
   readonly errorType: string | null;
   readonly sdk: boolean;
+  readonly worker: boolean;
 }
 
 /** Folds the steps of one run, in admission order, into its summary. Memory grows with the number of steps, up to a bound. */
 export interface Fold {
   add(step: SealedStep): void;
   addConflict(): void;
+  /** No step was added. */
+  isEmpty(): boolean;
   /** @throws Error when no step was added. */
-  finish(): RunSummary;
+  finish(of: FoldedRun): RunSummary;
+}
+
+/** What a run is beside its steps. */
+export interface FoldedRun {
+  readonly runId: string;
+  /** Steps, by `stepKey`, that were carved out of another run's trace: nothing above them will come into this one. */
+  readonly roots: ReadonlySet<string>;
+  /** Looked up only if it waits. */
+  readonly resumption: Resumption | null;
 }
 
 /** A new fold. `maxStepsRead` for tests. */
@@ -74,6 +115,7 @@ export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
   let pending: Uint8Array[] = [];
   let root: SealedStep | null = null;
   let conflicts = 0;
+  const traces = new Set<string>();
   const flush = () => {
     range = extendFrontier(range, pending);
     pending = [];
@@ -81,6 +123,7 @@ export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
   return {
     add(step) {
       pending.push(step.leafHash);
+      traces.add(step.traceId);
       if (pending.length === 1024) flush();
       if (steps.length < maxStepsRead) steps.push(step);
       // The root of a long run comes last.
@@ -89,27 +132,35 @@ export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
     addConflict() {
       conflicts++;
     },
-    finish() {
+    isEmpty: () => range.size === 0 && pending.length === 0,
+    finish(of) {
       flush();
-      return summarise(root === null ? steps : [...steps, root], conflicts, range);
+      return summarise(root === null ? steps : [...steps, root], { ...of, conflicts, traces: traces.size, range });
     },
   };
 }
 
-function summarise(read: readonly SealedStep[], conflicts: number, range: Frontier): RunSummary {
+interface Folded extends FoldedRun {
+  readonly conflicts: number;
+  readonly traces: number;
+  readonly range: Frontier;
+}
+
+function summarise(read: readonly SealedStep[], { range, ...of }: Folded): RunSummary {
   // A foreign key's spans are kept and counted, and change nothing; a run of nothing else is told by them all the same.
   const own = read.filter((step) => !step.foreign);
   const steps = own.length > 0 ? own : read;
   const byStart = steps.toSorted((a, b) => compare(startOf(a), startOf(b)) || a.index - b.index);
   const [first] = byStart;
   if (first === undefined) throw new Error('a run without steps');
-  const { root, top } = topOf(byStart, first);
+  const { root, top } = topOf(byStart, first, of.roots);
   const started = startOf(first) ?? 0n;
   const ended = steps.reduce((latest, step) => max(latest, endOf(step)), started);
-  const end = runEnd(byStart, top, root === null);
+  const { hadErrors, ...end } = runEnd(byStart, top, root === null);
   // Without any time of the sender's, the server's own, as the leaves have it.
   const completedAt = ended === 0n ? first.occurredAt : timeOf(ended);
   const calls = callsOf(byStart);
+  const standing = standingOf(end, { steps: byStart, root, calls, resumption: of.resumption });
   const failed = steps.filter(hasFailed).toSorted((a, b) => compare(endOf(a), endOf(b)) || a.index - b.index);
   const pick = <T>(read: (step: SealedStep) => T | null): T | null => read(top) ?? firstOf(byStart, read);
   const policyIds = distinct(byStart.flatMap((s) => s.policyIds));
@@ -118,22 +169,31 @@ function summarise(read: readonly SealedStep[], conflicts: number, range: Fronti
   const tools = distinct(byStart.flatMap((s) => (s.kind === 'TOOL' && s.tool !== null ? [s.tool] : [])));
   return {
     ...rollUpTokens(byStart),
-    ...end,
+    ...standing,
+    hadErrors,
     steps: range.size,
     stepsNotRead: range.size - read.length,
-    conflicts,
+    traces: of.traces,
+    conflicts: of.conflicts,
+    foreignSteps: read.filter((step) => step.foreign).length,
+    skewedSteps: read.filter(isSkewed).length,
+    cutLinks: cutLinks(steps),
+    hintsLeftOut: new Set(steps.map(hintedRun).filter((run) => run !== null && run !== of.runId)).size,
+    decisions: DECISIONS.filter((decision) => steps.some(({ marks }) => marks.includes(decision))),
     tree: frontierRoot(range),
     range,
     rootMissing: root === null,
     rootStep: top.spanId,
     resource: top.resource,
-    executorType: steps.some((step) => step.kind === 'AGENT') ? 'AGENT' : 'LLM',
+    executorType: executorOf(steps),
     startedAt: started === 0n ? first.occurredAt : timeOf(started),
     completedAt,
     durationUs: microseconds(ended - started),
     errorType: (hasFailed(top) ? top.errorType : null) ?? firstOf(failed, (s) => s.errorType),
-    inflection: inflectionOf(failed[0], end, completedAt),
+    inflection: inflectionOf({ failed: failed[0], standing, completedAt, read, isWhole: read.length === range.size }),
     service: pick((s) => s.service),
+    instance: pick((s) => s.instance),
+    origin: pick((s) => s.origin),
     environment: pick((s) => s.environment),
     release: pick((s) => s.release),
     provider: firstOf(calls, (s) => s.provider),
@@ -152,21 +212,81 @@ function summarise(read: readonly SealedStep[], conflicts: number, range: Fronti
       beyond(finishReasons, MAX_FINISH_REASONS) +
       beyond(tools, MAX_TOOLS),
     sdk: steps.some((s) => s.sdk),
+    worker: top.worker,
   };
 }
 
 /**
- * The root: the topmost step that says nothing is above it here. A step with a remote parent is one only while that parent did not arrive too.
- * While there is none, the earliest step whose parent did not arrive stands in for it.
+ * The root: the topmost step that says nothing is above it here, or that was carved out. A step with a remote parent is one only while that parent
+ * did not arrive too. Where a parent did not arrive of which nobody said that it is in this process, the step below it is the root when all
+ * others hang below that (docs/decisions/0011). While there is none, the earliest step whose parent did not arrive stands in for it.
  */
 function topOf(
   byStart: readonly SealedStep[],
   first: SealedStep,
+  roots: ReadonlySet<string>,
 ): { readonly root: SealedStep | null; readonly top: SealedStep } {
   const arrived = new Set(byStart.map(stepKey));
   const isTopmost = (step: SealedStep) => step.parentSpanId === null || !arrived.has(step.traceId + step.parentSpanId);
-  const root = byStart.find((step) => step.isRoot && isTopmost(step)) ?? byStart.find((step) => step.isRoot) ?? null;
-  return { root, top: root ?? byStart.find(isTopmost) ?? first };
+  const isRoot = (step: SealedStep) => step.isRoot || roots.has(stepKey(step));
+  const topmost = byStart.filter(isTopmost);
+  const [only] = topmost;
+  const lone = topmost.length === 1 && only !== undefined && !only.hasLocalParent ? only : null;
+  const root = topmost.find(isRoot) ?? byStart.find((step) => step.isRoot) ?? lone;
+  return { root, top: root ?? only ?? first };
+}
+
+/** How a run stands that would have ended so: a pause for somebody is no end, until a later run took it up. */
+function standingOf(
+  { executionStatus, outcome, terminationReason }: Omit<RunEnd, 'hadErrors'>,
+  of: {
+    readonly steps: readonly SealedStep[];
+    readonly root: SealedStep | null;
+    readonly calls: readonly SealedStep[];
+    readonly resumption: Resumption | null;
+  },
+): RunStanding {
+  // A rootless run without any error may be waiting too; one that failed or was stopped is over.
+  const mayWait = executionStatus === 'SUCCEEDED' || (executionStatus === 'ABORTED' && terminationReason === null);
+  const waits = mayWait ? waitingFor(of.steps, of.root) : null;
+  const ended = { executionStatus, outcome, terminationReason, waitingFor: null, resumedBy: null };
+  if (waits !== null && of.resumption === null)
+    return { executionStatus: 'RUNNING', outcome: null, terminationReason: null, waitingFor: waits, resumedBy: null };
+  if (waits !== null && of.resumption !== null) {
+    const resumed = { ...ended, resumedBy: of.resumption.runId };
+    return of.resumption.rejected
+      ? { ...resumed, executionStatus: 'ABORTED', outcome: 'TERMINATED', terminationReason: 'policy_block' }
+      : { ...resumed, executionStatus: 'SUCCEEDED', outcome: 'SUCCESS', terminationReason: 'completed' };
+  }
+  const isCut = of.calls.some((call) => call.finishReasons.some((reason) => LIMITS.includes(reason)));
+  return outcome === 'SUCCESS' && isCut ? { ...ended, outcome: 'NEAR_THRESHOLD' } : ended;
+}
+
+/** Finish reasons of a model call that came to a limit. */
+const LIMITS: readonly string[] = ['length', 'max_tokens'];
+
+function executorOf(steps: readonly SealedStep[]): 'AGENT' | 'LLM' | 'HUMAN' {
+  const kinds = new Set(steps.map((step) => step.kind));
+  if (kinds.has('AGENT')) return 'AGENT';
+  if (kinds.has('LLM') || kinds.has('HANDOFF')) return 'LLM';
+  return steps.some(({ marks }) => DECISIONS.some((decision) => marks.includes(decision))) ? 'HUMAN' : 'LLM';
+}
+
+/** Milliseconds by which a sender's clock may be ahead of ours. */
+const SKEW_MS = 60_000;
+
+function isSkewed({ startedNs, endedNs, recordedAt }: SealedStep): boolean {
+  if (endedNs > 0n && endedNs < startedNs) return true;
+  return Number(startedNs / 1_000_000n) > Date.parse(recordedAt) + SKEW_MS;
+}
+
+function cutLinks(steps: readonly SealedStep[]): number {
+  const arrived = new Set(steps.map(stepKey));
+  const parents = parentsOf(steps);
+  return steps.filter(
+    ({ traceId, parentSpanId }, at) =>
+      parentSpanId !== null && parents[at] === -1 && arrived.has(traceId + parentSpanId),
+  ).length;
 }
 
 /** Model calls; embeddings count where there is nothing else. */
@@ -175,14 +295,37 @@ function callsOf(steps: readonly SealedStep[]): readonly SealedStep[] {
   return calls.length > 0 ? calls : steps.filter((step) => step.kind === 'EMBEDDING');
 }
 
-/** The step that failed first, that is, ended first: a failure reaches the steps around it later. Else the abort or time-out, else the end. */
-function inflectionOf(failed: SealedStep | undefined, end: RunEnd, completedAt: string): Inflection {
-  const at = failed === undefined ? null : endOf(failed);
-  if (failed !== undefined)
-    return { timestamp: at === null ? completedAt : timeOf(at), reason: 'FAILED_STEP', span_id: failed.spanId };
-  const reason = end.executionStatus === 'ABORTED' ? 'ABORT' : end.executionStatus === 'TIMEOUT' ? 'TIMEOUT' : 'END';
-  return { timestamp: completedAt, reason, span_id: null };
+/**
+ * The first step that was denied; else the step that failed first, that is, ended first, since a failure reaches the steps around it later; else
+ * the abort or time-out, else the end.
+ */
+function inflectionOf(of: {
+  readonly failed: SealedStep | undefined;
+  readonly standing: RunStanding;
+  readonly completedAt: string;
+  readonly read: readonly SealedStep[];
+  readonly isWhole: boolean;
+}): Inflection {
+  const denied = of.read
+    .filter(({ foreign, marks }) => !foreign && marks.some((mark) => DENIALS.includes(mark)))
+    .toSorted((a, b) => compare(endOf(a), endOf(b)) || a.index - b.index)[0];
+  const step = denied ?? of.failed;
+  if (step === undefined) {
+    const { executionStatus: status } = of.standing;
+    const reason = status === 'ABORTED' ? 'ABORT' : status === 'TIMEOUT' ? 'TIMEOUT' : 'END';
+    return { timestamp: of.completedAt, reason, span_id: null, step_index: null };
+  }
+  const at = endOf(step);
+  return {
+    timestamp: at === null ? of.completedAt : timeOf(at),
+    reason: denied === undefined ? 'FAILED_STEP' : 'DENY',
+    span_id: step.spanId,
+    step_index: of.isWhole ? treeOrder(of.read).findIndex((placed) => placed.step === step) : null,
+  };
 }
+
+/** Marks of a step that somebody, or a guardrail, said no to. */
+const DENIALS: readonly string[] = ['tripwire', 'denied'];
 
 /** Nanoseconds; where the sender left one of the two out, the other; null where both. */
 function startOf(step: SealedStep): bigint | null {

@@ -1,11 +1,17 @@
-import { type JsonValue, hex } from '@sworn/evidence';
+import { EMPTY_ROOT, hex, type JsonValue, unhex } from '@sworn/evidence';
+import { MAPPING_VERSION } from '../otlp/map/tables.js';
 import type { LeafDraft } from '../record/draft.js';
 import { ownLeaf } from '../record/ownLeaf.js';
 import type { RunSummary } from './fold.js';
 import type { SealedStep } from './step.js';
 
-/** The leaf of a run's first sight: its place in every list, for ever. */
-export function openedLeaf(origin: string, runId: string, first: SealedStep, synthetic: boolean): LeafDraft {
+/** The leaf of a run's first sight: its place in every list, for ever. `first`: the step that named it, else the first of its trace. */
+export function openedLeaf(
+  origin: string,
+  run: { readonly runId: string; readonly traceId: string; readonly first: SealedStep; readonly synthetic: boolean },
+): LeafDraft {
+  const { runId, traceId, first, synthetic } = run;
+  const source = sourceOf(synthetic, first);
   return ownLeaf({
     topic: 'llm-runs',
     origin,
@@ -16,63 +22,88 @@ export function openedLeaf(origin: string, runId: string, first: SealedStep, syn
     runId,
     fields: {
       run_id: runId,
-      trace_id: runId,
+      trace_id: traceId,
       first: hex(first.leafHash),
       is_synthetic: synthetic,
-      source: sourceOf(synthetic, first.sdk),
+      source,
       ...present({ service: first.service, environment: first.environment, release: first.release }),
     },
     projection: {
+      ...EMPTY_COLUMNS,
       table: 'llm_run_records',
       kind: 'OPENED',
       runId,
       revision: 0,
       runIndex: null,
       runOccurredAt: first.occurredAt,
-      traceId: traceBytes(runId),
-      ...EMPTY_COLUMNS,
+      traceId: unhex(traceId),
       service: first.service,
       environment: first.environment,
       release: first.release,
       executionStatus: 'RUNNING',
       hadErrors: false,
       isSynthetic: synthetic,
-      source: sourceOf(synthetic, first.sdk),
+      source,
       startedAt: first.occurredAt,
     },
   });
 }
 
-/** The leaf that says which trace belongs to a run. */
-export function memberLeaf(origin: string, runId: string, first: SealedStep): LeafDraft {
+/** The leaf that says which trace belongs to a run: all of it, or the subtrees below at most 64 `roots` (span ids, hex). */
+export function memberLeaf(
+  origin: string,
+  member: {
+    readonly runId: string;
+    readonly traceId: string;
+    readonly occurredAt: string;
+    readonly roots: readonly string[] | null;
+  },
+): LeafDraft {
+  const { runId, traceId, roots } = member;
   return ownLeaf({
     topic: 'llm-runs',
     origin,
     kind: 'MEMBER',
-    identity: [runId, runId],
-    occurredAt: first.occurredAt,
+    identity: [runId, traceId, ...(roots ?? [])],
+    occurredAt: member.occurredAt,
     runId,
-    fields: { run_id: runId, trace_id: runId, whole: true },
-    projection: { table: 'run_members', runId, traceId: traceBytes(runId), whole: true, roots: null },
+    fields: { run_id: runId, trace_id: traceId, whole: roots === null, ...(roots !== null && { roots }) },
+    projection: {
+      table: 'run_members',
+      runId,
+      traceId: unhex(traceId),
+      whole: roots === null,
+      roots: roots === null ? null : roots.map((root) => unhex(root)),
+    },
   });
 }
 
-/** What a RUN leaf is made of. */
-export interface SealedRun {
+/** What every RUN leaf says of its place. */
+export interface RunPlace {
   readonly origin: string;
   readonly runId: string;
+  /** Of its OPENED leaf, lower-case hex. */
+  readonly traceId: string;
   readonly revision: number;
   readonly runIndex: number;
   readonly runOccurredAt: string;
   readonly sizes: { readonly 'llm-runs': number; readonly system: number; readonly audit: number };
+  /** The MEMBER leaves below this index are those that say which steps are its own. */
+  readonly membersBelow: number;
   readonly synthetic: boolean;
+}
+
+/** What a RUN leaf is made of. */
+export interface SealedRun extends RunPlace {
   readonly summary: RunSummary;
 }
 
 /** The leaf that seals a run: its count, tree hash, totals, status and turning point, at the sizes it names. */
 export function runLeaf(run: SealedRun): LeafDraft {
   const s = run.summary;
-  const source = sourceOf(run.synthetic, s.sdk);
+  const source = sourceOf(run.synthetic, s);
+  // A run that waits is not over: what is known is when something last happened, and that is when the leaf occurred.
+  const completedAt = s.waitingFor === null ? s.completedAt : null;
   return ownLeaf({
     topic: 'llm-runs',
     origin: run.origin,
@@ -81,32 +112,33 @@ export function runLeaf(run: SealedRun): LeafDraft {
     occurredAt: s.completedAt,
     runId: run.runId,
     fields: {
-      run_id: run.runId,
-      trace_id: run.runId,
-      revision: run.revision,
-      run_index: run.runIndex,
-      run_occurred_at: run.runOccurredAt,
-      sizes: run.sizes,
+      ...placeFields(run),
+      map: MAPPING_VERSION,
       steps: s.steps,
+      traces: s.traces,
       conflicts: s.conflicts,
       tree: hex(s.tree),
       range: { size: s.range.size, hashes: s.range.hashes.map(hex) },
       execution_status: s.executionStatus,
-      outcome: s.outcome,
-      termination_reason: s.terminationReason,
       root_missing: s.rootMissing,
       had_errors: s.hadErrors,
       is_synthetic: run.synthetic,
       source,
       executor_type: s.executorType,
       started_at: s.startedAt,
-      completed_at: s.completedAt,
       duration_us: s.durationUs,
       cost_source: s.costSource,
       inflection: present(s.inflection),
       merged_steps: s.mergedSteps,
       ...present({
+        outcome: s.outcome,
+        termination_reason: s.terminationReason,
+        waiting_for: s.waitingFor,
+        resumed_by: s.resumedBy,
+        completed_at: completedAt,
         service: s.service,
+        instance: s.instance,
+        origin: s.origin,
         environment: s.environment,
         release: s.release,
         provider: s.provider,
@@ -124,12 +156,17 @@ export function runLeaf(run: SealedRun): LeafDraft {
         cost_nano_usd: s.costNanoUsd,
         finish_reasons: s.finishReasons.length === 0 ? null : s.finishReasons,
         tools: s.tools.length === 0 ? null : s.tools,
-        names_left_out: s.namesLeftOut === 0 ? null : s.namesLeftOut,
+        names_left_out: orAbsent(s.namesLeftOut),
         policy_ids: s.policyIds.length === 0 ? null : s.policyIds,
         incident_ids: s.incidentIds.length === 0 ? null : s.incidentIds,
         resource: s.resource,
         root_step: s.rootStep,
-        steps_not_read: s.stepsNotRead === 0 ? null : s.stepsNotRead,
+        steps_not_read: orAbsent(s.stepsNotRead),
+        foreign_steps: orAbsent(s.foreignSteps),
+        skewed_steps: orAbsent(s.skewedSteps),
+        cut_links: orAbsent(s.cutLinks),
+        hints_left_out: orAbsent(s.hintsLeftOut),
+        decisions: s.decisions.length === 0 ? null : s.decisions,
       }),
     },
     projection: {
@@ -139,7 +176,7 @@ export function runLeaf(run: SealedRun): LeafDraft {
       revision: run.revision,
       runIndex: run.runIndex,
       runOccurredAt: run.runOccurredAt,
-      traceId: traceBytes(run.runId),
+      traceId: unhex(run.traceId),
       conversationId: s.conversationId,
       correlationId: s.correlationId,
       agentId: s.agentId,
@@ -152,7 +189,7 @@ export function runLeaf(run: SealedRun): LeafDraft {
       environment: s.environment,
       release: s.release,
       executionStatus: s.executionStatus,
-      waitingFor: null,
+      waitingFor: s.waitingFor,
       supersededBy: null,
       outcome: s.outcome,
       errorType: s.errorType,
@@ -164,9 +201,67 @@ export function runLeaf(run: SealedRun): LeafDraft {
       costNanoUsd: s.costNanoUsd,
       durationUs: s.durationUs,
       startedAt: s.startedAt,
-      completedAt: s.completedAt,
+      completedAt,
     },
   });
+}
+
+/** The leaf that closes a run without steps: its traces turned out to belong to `by`. */
+export function supersededLeaf(run: RunPlace, by: string): LeafDraft {
+  const source = sourceOf(run.synthetic, { sdk: false, worker: false });
+  return ownLeaf({
+    topic: 'llm-runs',
+    origin: run.origin,
+    kind: 'RUN',
+    identity: [run.runId, String(run.revision)],
+    occurredAt: run.runOccurredAt,
+    runId: run.runId,
+    fields: {
+      ...placeFields(run),
+      superseded_by: by,
+      steps: 0,
+      traces: 0,
+      conflicts: 0,
+      tree: hex(EMPTY_ROOT),
+      range: { size: 0, hashes: [] },
+      execution_status: 'RUNNING',
+      had_errors: false,
+      is_synthetic: run.synthetic,
+      source,
+      started_at: run.runOccurredAt,
+    },
+    projection: {
+      ...EMPTY_COLUMNS,
+      table: 'llm_run_records',
+      kind: 'RUN',
+      runId: run.runId,
+      revision: run.revision,
+      runIndex: run.runIndex,
+      runOccurredAt: run.runOccurredAt,
+      traceId: unhex(run.traceId),
+      service: null,
+      environment: null,
+      release: null,
+      executionStatus: 'RUNNING',
+      supersededBy: by,
+      hadErrors: false,
+      isSynthetic: run.synthetic,
+      source,
+      startedAt: run.runOccurredAt,
+    },
+  });
+}
+
+function placeFields(run: RunPlace): Record<string, JsonValue> {
+  return {
+    run_id: run.runId,
+    trace_id: run.traceId,
+    revision: run.revision,
+    run_index: run.runIndex,
+    run_occurred_at: run.runOccurredAt,
+    sizes: run.sizes,
+    members_below: run.membersBelow,
+  };
 }
 
 const EMPTY_COLUMNS = {
@@ -189,8 +284,11 @@ const EMPTY_COLUMNS = {
   completedAt: null,
 } as const;
 
-function sourceOf(synthetic: boolean, sdk: boolean): 'SYNTHETIC' | 'SDK' | 'API' {
-  return synthetic ? 'SYNTHETIC' : sdk ? 'SDK' : 'API';
+function sourceOf(
+  synthetic: boolean,
+  { sdk, worker }: { readonly sdk: boolean; readonly worker: boolean },
+): 'SYNTHETIC' | 'WORKER' | 'SDK' | 'API' {
+  return synthetic ? 'SYNTHETIC' : worker ? 'WORKER' : sdk ? 'SDK' : 'API';
 }
 
 /** Members that are known; a leaf leaves out what is not. */
@@ -198,6 +296,7 @@ function present(members: Readonly<Record<string, JsonValue | null>>): Record<st
   return Object.fromEntries(Object.entries(members).filter((e): e is [string, JsonValue] => e[1] !== null));
 }
 
-function traceBytes(runId: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(runId, 'hex'));
+/** Counts of what is seldom there are left out where they are nothing. */
+function orAbsent(count: number): number | null {
+  return count === 0 ? null : count;
 }

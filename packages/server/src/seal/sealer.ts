@@ -1,47 +1,45 @@
-import { decodeLeaf } from '@sworn/evidence';
+import { decodeLeaf, type JsonValue } from '@sworn/evidence';
 import type { Appended, LeafDraft } from '../record/draft.js';
 import { NotSequenced } from '../record/notSequenced.js';
-import { type Database, inTenant } from '../store/database.js';
+import { readClock } from '../store/append.js';
+import { inTenant } from '../store/database.js';
 import { isTransient } from '../store/failure.js';
+import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
 import {
   closeRuns,
+  type Conversation,
   type DueRun,
   findRuns,
   type KnownRun,
-  noteActivity,
+  openRuns,
   putOffRuns,
   type RunActivity,
   readCursor,
   readDueRuns,
-  readLeavesFrom,
+  readNextRun,
   readOpenSizes,
-  readTraceLeaves,
+  readWaitingRuns,
 } from '../store/sealing.js';
 import { createFold, type RunSummary } from './fold.js';
-import { memberLeaf, openedLeaf, runLeaf, type SealedRun } from './leaves.js';
-import { readStep } from './step.js';
-import { groupSteps, type Trace } from './trace.js';
+import { type FollowDeps, type Followed, follow } from './follow.js';
+import { createGatherer, type Gatherer, isShared, type TraceOfRun, TRACES_AT_ONCE } from './gather.js';
+import { memberLeaf, type RunPlace, runLeaf, supersededLeaf } from './leaves.js';
+import { type Member, ownerOf } from './membership.js';
+import type { Resumption } from './waiting.js';
 
-/** Leaves followed in one turn: a tenant with a flood waits for the others after this many. */
-const FOLLOW_LEAVES = 2_000;
-/** Runs sealed in one turn. */
-const SEAL_RUNS = 64;
-/** Leaves of one run read at once while folding it: about 5 MB. */
-const FOLD_LEAVES = 5_000;
-/** A run that keeps opening again waits longer each time, up to this. */
-const LONGEST_WAIT_MS = 3_600_000;
+/** Runs looked at in one turn. */
+const SEAL_RUNS = 512;
+/** Leaves folded in one turn, but for the run that passes it: a tenant with long runs waits for the others after it. */
+const SEAL_LEAVES = 20_000;
+/** Looks at the same runs: a second one with what the first lacked, a third where another sealer worked on them meanwhile. */
+const MAX_VIEWS = 3;
+/** Roots that one MEMBER leaf names: a list of a leaf holds no more. */
+const ROOTS_OF_LEAF = 64;
+/** A run that could not be sealed is tried again after this. */
+const PUT_OFF_MS = 3_600_000;
 
 /** What the sealer needs. */
-export interface SealerDeps {
-  readonly db: Database;
-  readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
-  readonly originOf: (tenantId: string, log: string) => string;
-  readonly isSynthetic: (tenantId: string) => Promise<boolean>;
-  /** Milliseconds of quiet after the root until a run is sealed. */
-  readonly graceMs: number;
-  /** Milliseconds of quiet until a run without a root is sealed. */
-  readonly idleMs: number;
-}
+export type SealerDeps = FollowDeps;
 
 /**
  * Makes runs of steps (CONTRACT.md §7): follows `llm-runs` by leaf index with a stored cursor, opens a run at first sight, seals it when it is quiet.
@@ -55,138 +53,230 @@ export interface Sealer {
 /** The sealer; the caller holds its lease. */
 export function createSealer(deps: SealerDeps): Sealer {
   async function turn(tenantId: string): Promise<boolean> {
-    const followed = await follow(tenantId);
+    const followed = await follow(deps, tenantId);
     if (followed === null) return false;
-    const sealed = await sealDue(tenantId, followed);
-    return followed.quietUntil !== null || sealed === SEAL_RUNS;
+    const isMoreDue = await sealDue(tenantId, followed);
+    return followed.quietUntil !== null || isMoreDue;
   }
 
-  /** Notes what the next leaves say of runs. Null: the tenant has no such log, or another process followed it meanwhile. */
-  async function follow(tenantId: string): Promise<Followed | null> {
-    const seen = await inTenant(deps.db, 'reader', tenantId, async (tx) => {
-      const log = (await readOpenSizes(tx, tenantId)).get('llm-runs')?.log;
-      if (log === undefined) return null;
-      const from = await readCursor(tx, tenantId, log);
-      return { log, from, leaves: await readLeavesFrom(tx, tenantId, log, from, FOLLOW_LEAVES) };
-    });
-    if (seen === null) return null;
-    const { log, from, leaves } = seen;
-    const last = leaves.at(-1);
-    if (last === undefined) return { log, quietUntil: null };
-    const traces = groupSteps(leaves);
-    const known = await knownRuns(tenantId, log, [...traces.keys()]);
-    const opened = await openNew(
-      tenantId,
-      log,
-      [...traces.values()].filter((t) => !known.has(t.runId)),
-    );
-    const activity = [...traces.values()].map((t) => activityOf(t, known.get(t.runId), opened.get(t.runId)));
-    const noted = await inTenant(deps.db, 'writer', tenantId, (tx) =>
-      noteActivity(tx, tenantId, log, { from, to: last.index + 1 }, activity),
-    );
-    return noted ? { log, quietUntil: leaves.length === FOLLOW_LEAVES ? last.recordedAt : null } : null;
-  }
-
-  async function knownRuns(
-    tenantId: string,
-    log: string,
-    runIds: readonly string[],
-  ): Promise<ReadonlyMap<string, KnownRun>> {
-    const known = await inTenant(deps.db, 'reader', tenantId, (tx) => findRuns(tx, tenantId, log, runIds));
-    return new Map(known.map((run) => [run.runId, run]));
-  }
-
-  async function openNew(tenantId: string, log: string, traces: readonly Trace[]): Promise<Map<string, number>> {
-    const origin = deps.originOf(tenantId, log);
-    const synthetic = await deps.isSynthetic(tenantId);
-    const drafts = traces.flatMap((t) => [
-      openedLeaf(origin, t.runId, t.first, synthetic),
-      memberLeaf(origin, t.runId, t.first),
-    ]);
-    const appended = await deps.append(tenantId, drafts);
-    return new Map(traces.map((t, i) => [t.runId, indexOf(appended[2 * i])]));
-  }
-
-  function activityOf(trace: Trace, known: KnownRun | undefined, openedIndex: number | undefined): RunActivity {
-    const revision = known?.revision ?? 0;
-    const wait = (ms: number) => Math.min(ms * 2 ** Math.min(revision, 16), Math.max(ms, LONGEST_WAIT_MS));
-    return {
-      runId: trace.runId,
-      traceId: trace.traceId,
-      openedIndex: known?.runIndex ?? openedIndex ?? 0,
-      runOccurredAt: known?.runOccurredAt ?? trace.first.occurredAt,
-      revision,
-      steps: trace.steps,
-      lastIndex: trace.lastIndex,
-      lastSeenAt: trace.lastSeenAt,
-      rootSeenAt: trace.rootSeenAt ?? (known !== undefined && hadRoot(known) ? trace.lastSeenAt : null),
-      graceMs: wait(deps.graceMs),
-      idleMs: wait(deps.idleMs),
-    };
-  }
-
-  async function sealDue(tenantId: string, { log, quietUntil }: Followed): Promise<number> {
+  /** Seals what is due, until the turn is over. Resolves to whether something is left. */
+  async function sealDue(tenantId: string, { log, quietUntil }: Followed): Promise<boolean> {
     const due = await inTenant(deps.db, 'writer', tenantId, (tx) => readDueRuns(tx, tenantId, quietUntil, SEAL_RUNS));
-    if (due.length === 0) return 0;
-    const sizes = await sizesNow(tenantId, log);
-    const known = await knownRuns(
-      tenantId,
-      log,
-      due.map((run) => run.runId),
-    );
-    const sealings: Sealing[] = [];
-    for (const run of due) sealings.push(await sealOne(tenantId, { log, sizes }, run, known.get(run.runId)));
-    const ready = sealings.filter((s) => s.kind === 'ready');
-    const { appended, refused } = await appendAll(tenantId, ready);
-    // A duplicate is a revision that another sealer appended meanwhile, of more or fewer steps: the next turn looks what it covers.
-    const stored = ready.filter((run) => appended.get(run)?.outcome === 'stored');
-    const failed = [...sealings.filter((s) => s.kind === 'failed'), ...refused];
-    await inTenant(deps.db, 'writer', tenantId, async (tx) => {
-      await closeRuns(tx, tenantId, [...sealings.filter((s) => s.kind === 'covered'), ...stored]);
-      const runIds = failed.map((s) => s.runId);
-      await putOffRuns(tx, tenantId, runIds, LONGEST_WAIT_MS);
-    });
-    if (failed.length > 0)
-      throw new Error(`${failed.length} of ${due.length} runs could not be sealed`, { cause: failed[0]?.error });
-    return due.length;
+    if (due.length === 0) return false;
+    const of = { tenantId, log, origin: deps.originOf(tenantId, log), synthetic: await deps.isSynthetic(tenantId) };
+    const failures: unknown[] = [];
+    let leaves = 0;
+    let done = 0;
+    for (const group of await groupsOf(of, due)) {
+      if (leaves >= SEAL_LEAVES) break;
+      const sealed = await sealTogether(of, group);
+      leaves += sealed.leaves;
+      done += group.length;
+      failures.push(...sealed.failures);
+    }
+    if (failures.length > 0)
+      throw new Error(`${failures.length} of ${due.length} runs could not be sealed`, { cause: failures[0] });
+    return done < due.length || due.length === SEAL_RUNS;
   }
 
-  /** What was followed, not the head: what lies beyond will open the run again when the cursor comes to it. */
-  async function sizesNow(tenantId: string, log: string): Promise<SealedRun['sizes']> {
+  /** Runs that are sealed together have no more traces than are read together. A run of more is alone. */
+  async function groupsOf({ tenantId, log }: OfLog, due: readonly DueRun[]): Promise<DueOfTraces[][]> {
+    const traces = await inTenant(deps.db, 'reader', tenantId, (tx) =>
+      readTracesOfRuns(tx, tenantId, log, {
+        runIds: due.map((run) => run.runId),
+        below: Number.MAX_SAFE_INTEGER,
+      }),
+    );
+    const byRun = new Map<string, string[]>(due.map(({ runId }) => [runId, []]));
+    for (const { runId, traceId } of traces) byRun.get(runId)?.push(traceId);
+    const groups: DueOfTraces[][] = [];
+    let size = TRACES_AT_ONCE;
+    for (const run of due) {
+      const traceIds = byRun.get(run.runId) ?? [];
+      if (size + traceIds.length > TRACES_AT_ONCE) {
+        groups.push([]);
+        size = 0;
+      }
+      size += traceIds.length;
+      groups.at(-1)?.push({ ...run, traceIds });
+    }
+    return groups;
+  }
+
+  async function sealTogether(of: OfLog, group: readonly DueOfTraces[]) {
+    const { tenantId, log } = of;
+    for (let attempt = 1; ; attempt++) {
+      const view = await viewOf(of, group);
+      const gatherer = createGatherer({ db: deps.db, tenantId, log, below: view.sizes['llm-runs'] });
+      const traceIds = [...view.members.keys()];
+      await gatherer.load(traceIds.length > TRACES_AT_ONCE ? [] : traceIds);
+      // What was carved is part of the next view, and then nothing is lacking, but for what another sealer admitted meanwhile.
+      if (attempt < MAX_VIEWS && (await carve(of, gatherer, view))) continue;
+      const sealings: Sealing[] = [];
+      for (const run of group) sealings.push(await sealOne(of, run, { ...view, gatherer }));
+      return settle(of, sealings);
+    }
+  }
+
+  /**
+   * What is known of runs that are due. Steps below what was followed, not below the head: what lies beyond will open the run again when the
+   * cursor comes to it. MEMBER leaves below the head.
+   */
+  async function viewOf({ tenantId, log }: OfLog, group: readonly DueRun[]): Promise<View> {
+    const runIds = group.map((run) => run.runId);
     return inTenant(deps.db, 'reader', tenantId, async (tx) => {
       const followed = await readCursor(tx, tenantId, log);
       const open = await readOpenSizes(tx, tenantId);
-      return { 'llm-runs': followed, system: open.get('system')?.size ?? 0, audit: open.get('audit')?.size ?? 0 };
+      const sizeOf = (topic: string) => open.get(topic)?.size ?? 0;
+      const below = sizeOf('llm-runs');
+      const traces = new Map<string, string[]>(runIds.map((runId) => [runId, []]));
+      for (const { runId, traceId } of await readTracesOfRuns(tx, tenantId, log, { runIds, below }))
+        traces.get(runId)?.push(traceId);
+      const traceIds = [...new Set([...traces.values()].flat())];
+      const members = new Map<string, Member[]>(traceIds.map((traceId) => [traceId, []]));
+      for (const member of await readMembersOfTraces(tx, tenantId, log, { traceIds, below }))
+        members.get(member.traceId)?.push(member);
+      return {
+        sizes: { 'llm-runs': followed, system: sizeOf('system'), audit: sizeOf('audit') },
+        membersBelow: below,
+        known: new Map((await findRuns(tx, tenantId, log, runIds)).map((run) => [run.runId, run])),
+        traces,
+        members,
+        now: await readClock(tx),
+      };
     });
   }
 
+  /** Appends what is lacking so that every step is in the run that it names. Resolves to whether something was. */
+  async function carve(of: OfLog, gatherer: Gatherer, view: View): Promise<boolean> {
+    const drafts: LeafDraft[] = [];
+    for (const [traceId, members] of view.members) {
+      if (!isShared(members)) continue;
+      for (const [runId, roots] of await gatherer.missingRoots(traceId, members)) {
+        for (let from = 0; from < roots.length; from += ROOTS_OF_LEAF) {
+          const some = roots.slice(from, from + ROOTS_OF_LEAF);
+          drafts.push(memberLeaf(of.origin, { runId, traceId, occurredAt: view.now, roots: some }));
+        }
+      }
+    }
+    await deps.append(of.tenantId, drafts);
+    return drafts.length > 0;
+  }
+
   /** One that fails is put off and told, and holds up none of the others. */
-  async function sealOne(
-    tenantId: string,
-    { log, sizes }: { readonly log: string; readonly sizes: SealedRun['sizes'] },
-    run: DueRun,
-    newest: KnownRun | undefined,
-  ): Promise<Sealing> {
+  async function sealOne(of: OfLog, run: DueRun, view: View & { readonly gatherer: Gatherer }): Promise<Sealing> {
     const { runId } = run;
+    const newest = view.known.get(runId);
     const covered = newest === undefined ? 0 : coveredBy(newest);
     // Sealed by a process that died, or lost its lease, before it could note it.
-    if (covered > run.lastIndex) return { kind: 'covered', runId, below: covered };
-    try {
-      const draft = runLeaf({
-        origin: deps.originOf(tenantId, log),
+    if (newest !== undefined && covered > run.lastIndex)
+      return {
+        kind: 'sealed',
         runId,
-        revision: (newest?.revision ?? 0) + 1,
-        runIndex: run.openedIndex,
-        runOccurredAt: run.runOccurredAt,
-        sizes,
-        synthetic: await deps.isSynthetic(tenantId),
-        summary: await summarise(tenantId, log, run.traceId, sizes['llm-runs']),
-      });
-      return { kind: 'ready', runId, below: sizes['llm-runs'], draft };
+        below: covered,
+        index: newest.index,
+        conversation: conversationOf(newest.leaf),
+        leaves: 0,
+      };
+    try {
+      const fold = createFold();
+      const traces = (view.traces.get(runId) ?? []).map((traceId) => ({
+        traceId,
+        members: view.members.get(traceId) ?? [],
+      }));
+      const leaves = await view.gatherer.fold(fold, runId, traces);
+      const place = placeOf(of, run, view);
+      const draft = fold.isEmpty()
+        ? supersededLeaf(place, successorOf(run, traces))
+        : runLeaf({ ...place, summary: await summarise(of, run, fold, traces) });
+      const below = view.sizes['llm-runs'];
+      if (newest !== undefined && saysTheSame(newest, draft)) return { kind: 'same', runId, below, leaves };
+      return { kind: 'ready', runId, below, draft, leaves };
     } catch (error) {
-      if (isTransient(error)) throw error;
-      return { kind: 'failed', runId, error };
+      if (isTransient(error) || error instanceof NotSequenced) throw error;
+      return { kind: 'failed', runId, error, leaves: 0 };
     }
+  }
+
+  /** A run that waits is looked at twice: with the run of its conversation in which it was taken up. */
+  async function summarise(
+    of: OfLog,
+    run: DueRun,
+    fold: ReturnType<typeof createFold>,
+    traces: readonly TraceOfRun[],
+  ): Promise<RunSummary> {
+    const { runId } = run;
+    const roots = carvedRoots(runId, traces);
+    const summary = fold.finish({ runId, roots, resumption: null });
+    if (summary.waitingFor === null) return summary;
+    const resumption = await resumptionOf(of, run, summary);
+    return resumption === null ? summary : fold.finish({ runId, roots, resumption });
+  }
+
+  async function resumptionOf({ tenantId, log }: OfLog, run: DueRun, summary: RunSummary): Promise<Resumption | null> {
+    const { conversationId, service, startedAt } = summary;
+    if (conversationId === null) return null;
+    const { runId, openedIndex: runIndex } = run;
+    const next = await inTenant(deps.db, 'reader', tenantId, (tx) =>
+      readNextRun(tx, tenantId, log, { conversationId, service, startedAt, runId, runIndex }),
+    );
+    if (next === null) return null;
+    const { decisions } = decodeLeaf(next.leaf).fields;
+    return { runId: next.runId, rejected: Array.isArray(decisions) && decisions.includes('rejected') };
+  }
+
+  /** Appends, closes what was sealed, and wakes the runs that waited for it. */
+  async function settle(of: OfLog, sealings: readonly Sealing[]) {
+    const { tenantId } = of;
+    const ready = sealings.filter((s) => s.kind === 'ready');
+    const { appended, refused } = await appendAll(tenantId, ready);
+    // A duplicate is a revision that another sealer appended meanwhile, of more or fewer steps: the next turn looks what it covers.
+    const stored = ready.flatMap((run): Sealed[] => {
+      const leaf = appended.get(run);
+      if (leaf?.outcome !== 'stored') return [];
+      const { runId, below, draft, leaves } = run;
+      return [{ kind: 'sealed', runId, below, index: leaf.index, conversation: conversationOf(draft.leaf), leaves }];
+    });
+    const sealed = [...sealings.filter((s) => s.kind === 'sealed'), ...stored];
+    const failed = [...sealings.filter((s) => s.kind === 'failed'), ...refused];
+    const woken = await wokenBy(of, sealed);
+    await inTenant(deps.db, 'writer', tenantId, async (tx) => {
+      await closeRuns(tx, tenantId, [...sealed, ...sealings.filter((s) => s.kind === 'same')]);
+      await openRuns(tx, tenantId, woken);
+      await putOffRuns(
+        tx,
+        tenantId,
+        failed.map((s) => s.runId),
+        PUT_OFF_MS,
+      );
+    });
+    return { leaves: sealings.reduce((sum, s) => sum + s.leaves, 0), failures: failed.map((s) => s.error) };
+  }
+
+  /** Waiting runs of the conversations that something was sealed of: each is looked at again, at once. */
+  async function wokenBy({ tenantId, log }: OfLog, sealed: readonly Sealed[]): Promise<RunActivity[]> {
+    const conversations = sealed.flatMap((s) => (s.conversation === null ? [] : [s.conversation]));
+    if (conversations.length === 0) return [];
+    const { waiting, now } = await inTenant(deps.db, 'reader', tenantId, async (tx) => ({
+      waiting: await readWaitingRuns(tx, tenantId, log, conversations),
+      now: await readClock(tx),
+    }));
+    const index = sealed.reduce((last, s) => Math.max(last, s.index), 0);
+    return waiting
+      .filter(({ runId }) => isWoken(runId, sealed))
+      .map(({ runId, traceId, revision, runIndex, runOccurredAt }) => ({
+        runId,
+        traceId,
+        revision,
+        openedIndex: runIndex,
+        runOccurredAt,
+        steps: 0,
+        lastIndex: index,
+        lastSeenAt: now,
+        rootSeenAt: now,
+        graceMs: 0,
+        idleMs: 0,
+      }));
   }
 
   /** Appends together what can be; when the database refuses something of it, one by one, so that no run holds up another. */
@@ -210,52 +300,73 @@ export function createSealer(deps: SealerDeps): Sealer {
       for (const run of ready) {
         await put([run]).catch((cause: unknown) => {
           if (cause instanceof NotSequenced) throw cause;
-          refused.push({ kind: 'failed', runId: run.runId, error: cause });
+          refused.push({ kind: 'failed', runId: run.runId, error: cause, leaves: 0 });
         });
       }
     }
     return { appended, refused };
   }
 
-  async function summarise(tenantId: string, log: string, traceId: Uint8Array, below: number): Promise<RunSummary> {
-    const fold = createFold();
-    for (let from = 0; ; ) {
-      const leaves = await inTenant(deps.db, 'reader', tenantId, (tx) =>
-        readTraceLeaves(tx, tenantId, log, traceId, { from, below, limit: FOLD_LEAVES }),
-      );
-      for (const leaf of leaves) {
-        if (leaf.kind === 'STEP') fold.add(readStep(leaf));
-        else fold.addConflict();
-        from = leaf.index + 1;
-      }
-      if (leaves.length < FOLD_LEAVES) return fold.finish();
-    }
-  }
-
   return { turn };
 }
 
-/** How far a turn came. */
-interface Followed {
+/** A tenant's log, and what every leaf that the sealer appends to it says. */
+interface OfLog {
+  readonly tenantId: string;
   readonly log: string;
-  /** More leaves wait: `recorded_at` of the last one looked at, until which it is known what was quiet. Null: it came to the end. */
-  readonly quietUntil: string | null;
+  readonly origin: string;
+  readonly synthetic: boolean;
 }
 
-/** What became of a run that was due. `below`: it is sealed with all of its steps below this leaf index. */
-type Sealing = { readonly kind: 'covered'; readonly runId: string; readonly below: number } | Ready | Failed;
+interface DueOfTraces extends DueRun {
+  readonly traceIds: readonly string[];
+}
+
+/** What is known of runs that are sealed together. */
+interface View {
+  readonly sizes: RunPlace['sizes'];
+  readonly membersBelow: number;
+  readonly known: ReadonlyMap<string, KnownRun>;
+  /** The traces of each run. */
+  readonly traces: ReadonlyMap<string, readonly string[]>;
+  readonly members: ReadonlyMap<string, readonly Member[]>;
+  readonly now: string;
+}
+
+/** What became of a run that was due. `below`: it is sealed with all of its steps below this leaf index. `leaves`: how many were folded. */
+type Sealing = Sealed | Ready | Failed | Same;
+
+/** `index`: of its newest RUN leaf. `conversation`: in which another run may have waited for it. */
+interface Sealed {
+  readonly kind: 'sealed';
+  readonly runId: string;
+  readonly below: number;
+  readonly index: number;
+  readonly conversation: Conversation | null;
+  readonly leaves: number;
+}
 
 interface Ready {
   readonly kind: 'ready';
   readonly runId: string;
   readonly below: number;
   readonly draft: LeafDraft;
+  readonly leaves: number;
+}
+
+/** Its newest RUN leaf says all there is. */
+interface Same {
+  readonly kind: 'same';
+  readonly runId: string;
+  readonly below: number;
+  readonly leaves: number;
 }
 
 interface Failed {
   readonly kind: 'failed';
   readonly runId: string;
   readonly error: unknown;
+  readonly leaves: number;
 }
 
 interface AppendedRuns {
@@ -263,18 +374,76 @@ interface AppendedRuns {
   readonly refused: readonly Failed[];
 }
 
+function placeOf(of: OfLog, run: DueRun, view: View): RunPlace {
+  return {
+    origin: of.origin,
+    runId: run.runId,
+    traceId: run.traceId,
+    revision: (view.known.get(run.runId)?.revision ?? 0) + 1,
+    runIndex: run.openedIndex,
+    runOccurredAt: run.runOccurredAt,
+    sizes: view.sizes,
+    membersBelow: view.membersBelow,
+    synthetic: of.synthetic,
+  };
+}
+
 /** How many leaves of the log the newest revision was made of; 0 for OPENED. */
 function coveredBy(known: KnownRun): number {
+  if (known.revision === 0) return 0;
   const { sizes } = decodeLeaf(known.leaf).fields;
   const covered = (sizes as { readonly 'llm-runs'?: unknown } | undefined)?.['llm-runs'];
   return typeof covered === 'number' ? covered : 0;
 }
 
-function hadRoot(known: KnownRun): boolean {
-  return decodeLeaf(known.leaf).fields.root_missing === false;
+/** Keys (`stepKey`) of the steps that were carved out for a run. */
+function carvedRoots(runId: string, traces: readonly TraceOfRun[]): ReadonlySet<string> {
+  return new Set(
+    traces.flatMap(({ traceId, members }) =>
+      members.flatMap((member) => (member.runId === runId ? member.roots.map((root) => traceId + root) : [])),
+    ),
+  );
 }
 
-function indexOf(appended: Appended | undefined): number {
-  if (appended === undefined) throw new Error('the sequencer answered for fewer leaves than it was given');
-  return appended.index;
+/** The run to which the traces of one that has no steps left have gone. */
+function successorOf({ runId }: DueRun, traces: readonly TraceOfRun[]): string {
+  const successor = traces.map(({ traceId, members }) => ownerOf(traceId, members)).find((owner) => owner !== runId);
+  if (successor === undefined) throw new Error('a run without steps');
+  return successor;
+}
+
+/** Members of a RUN leaf that differ although nothing is new. */
+const PLACE_MEMBERS = new Set(['event_key', 'recorded_at', 'r', 'revision', 'sizes', 'members_below']);
+
+/** Whether a new RUN leaf would say nothing that the newest does not. Both are canonical: equal values are equal texts. */
+function saysTheSame(newest: KnownRun, draft: LeafDraft): boolean {
+  if (newest.revision === 0) return false;
+  const [before, now] = [newest.leaf, draft.leaf].map(
+    (leaf) => JSON.parse(Buffer.from(leaf).toString('utf8')) as Readonly<Record<string, JsonValue>>,
+  );
+  const names = new Set([...Object.keys(before ?? {}), ...Object.keys(now ?? {})]);
+  return [...names].every(
+    (name) => PLACE_MEMBERS.has(name) || JSON.stringify(before?.[name]) === JSON.stringify(now?.[name]),
+  );
+}
+
+function conversationOf(leaf: Uint8Array): Conversation | null {
+  const { conversation_id: conversationId, service } = JSON.parse(Buffer.from(leaf).toString('utf8')) as {
+    readonly conversation_id?: string;
+    readonly service?: string;
+  };
+  return conversationId === undefined ? null : { conversationId, service: service ?? null };
+}
+
+/** Whether another run was sealed of the conversation in which a run waits. */
+function isWoken(runId: string, sealed: readonly Sealed[]): boolean {
+  const itself = sealed.find((s) => s.runId === runId);
+  if (itself === undefined) return true;
+  const { conversation } = itself;
+  return sealed.some(
+    (s) =>
+      s !== itself &&
+      s.conversation?.conversationId === conversation?.conversationId &&
+      s.conversation?.service === conversation?.service,
+  );
 }

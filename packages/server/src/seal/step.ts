@@ -5,11 +5,14 @@ export interface SealedStep {
   readonly index: number;
   readonly leafHash: Uint8Array;
   readonly occurredAt: string;
+  readonly recordedAt: string;
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string | null;
   /** No parent, or one in another service by OTLP's flags: nothing above it will come. */
   readonly isRoot: boolean;
+  /** OTLP's flags say that its parent is in this very process: it did come into being, or was lost. */
+  readonly hasLocalParent: boolean;
   readonly kind: string;
   readonly status: 'UNSET' | 'OK' | 'ERROR';
   readonly startedNs: bigint;
@@ -18,6 +21,8 @@ export interface SealedStep {
   readonly resource: string | null;
   readonly scope: string | null;
   readonly service: string | null;
+  /** `service.instance.id`. */
+  readonly instance: string | null;
   readonly environment: string | null;
   readonly release: string | null;
   readonly provider: string | null;
@@ -40,6 +45,13 @@ export interface SealedStep {
   readonly policyIds: readonly string[];
   readonly incidentIds: readonly string[];
   readonly responseId: string | null;
+  /** The vendor's run or turn id, or `sworn.run.id`, which only some keys may assert. */
+  readonly runHint: string | null;
+  readonly runAsserted: boolean;
+  /** As asserted; null: not. */
+  readonly origin: string | null;
+  /** The root of a message or a job. */
+  readonly worker: boolean;
   readonly sdk: boolean;
   /** Marks of the mapping, e.g. `interrupt`, `tripwire`, `denied`. */
   readonly marks: readonly string[];
@@ -61,10 +73,12 @@ export function readStep(leaf: FollowedLeaf): SealedStep {
     index: leaf.index,
     leafHash: leaf.leafHash,
     occurredAt: text('occurred_at') ?? '',
+    recordedAt: leaf.recordedAt,
     traceId: text('trace_id') ?? '',
     spanId: text('span_id') ?? '',
     parentSpanId: text('parent_span_id'),
     isRoot: text('parent_span_id') === null || f.remote_parent === true,
+    hasLocalParent: text('parent_span_id') !== null && f.remote_parent === false,
     kind: text('step_kind') ?? 'OTHER',
     status: status === 'OK' || status === 'ERROR' ? status : 'UNSET',
     startedNs: BigInt(text('started_ns') ?? '0'),
@@ -72,6 +86,7 @@ export function readStep(leaf: FollowedLeaf): SealedStep {
     resource: text('resource'),
     scope: text('scope'),
     service: text('service'),
+    instance: text('instance'),
     environment: text('environment'),
     release: text('release'),
     provider: text('provider'),
@@ -94,6 +109,10 @@ export function readStep(leaf: FollowedLeaf): SealedStep {
     policyIds: texts('policy_ids'),
     incidentIds: texts('incident_ids'),
     responseId: text('response_id'),
+    runHint: text('run_hint'),
+    runAsserted: f.run_asserted === true,
+    origin: text('origin'),
+    worker: f.worker === true,
     sdk: f.sdk === true,
     marks: texts('marks'),
     foreign: f.foreign === true,

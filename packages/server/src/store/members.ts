@@ -34,6 +34,25 @@ export async function readMembersOfTraces(
      order by m.leaf_index`);
 }
 
+/** Which runs have a part of these traces (hex), without saying which: one row for each, in the order in which they came. Index `run_members_trace`. */
+export async function readRunsOfTraces(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  traceIds: readonly string[],
+): Promise<StoredMember[]> {
+  return tx.query<StoredMember>(sql`
+    select coalesce(m.taken, m.first) as index, m.run_id as "runId", encode(asked.trace_id, 'hex') as "traceId", m.taken is not null as whole,
+           '{}'::text[] as roots
+      from unnest(${traceIds.map((id) => Buffer.from(id, 'hex'))}::bytea[]) as asked(trace_id)
+     cross join lateral (
+       select run_id, min(leaf_index) as first, min(leaf_index) filter (where whole) as taken
+         from sworn.run_members
+        where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and log is not distinct from ${log}::text
+        group by run_id) m
+     order by m.first`);
+}
+
 /** The traces (hex) that the MEMBER leaves below `below` give these runs a part of, each once a run, in leaf order. Index `run_members_run`. */
 export async function readTracesOfRuns(
   tx: Tx,

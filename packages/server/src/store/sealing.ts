@@ -11,6 +11,8 @@ export interface FollowedLeaf {
   readonly recordedAt: string;
 }
 
+const leafColumns = sql`l.leaf_index as index, l.kind, l.leaf, l.leaf_hash as "leafHash", l.trace_id as "traceId", l.recorded_at as "recordedAt"`;
+
 /** The open log of each topic and how many leaves it has. */
 export async function readOpenSizes(
   tx: Tx,
@@ -37,8 +39,8 @@ export async function readLeavesFrom(
   limit: number,
 ): Promise<FollowedLeaf[]> {
   return tx.query<FollowedLeaf>(sql`
-    select leaf_index as index, kind, leaf, leaf_hash as "leafHash", trace_id as "traceId", recorded_at as "recordedAt"
-      from sworn.leaf
+    select ${leafColumns}
+      from sworn.leaf l
      where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index >= ${from}
      order by leaf_index limit ${limit}`);
 }
@@ -48,30 +50,84 @@ export async function readTraceLeaves(
   tx: Tx,
   tenantId: string,
   log: string,
-  traceId: Uint8Array,
+  traceId: string,
   { from, below, limit }: { readonly from: number; readonly below: number; readonly limit: number },
 ): Promise<FollowedLeaf[]> {
   return tx.query<FollowedLeaf>(sql`
-    select leaf_index as index, kind, leaf, leaf_hash as "leafHash", trace_id as "traceId", recorded_at as "recordedAt"
-      from sworn.leaf
-     where tenant_id = ${tenantId}::uuid and trace_id = ${traceId} and leaf_index >= ${from} and leaf_index < ${below}
+    select ${leafColumns}
+      from sworn.leaf l
+     where tenant_id = ${tenantId}::uuid and trace_id = decode(${traceId}, 'hex') and leaf_index >= ${from} and leaf_index < ${below}
        and log is not distinct from ${log}::text and kind in ('STEP', 'CONFLICT')
      order by leaf_index limit ${limit}`);
+}
+
+/** The first steps of each of many traces, at most `limit` each, below a leaf index; trace by trace, in leaf order. Index `leaf_trace`. */
+export async function readTracesBegun(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  { traceIds, below, limit }: { readonly traceIds: readonly string[]; readonly below: number; readonly limit: number },
+): Promise<FollowedLeaf[]> {
+  return tx.query<FollowedLeaf>(sql`
+    select ${leafColumns}
+      from unnest(${traceIds.map((id) => Buffer.from(id, 'hex'))}::bytea[]) as asked(trace_id)
+     cross join lateral (
+       select leaf_index, kind, leaf, leaf_hash, trace_id, recorded_at
+         from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and leaf_index < ${below}
+          and log is not distinct from ${log}::text and kind in ('STEP', 'CONFLICT')
+        order by leaf_index limit ${limit}) l`);
+}
+
+/** Leaf indexes of the steps of one trace and of what contradicts them, `from` ≤ index < `below`, in order, at most `limit`. Index `leaf_trace`. */
+export async function readTraceIndexes(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  traceId: string,
+  { from, below, limit }: { readonly from: number; readonly below: number; readonly limit: number },
+): Promise<number[]> {
+  const rows = await tx.query<{ index: number }>(sql`
+    select leaf_index as index
+      from sworn.leaf
+     where tenant_id = ${tenantId}::uuid and trace_id = decode(${traceId}, 'hex') and leaf_index >= ${from} and leaf_index < ${below}
+       and log is not distinct from ${log}::text and kind in ('STEP', 'CONFLICT')
+     order by leaf_index limit ${limit}`);
+  return rows.map((row) => row.index);
+}
+
+/** The leaves at these indexes, in order. Primary key. */
+export async function readLeavesAt(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  indexes: readonly number[],
+): Promise<FollowedLeaf[]> {
+  return tx.query<FollowedLeaf>(sql`
+    select ${leafColumns}
+      from unnest(${[...indexes]}::bigint[]) as asked(leaf_index)
+      join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = asked.leaf_index
+     order by l.leaf_index`);
 }
 
 /** A run that was opened before: its newest revision and that revision's leaf. */
 export interface KnownRun {
   readonly runId: string;
+  /** Of its OPENED leaf, lower-case hex. */
+  readonly traceId: string;
   readonly revision: number;
   readonly runIndex: number;
   readonly runOccurredAt: string;
+  /** Leaf index of the newest revision. */
+  readonly index: number;
   readonly leaf: Uint8Array;
 }
 
 /** The newest revision of each of `runIds` that was opened before. Unique index (tenant_id, log, run_id, revision). */
 export async function findRuns(tx: Tx, tenantId: string, log: string, runIds: readonly string[]): Promise<KnownRun[]> {
   return tx.query<KnownRun>(sql`
-    select r.run_id as "runId", r.revision, r.run_index as "runIndex", r.run_occurred_at as "runOccurredAt", l.leaf
+    select r.run_id as "runId", encode(r.trace_id, 'hex') as "traceId", r.revision, r.run_index as "runIndex",
+           r.run_occurred_at as "runOccurredAt", r.leaf_index as index, l.leaf
       from unnest(${[...runIds]}::text[]) as asked(run_id)
      cross join lateral (
        select * from sworn.llm_run_records
@@ -80,10 +136,20 @@ export async function findRuns(tx: Tx, tenantId: string, log: string, runIds: re
       join sworn.leaf l on l.tenant_id = r.tenant_id and l.log = r.log and l.leaf_index = r.leaf_index`);
 }
 
+/** Which of `runIds` are open. Primary key of `open_run`. */
+export async function readOpenAmong(tx: Tx, tenantId: string, runIds: readonly string[]): Promise<Set<string>> {
+  const rows = await tx.query<{ runId: string }>(sql`
+    select o.run_id as "runId"
+      from unnest(${[...runIds]}::text[]) as asked(run_id)
+      join sworn.open_run o on o.tenant_id = ${tenantId}::uuid and o.run_id = asked.run_id`);
+  return new Set(rows.map((row) => row.runId));
+}
+
 /** What new steps say of a run that is open, or opens again. */
 export interface RunActivity {
   readonly runId: string;
-  readonly traceId: Uint8Array;
+  /** The trace that opened it, lower-case hex. */
+  readonly traceId: string;
   readonly openedIndex: number;
   readonly runOccurredAt: string;
   /** Newest sealed revision, 0 when none. */
@@ -115,28 +181,35 @@ export async function noteActivity(
         where sworn.seal_cursor.next_index = ${cursor.from}
     returning 1 as one`);
   if (moved.length === 0) return false;
-  if (runs.length === 0) return true;
+  await openRuns(tx, tenantId, runs);
+  return true;
+}
+
+/** Opens runs, again or for the first time, or says of open ones what is new. Primary key of `open_run`. */
+export async function openRuns(tx: Tx, tenantId: string, runs: readonly RunActivity[]): Promise<void> {
+  if (runs.length === 0) return;
   await tx.query(sql`
     insert into sworn.open_run as o (tenant_id, run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, root_seen_at, grace_ms, idle_ms, due_at)
-    select ${tenantId}::uuid, r.run_id, r.trace_id, r.opened_index, r.run_occurred_at, r.revision, r.steps, r.last_index, r.last_seen_at, r.root_seen_at, r.grace_ms, r.idle_ms,
+    select ${tenantId}::uuid, r.run_id, decode(r.trace_id, 'hex'), r.opened_index, r.run_occurred_at, r.revision, r.steps, r.last_index, r.last_seen_at, r.root_seen_at, r.grace_ms, r.idle_ms,
            r.last_seen_at + (case when r.root_seen_at is null then r.idle_ms else r.grace_ms end) * interval '1 millisecond'
-      from unnest(${runs.map((r) => r.runId)}::text[], ${runs.map((r) => r.traceId)}::bytea[], ${runs.map((r) => r.openedIndex)}::bigint[],
+      from unnest(${runs.map((r) => r.runId)}::text[], ${runs.map((r) => r.traceId)}::text[], ${runs.map((r) => r.openedIndex)}::bigint[],
         ${runs.map((r) => r.runOccurredAt)}::timestamptz[], ${runs.map((r) => r.revision)}::int[], ${runs.map((r) => r.steps)}::bigint[],
         ${runs.map((r) => r.lastIndex)}::bigint[], ${runs.map((r) => r.lastSeenAt)}::timestamptz[], ${runs.map((r) => r.rootSeenAt)}::timestamptz[],
         ${runs.map((r) => r.graceMs)}::int[], ${runs.map((r) => r.idleMs)}::int[])
         as r(run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, root_seen_at, grace_ms, idle_ms)
         on conflict (tenant_id, run_id) do update
-       set steps = o.steps + excluded.steps, last_index = excluded.last_index, last_seen_at = excluded.last_seen_at,
-           root_seen_at = coalesce(o.root_seen_at, excluded.root_seen_at),
-           due_at = excluded.last_seen_at
-             + (case when coalesce(o.root_seen_at, excluded.root_seen_at) is null then o.idle_ms else o.grace_ms end) * interval '1 millisecond'`);
-  return true;
+       set steps = o.steps + excluded.steps, last_index = greatest(o.last_index, excluded.last_index),
+           last_seen_at = greatest(o.last_seen_at, excluded.last_seen_at), root_seen_at = coalesce(o.root_seen_at, excluded.root_seen_at),
+           grace_ms = excluded.grace_ms, idle_ms = excluded.idle_ms,
+           due_at = greatest(o.last_seen_at, excluded.last_seen_at)
+             + (case when coalesce(o.root_seen_at, excluded.root_seen_at) is null then excluded.idle_ms else excluded.grace_ms end) * interval '1 millisecond'`);
 }
 
 /** A run whose time to be sealed has come. */
 export interface DueRun {
   readonly runId: string;
-  readonly traceId: Uint8Array;
+  /** The trace that opened it, lower-case hex. */
+  readonly traceId: string;
   readonly openedIndex: number;
   readonly runOccurredAt: string;
   readonly lastIndex: number;
@@ -145,7 +218,7 @@ export interface DueRun {
 /** Runs that were due at `asOf`, null: by the database's clock now; longest due first, at most `limit`. Index (tenant_id, due_at). */
 export async function readDueRuns(tx: Tx, tenantId: string, asOf: string | null, limit: number): Promise<DueRun[]> {
   return tx.query<DueRun>(sql`
-    select run_id as "runId", trace_id as "traceId", opened_index as "openedIndex", run_occurred_at as "runOccurredAt",
+    select run_id as "runId", encode(trace_id, 'hex') as "traceId", opened_index as "openedIndex", run_occurred_at as "runOccurredAt",
            last_index as "lastIndex"
       from sworn.open_run
      where tenant_id = ${tenantId}::uuid and due_at <= coalesce(${asOf}::timestamptz, clock_timestamp())
@@ -168,6 +241,7 @@ export interface CoveredRun {
 
 /** Forgets sealed runs, unless something newer than what was sealed came since. Primary key of `open_run`. */
 export async function closeRuns(tx: Tx, tenantId: string, runs: readonly CoveredRun[]): Promise<void> {
+  if (runs.length === 0) return;
   await tx.query(sql`
     delete from sworn.open_run o
      using unnest(${runs.map((r) => r.runId)}::text[], ${runs.map((r) => r.below)}::bigint[]) as c(run_id, below)
@@ -176,7 +250,64 @@ export async function closeRuns(tx: Tx, tenantId: string, runs: readonly Covered
 
 /** Makes runs due again in `forMs`. Primary key of `open_run`. */
 export async function putOffRuns(tx: Tx, tenantId: string, runIds: readonly string[], forMs: number): Promise<void> {
+  if (runIds.length === 0) return;
   await tx.query(sql`
     update sworn.open_run set due_at = clock_timestamp() + ${forMs}::int * interval '1 millisecond'
      where tenant_id = ${tenantId}::uuid and run_id = any(${[...runIds]}::text[])`);
+}
+
+/** A conversation of one service (null: of none that was named). */
+export interface Conversation {
+  readonly conversationId: string;
+  readonly service: string | null;
+}
+
+/** Newest revisions of a conversation's waiting runs that are looked at when a run of it was sealed: people wait for few at a time. */
+const MAX_WAITING = 64;
+
+/** Runs of these conversations whose newest revision waits for somebody. Index `llm_run_records_waiting`. */
+export async function readWaitingRuns(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  conversations: readonly Conversation[],
+): Promise<Omit<KnownRun, 'index' | 'leaf'>[]> {
+  return tx.query<Omit<KnownRun, 'index' | 'leaf'>>(sql`
+    select distinct w.run_id as "runId", encode(w.trace_id, 'hex') as "traceId", w.revision, w.run_index as "runIndex", w.run_occurred_at as "runOccurredAt"
+      from unnest(${conversations.map((c) => c.conversationId)}::text[], ${conversations.map((c) => c.service)}::text[]) as asked(conversation_id, service)
+     cross join lateral (
+       select * from sworn.llm_run_records r
+        where r.tenant_id = ${tenantId}::uuid and r.conversation_id = asked.conversation_id and r.waiting_for is not null
+          and r.log is not distinct from ${log}::text and r.service is not distinct from asked.service
+        order by r.run_index desc limit ${MAX_WAITING}) w
+     where not exists (
+       select from sworn.llm_run_records n
+        where n.tenant_id = ${tenantId}::uuid and n.log = ${log} and n.run_id = w.run_id and n.revision = w.revision + 1)`);
+}
+
+/** Runs of its conversation, on either side of a run in the order of the log, among which the one that resumed it is looked for. */
+const MAX_NEIGHBOURS = 64;
+
+/**
+ * The sealed run of the conversation that started first after `startedAt`, other than `runId`: its id and the leaf of its newest revision there.
+ * Null while there is none. Index `llm_run_records_conversation`.
+ */
+export async function readNextRun(
+  tx: Tx,
+  tenantId: string,
+  log: string,
+  of: Conversation & { readonly runId: string; readonly runIndex: number; readonly startedAt: string },
+): Promise<{ readonly runId: string; readonly leaf: Uint8Array } | null> {
+  const candidate = sql`r.tenant_id = ${tenantId}::uuid and r.conversation_id = ${of.conversationId}
+          and r.log is not distinct from ${log}::text and r.kind = 'RUN' and r.run_id <> ${of.runId} and r.superseded_by is null`;
+  const [next] = await tx.query<{ runId: string; leaf: Uint8Array }>(sql`
+    select n.run_id as "runId", l.leaf
+      from (
+       (select * from sworn.llm_run_records r where ${candidate} and r.run_index > ${of.runIndex} order by r.run_index limit ${MAX_NEIGHBOURS})
+       union all
+       (select * from sworn.llm_run_records r where ${candidate} and r.run_index < ${of.runIndex} order by r.run_index desc limit ${MAX_NEIGHBOURS})) n
+      join sworn.leaf l on l.tenant_id = n.tenant_id and l.log = n.log and l.leaf_index = n.leaf_index
+     where n.service is not distinct from ${of.service}::text and n.started_at > ${of.startedAt}::timestamptz
+     order by n.started_at, n.run_id, n.revision desc limit 1`);
+  return next ?? null;
 }
