@@ -1,5 +1,4 @@
 import { EMPTY_ROOT, hex, type JsonValue, unhex } from '@sworn/evidence';
-import { MAPPING_VERSION } from '../otlp/map/tables.js';
 import type { LeafDraft } from '../record/draft.js';
 import { ownLeaf } from '../record/ownLeaf.js';
 import type { RunSummary } from './fold.js';
@@ -113,7 +112,6 @@ export function runLeaf(run: SealedRun): LeafDraft {
     runId: run.runId,
     fields: {
       ...placeFields(run),
-      map: MAPPING_VERSION,
       steps: s.steps,
       traces: s.traces,
       conflicts: s.conflicts,
@@ -153,7 +151,12 @@ export function runLeaf(run: SealedRun): LeafDraft {
         cached_tokens: s.cachedTokens,
         cache_write_tokens: s.cacheWriteTokens,
         reasoning_tokens: s.reasoningTokens,
+        map: s.map,
         cost_nano_usd: s.costNanoUsd,
+        reported_nano_usd: s.reportedNanoUsd,
+        priced_nano_usd: s.pricedNanoUsd,
+        price_book: s.priceBook,
+        unpriced_calls: orAbsent(s.unpricedCalls),
         finish_reasons: s.finishReasons.length === 0 ? null : s.finishReasons,
         tools: s.tools.length === 0 ? null : s.tools,
         names_left_out: orAbsent(s.namesLeftOut),

@@ -1,3 +1,4 @@
+import type { StepKind } from '../otlp/map/tables.js';
 import type { FollowedLeaf } from '../store/sealing.js';
 
 /** What a STEP leaf says, as the sealer folds it. Absent members of the leaf are null here. */
@@ -13,7 +14,7 @@ export interface SealedStep {
   readonly isRoot: boolean;
   /** OTLP's flags say that its parent is in this very process: it did come into being, or was lost. */
   readonly hasLocalParent: boolean;
-  readonly kind: string;
+  readonly kind: StepKind;
   readonly status: 'UNSET' | 'OK' | 'ERROR';
   readonly startedNs: bigint;
   readonly endedNs: bigint;
@@ -55,6 +56,8 @@ export interface SealedStep {
   readonly sdk: boolean;
   /** Marks of the mapping, e.g. `interrupt`, `tripwire`, `denied`. */
   readonly marks: readonly string[];
+  /** Version of the mapping that read its span. */
+  readonly map: number | null;
   /** Sent with a key that is not bound to this service: kept, and changes nothing. */
   readonly foreign: boolean;
 }
@@ -79,7 +82,7 @@ export function readStep(leaf: FollowedLeaf): SealedStep {
     parentSpanId: text('parent_span_id'),
     isRoot: text('parent_span_id') === null || f.remote_parent === true,
     hasLocalParent: text('parent_span_id') !== null && f.remote_parent === false,
-    kind: text('step_kind') ?? 'OTHER',
+    kind: (text('step_kind') ?? 'OTHER') as StepKind,
     status: status === 'OK' || status === 'ERROR' ? status : 'UNSET',
     startedNs: BigInt(text('started_ns') ?? '0'),
     endedNs: BigInt(text('ended_ns') ?? '0'),
@@ -115,6 +118,7 @@ export function readStep(leaf: FollowedLeaf): SealedStep {
     worker: f.worker === true,
     sdk: f.sdk === true,
     marks: texts('marks'),
+    map: count('map'),
     foreign: f.foreign === true,
   };
 }

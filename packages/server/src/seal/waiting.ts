@@ -16,6 +16,9 @@ export interface Resumption {
 /** JavaScript's exporters start a span on the millisecond and end it on the microsecond: a tool may seem to begin before the call that asked for it ended. */
 const CLOCK_NS = 1_000_000n;
 
+/** What a model can have asked for: a tool, or another agent. */
+const BEGUN: readonly string[] = ['TOOL', 'HANDOFF', 'AGENT'];
+
 /**
  * What a run of these steps waits for; null: for nothing. An interrupt is answered by a decision that begins when it has ended. A call of a tool
  * is waited for when the run itself ended by asking for one, and after the last model call nothing began that could be it.
@@ -28,9 +31,7 @@ export function waitingFor(steps: readonly SealedStep[], root: SealedStep | null
   if (root === null || root.kind === 'LLM' || !root.finishReasons.includes('tool_calls')) return null;
   const called = latest(steps.filter((step) => step.kind === 'LLM' && stepKey(step) !== stepKey(root)));
   if (called === null) return null;
-  const began = steps.some(
-    ({ kind, startedNs }) => (kind === 'TOOL' || kind === 'HANDOFF') && startedNs + CLOCK_NS >= called,
-  );
+  const began = steps.some(({ kind, startedNs }) => BEGUN.includes(kind) && startedNs + CLOCK_NS >= called);
   return began ? null : 'tool_call';
 }
 
