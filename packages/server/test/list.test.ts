@@ -159,7 +159,7 @@ describe('the list of runs', () => {
       ['incident_id=i-1', []],
       ['min_duration_ms=5000', [bad]],
       ['min_duration_ms=5001', []],
-      ['min_cost_usd=0', []],
+      ['min_cost_usd=0', [good]],
       ['occurred_after=2026-11-20&occurred_before=2026-11-21', all],
       ['occurred_after=2026-11-20T00:00:00.000001Z', []],
       ['occurred_before=2026-11-20', []],
