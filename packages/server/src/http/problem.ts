@@ -2,15 +2,12 @@ import { type Problem, PROBLEMS, problemPage } from '@sworn/contract';
 import { base64 } from '@sworn/evidence';
 import type { FastifyReply } from 'fastify';
 import { Refusal } from '../access/refusal.js';
-import { isTransient, StoreFailure } from '../store/database.js';
-
-/** SQLSTATE query_canceled: a reader's statement took longer than its limit. */
-const QUERY_CANCELED = '57014';
+import { isStatementTimeout, isTransient } from '../store/database.js';
 
 /** Whatever was thrown, as a refusal. What is not one of ours says nothing of itself to the caller. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  if (isTransient(error) || (error instanceof StoreFailure && error.code === QUERY_CANCELED)) {
+  if (isTransient(error) || isStatementTimeout(error)) {
     return new Refusal('unavailable', 'the database is away or overloaded', { retryAfter: 2 });
   }
   return new Refusal('internal', 'something failed that should not; the log names this instance');

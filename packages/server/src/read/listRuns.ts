@@ -1,15 +1,10 @@
 import type { RunList, RunListQuery } from '@sworn/contract';
 import { invalidParameter } from '../access/refusal.js';
 import { readLogSizes, readNewestTimes } from '../store/checkpointRead.js';
-import { inTenant, type Tx } from '../store/database.js';
-import {
-  countRuns,
-  findExaminedEnd,
-  findPlaceOf,
-  findRunPlaces,
-  type RunPlace,
-  type RunWindow,
-} from '../store/runPlaces.js';
+import { inTenant, isStatementTimeout, type Tx } from '../store/database.js';
+import { countRuns } from '../store/runCount.js';
+import type { RunWindow } from '../store/runLead.js';
+import { findPlaceOf, findRunPlaces, type RunPage, type RunPlace } from '../store/runPlaces.js';
 import { readRunsAt, type StoredRun } from '../store/runs.js';
 import { readTenant } from '../store/tenant.js';
 import { type Checked, checkRun } from './check.js';
@@ -27,10 +22,15 @@ export async function listRuns(deps: ReadDeps, tenantId: string, parameters: Run
   const query = await readRunQuery(parameters, (value) => deps.tokenOf(tenantId, value));
   const scope: CursorScope = { key: deps.cursorKey, tenantId, query: ['llm_runs.list', query.applied] };
   const cursor = query.cursor === null ? null : openCursor(scope, query.cursor);
-  return inTenant(deps.db, 'reader', tenantId, (tx) => page(deps, tx, { tenantId, query, scope, cursor }), {
+  const asked: Asked = { tenantId, query, scope, cursor };
+  const reading = await inTenant(deps.db, 'reader', tenantId, (tx) => page(deps, tx, asked), {
     readOnly: true,
     snapshot: true,
+    inIndexOrder: true,
   });
+  if (!query.includeTotal) return reading;
+  // Only now: a request that held one connection and waited for another could wait for itself.
+  return { ...reading, answer: { ...reading.answer, total: await total(deps, asked, reading.pins) } };
 }
 
 interface Asked {
@@ -96,7 +96,6 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
         });
   const answer: RunList = {
     items,
-    ...(query.includeTotal ? { total: await total(tx, asked, logs) } : {}),
     has_more: found.hasMore,
     examined_limit_reached: found.limitReached,
     next_cursor: next,
@@ -137,14 +136,13 @@ async function walk(tx: Tx, asked: Asked, logs: readonly Pin[]): Promise<Walked>
   let last: Position | null = start;
   for (const [i, { log, size }] of logs.slice(from).entries()) {
     const window = await windowOf(tx, asked, { log, size, after: i === 0 ? start : null, limit: wanted + 1 });
-    const places = await findRunPlaces(tx, tenantId, query.filters, window);
+    const { places, examinedEnd } = await findRunPlaces(tx, tenantId, query.filters, window);
     const shown = places.slice(0, wanted);
     pages.push({ log, places: shown });
     last = endOf(log, shown, window, isTail) ?? last;
     if (places.length > wanted) return { pages, hasMore: true, limitReached: false, next: last };
-    const examined = await findExaminedEnd(tx, tenantId, query.filters, window);
-    if (examined !== null) {
-      const next: Position = [log, examined.place + (isTail ? 1 : 0), examined.occurredAt];
+    if (examinedEnd !== null) {
+      const next: Position = [log, examinedEnd.place + (isTail ? 1 : 0), examinedEnd.occurredAt];
       return { pages, hasMore: true, limitReached: true, next };
     }
     wanted -= shown.length;
@@ -172,7 +170,7 @@ interface Part {
   readonly limit: number;
 }
 
-async function windowOf(tx: Tx, { tenantId, query }: Asked, { log, size, after, limit }: Part): Promise<RunWindow> {
+async function windowOf(tx: Tx, { tenantId, query }: Asked, { log, size, after, limit }: Part): Promise<RunPage> {
   const placeOf = (time: string | null, otherwise: number) =>
     time === null ? otherwise : findPlaceOf(tx, tenantId, log, size, time);
   const fromPlace = await placeOf(query.recordedAfter, 0);
@@ -187,13 +185,34 @@ async function windowOf(tx: Tx, { tenantId, query }: Asked, { log, size, after, 
   return { ...base, order: 'place_desc', fromPlace, belowPlace: Math.min(belowPlace, after?.[1] ?? size), after: null };
 }
 
-async function total(tx: Tx, asked: Asked, logs: readonly Pin[]): Promise<number> {
-  let sum = 0;
-  for (const { log, size } of logs) {
-    const window = await windowOf(tx, asked, { log, size, after: null, limit: 0 });
-    sum += await countRuns(tx, asked.tenantId, asked.query.filters, window);
+/**
+ * In a transaction of its own: what the pin holds is the same in each, the planner may read whole tables, and one that takes too long has not
+ * spoilt the page's. @throws Refusal `invalid_parameter` when it takes longer than the database lets it.
+ */
+async function total(deps: ReadDeps, asked: Asked, logs: readonly Pin[]): Promise<number> {
+  const { tenantId, query } = asked;
+  try {
+    return await inTenant(
+      deps.db,
+      'reader',
+      tenantId,
+      async (tx) => {
+        let sum = 0;
+        for (const { log, size } of logs) {
+          const window = await windowOf(tx, asked, { log, size, after: null, limit: 0 });
+          sum += await countRuns(tx, tenantId, query.filters, window);
+        }
+        return sum;
+      },
+      { readOnly: true, snapshot: true },
+    );
+  } catch (error) {
+    if (!isStatementTimeout(error)) throw error;
+    throw invalidParameter(
+      'include_total',
+      'takes longer to count than the database allows; narrow the range with recorded_* or occurred_*, add a filter, or leave it out',
+    );
   }
-  return sum;
 }
 
 /** Times of an empty page: those of the log's newest record at the pin, else of the tenant's creation. */

@@ -1,6 +1,6 @@
 import { DEFAULT_PAGE, type RunListQuery } from '@sworn/contract';
 import { invalidParameter } from '../access/refusal.js';
-import type { RunFilters } from '../store/runPlaces.js';
+import type { RunFilters } from '../store/runFilters.js';
 import { filterTime } from './time.js';
 
 /** A list of runs, as asked: filters parsed, values that name people as tokens. */

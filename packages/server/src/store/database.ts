@@ -4,7 +4,7 @@ import { toStoreFailure } from './failure.js';
 import { render, type Sql } from './sql.js';
 import { valueParsers } from './values.js';
 
-export { isTransient, StoreFailure } from './failure.js';
+export { isStatementTimeout, isTransient, StoreFailure } from './failure.js';
 
 /** The roles a server connects as (CONTRACT.md §4). `owner` and `remover` never log in. */
 export type Role = 'writer' | 'recorder' | 'signer' | 'reader' | 'checker';
@@ -61,6 +61,8 @@ export interface TxOptions {
   readonly readOnly?: boolean;
   /** One snapshot for all statements (REPEATABLE READ) in place of one for each. */
   readonly snapshot?: boolean;
+  /** Plans read indexes in their order, and never a whole set to scan, sort or hash it: for pages, which need its first rows only. */
+  readonly inIndexOrder?: boolean;
   /** Milliseconds for each statement; absent: the role's own limit. */
   readonly timeoutMs?: number;
 }
@@ -149,9 +151,16 @@ async function transaction<T>(
 }
 
 function opening(options: TxOptions): string {
-  const mode = `begin${options.snapshot === true ? ' isolation level repeatable read' : ''}${options.readOnly === true ? ' read only' : ''}`;
-  if (options.timeoutMs === undefined) return mode;
-  return `${mode}; set local statement_timeout = ${Math.max(1, Math.ceil(options.timeoutMs))}`;
+  const parts = [
+    `begin${options.snapshot === true ? ' isolation level repeatable read' : ''}${options.readOnly === true ? ' read only' : ''}`,
+  ];
+  if (options.inIndexOrder === true) {
+    for (const way of ['seqscan', 'bitmapscan', 'sort', 'hashagg', 'hashjoin']) parts.push(`set local enable_${way} = off`);
+  }
+  if (options.timeoutMs !== undefined) {
+    parts.push(`set local statement_timeout = ${Math.max(1, Math.ceil(options.timeoutMs))}`);
+  }
+  return parts.join('; ');
 }
 
 async function run<T extends object>(client: pg.PoolClient, piece: Sql): Promise<T[]> {

@@ -34,6 +34,14 @@ export function isTransient(error: unknown): boolean {
   return error instanceof StoreFailure && TRANSIENT.test(error.code);
 }
 
+/** SQLSTATE query_canceled: a statement took longer than its role's limit. */
+const QUERY_CANCELED = '57014';
+
+/** Whether a statement took longer than the limit of its role. */
+export function isStatementTimeout(error: unknown): boolean {
+  return error instanceof StoreFailure && error.code === QUERY_CANCELED;
+}
+
 /** Whatever the driver threw, as a `StoreFailure`; errors of our own pass unchanged. */
 export function toStoreFailure(error: unknown): unknown {
   if (error instanceof DatabaseError) {
