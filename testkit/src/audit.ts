@@ -160,6 +160,18 @@ async function auditProjections(client: pg.Client, tenantId: string, say: (probl
     );
     for (const { log, leaf_index, lacks } of unmatched) say(`${table}: no ${lacks} for ${log} ${leaf_index}`);
   }
+  const names = await read<{ log: string; leaf_index: number }>(
+    client,
+    `with said as (
+       select log, leaf_index, field, value from sworn.llm_run_records
+        cross join lateral (select 'tool' as field, unnest(tools) as value union select 'policy', unnest(policy_ids)
+          union select 'incident', unnest(incident_ids)) n where tenant_id = $1),
+     stored as (select log, leaf_index, field, value from sworn.run_names where tenant_id = $1)
+     select distinct log, leaf_index::float8 as leaf_index
+       from ((table said except table stored) union all (table stored except table said)) d limit 5`,
+    [tenantId],
+  );
+  for (const { log, leaf_index } of names) say(`run_names: not what the run at ${log} ${leaf_index} uses`);
   const resources = await read<{ leaf: Buffer; leaf_hash: Buffer; leaf_index: number }>(
     client,
     `select l.leaf, p.leaf_hash, l.leaf_index::float8 as leaf_index

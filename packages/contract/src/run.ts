@@ -54,7 +54,11 @@ export const runFields = {
   cost_source: OneOf(COST_SOURCES),
   execution_status: OneOf(EXECUTION_STATUSES),
   outcome: NullableOneOf(OUTCOMES),
-  waiting_for: NullableString,
+  waiting_for: {
+    ...NullableString,
+    description: 'What a sealed run that is not over waits for: approval or tool_call.',
+  },
+  resumed_by: { ...NullableString, description: 'The run that went on where this one waited.' },
   started_at: Timestamp,
   last_activity_at: NullableTimestamp,
   completed_at: NullableTimestamp,

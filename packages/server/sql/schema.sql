@@ -325,6 +325,8 @@ table llm_run_records owner sworn_owner row security forced
   completed_at timestamp with time zone
   superseded_by text
   waiting_for text
+  cost_magnitude integer default length(ltrim(((cost_nano_usd)::bit(64))::text, '0'::text))
+  duration_magnitude integer default length(ltrim(((duration_us)::bit(64))::text, '0'::text))
   constraint llm_run_records_execution_status_check CHECK ((execution_status = ANY (ARRAY['RUNNING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'ABORTED'::text, 'TIMEOUT'::text])))
   constraint llm_run_records_executor_type_check CHECK ((executor_type = ANY (ARRAY['LLM'::text, 'AGENT'::text, 'HUMAN'::text])))
   constraint llm_run_records_kind_check CHECK ((kind = ANY (ARRAY['OPENED'::text, 'RUN'::text])))
@@ -335,21 +337,29 @@ table llm_run_records owner sworn_owner row security forced
   constraint llm_run_records_source_check CHECK ((source = ANY (ARRAY['API'::text, 'SDK'::text, 'SYSTEM'::text, 'SYNTHETIC'::text, 'WORKER'::text])))
   constraint llm_run_records_trace_id_check CHECK ((octet_length(trace_id) = 16))
   constraint llm_run_records_waiting_for_check CHECK ((waiting_for = ANY (ARRAY['approval'::text, 'tool_call'::text])))
+  CREATE INDEX llm_run_records_again ON sworn.llm_run_records USING btree (tenant_id, log, run_index) WHERE (revision >= 2)
   CREATE INDEX llm_run_records_agent ON sworn.llm_run_records USING btree (tenant_id, agent_id, run_index) WHERE (agent_id IS NOT NULL)
   CREATE INDEX llm_run_records_conversation ON sworn.llm_run_records USING btree (tenant_id, conversation_id, run_index) WHERE (conversation_id IS NOT NULL)
   CREATE INDEX llm_run_records_correlation ON sworn.llm_run_records USING btree (tenant_id, correlation_id, run_index) WHERE (correlation_id IS NOT NULL)
+  CREATE INDEX llm_run_records_cost ON sworn.llm_run_records USING btree (tenant_id, cost_magnitude, run_index) WHERE (cost_magnitude IS NOT NULL)
+  CREATE INDEX llm_run_records_duration ON sworn.llm_run_records USING btree (tenant_id, duration_magnitude, run_index) WHERE (duration_magnitude IS NOT NULL)
   CREATE INDEX llm_run_records_environment ON sworn.llm_run_records USING btree (tenant_id, environment, run_index) WHERE (environment IS NOT NULL)
   CREATE INDEX llm_run_records_error ON sworn.llm_run_records USING btree (tenant_id, error_type, run_index) WHERE (error_type IS NOT NULL)
+  CREATE INDEX llm_run_records_errors ON sworn.llm_run_records USING btree (tenant_id, run_index) WHERE had_errors
   CREATE INDEX llm_run_records_human ON sworn.llm_run_records USING btree (tenant_id, human_actor_id, run_index) WHERE (human_actor_id IS NOT NULL)
   CREATE INDEX llm_run_records_model ON sworn.llm_run_records USING btree (tenant_id, model, run_index) WHERE (model IS NOT NULL)
   CREATE INDEX llm_run_records_occurred ON sworn.llm_run_records USING btree (tenant_id, log, run_occurred_at, run_index)
+  CREATE INDEX llm_run_records_opened ON sworn.llm_run_records USING btree (tenant_id, log, run_index) WHERE (revision = 0)
   CREATE INDEX llm_run_records_outcome ON sworn.llm_run_records USING btree (tenant_id, outcome, run_index) WHERE (outcome IS NOT NULL)
-  CREATE INDEX llm_run_records_place ON sworn.llm_run_records USING btree (tenant_id, log, run_index)
+  CREATE INDEX llm_run_records_place ON sworn.llm_run_records USING btree (tenant_id, log, run_index, revision)
   CREATE INDEX llm_run_records_provider ON sworn.llm_run_records USING btree (tenant_id, provider, run_index) WHERE (provider IS NOT NULL)
   CREATE INDEX llm_run_records_release ON sworn.llm_run_records USING btree (tenant_id, release, run_index) WHERE (release IS NOT NULL)
+  CREATE INDEX llm_run_records_running ON sworn.llm_run_records USING btree (tenant_id, log, run_index) WHERE ((kind = 'RUN'::text) AND (execution_status = 'RUNNING'::text) AND (superseded_by IS NULL))
   CREATE INDEX llm_run_records_service ON sworn.llm_run_records USING btree (tenant_id, service, run_index) WHERE (service IS NOT NULL)
   CREATE INDEX llm_run_records_source ON sworn.llm_run_records USING btree (tenant_id, source, run_index)
   CREATE INDEX llm_run_records_status ON sworn.llm_run_records USING btree (tenant_id, execution_status, run_index)
+  CREATE INDEX llm_run_records_superseded ON sworn.llm_run_records USING btree (tenant_id, log, run_index) WHERE (superseded_by IS NOT NULL)
+  CREATE INDEX llm_run_records_synthetic ON sworn.llm_run_records USING btree (tenant_id, run_index) WHERE is_synthetic
   CREATE INDEX llm_run_records_trace ON sworn.llm_run_records USING btree (tenant_id, trace_id, leaf_index)
   CREATE INDEX llm_run_records_waiting ON sworn.llm_run_records USING btree (tenant_id, conversation_id, run_index) WHERE (waiting_for IS NOT NULL)
   policy checker_reads_all permissive for select to sworn_checker using (true)
@@ -424,6 +434,7 @@ table open_run owner sworn_owner row security forced
   due_at timestamp with time zone not null
   constraint open_run_pkey PRIMARY KEY (tenant_id, run_id)
   CREATE INDEX open_run_due ON sworn.open_run USING btree (tenant_id, due_at)
+  CREATE INDEX open_run_place ON sworn.open_run USING btree (tenant_id, opened_index)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
   CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.open_run FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
@@ -482,6 +493,27 @@ table run_members owner sworn_owner row security forced
   grant select (tenant_id, log, leaf_index) on run_members to sworn_remover
   grant select on run_members to sworn_checker
   grant select on run_members to sworn_reader
+
+table run_names owner sworn_owner row security forced
+  tenant_id uuid not null
+  log text not null
+  leaf_index bigint not null
+  field text not null
+  value text not null
+  run_index bigint not null
+  constraint run_names_field_check CHECK ((field = ANY (ARRAY['tool'::text, 'policy'::text, 'incident'::text])))
+  constraint run_names_pkey PRIMARY KEY (tenant_id, log, leaf_index, field, value)
+  CREATE INDEX run_names_value ON sworn.run_names USING btree (tenant_id, log, field, value, run_index, leaf_index)
+  policy checker_reads_all permissive for select to sworn_checker using (true)
+  policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
+  CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.run_names FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')
+  CREATE TRIGGER no_truncate BEFORE TRUNCATE ON sworn.run_names FOR EACH STATEMENT EXECUTE FUNCTION sworn.refuse_truncate()
+  CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.run_names FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
+  grant delete on run_names to sworn_remover
+  grant insert on run_names to sworn_writer
+  grant select (tenant_id, log, leaf_index) on run_names to sworn_remover
+  grant select on run_names to sworn_checker
+  grant select on run_names to sworn_reader
 
 table seal_cursor owner sworn_owner row security forced
   tenant_id uuid not null
@@ -726,6 +758,7 @@ begin
     return 0;
   end if;
   delete from sworn.llm_run_records where tenant_id = of_tenant and log = of_log and leaf_index < upto;
+  delete from sworn.run_names where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.run_members where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.resources where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.access_records where tenant_id = of_tenant and log = of_log and leaf_index < upto;

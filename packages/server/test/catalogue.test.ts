@@ -116,6 +116,7 @@ const EVIDENCE = [
   'checkpoint',
   'llm_run_records',
   'run_members',
+  'run_names',
   'resources',
   'access_records',
   'control_records',

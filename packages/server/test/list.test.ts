@@ -160,6 +160,7 @@ describe('the list of runs', () => {
       ['min_duration_ms=5000', [bad]],
       ['min_duration_ms=5001', []],
       ['min_cost_usd=0', [good]],
+      ['min_cost_usd=1', []],
       ['occurred_after=2026-11-20&occurred_before=2026-11-21', all],
       ['occurred_after=2026-11-20T00:00:00.000001Z', []],
       ['occurred_before=2026-11-20', []],
@@ -288,19 +289,23 @@ describe('the list of runs', () => {
     const { tenant, key } = await newTenant();
     await runs(tenant, 1);
     expect((await get(house, LIST, key)).json).toMatchObject({ has_more: false, examined_limit_reached: false });
+    const [ours] = (await get(house, LIST, key)).json.items;
     await house.database.admin('set session_replication_role = replica');
     await house.database.admin(
-      `insert into sworn.llm_run_records
-       select row.*
-         from (select r from sworn.llm_run_records r where tenant_id = $1 limit 1) one, generate_series(1, 20000) i,
-              jsonb_populate_record(one.r, jsonb_build_object('leaf_index', -i, 'run_id', 'run-' || i)) row`,
+      `insert into sworn.llm_run_records (tenant_id, log, leaf_index, kind, run_id, revision, run_index, run_occurred_at, execution_status,
+         had_errors, is_synthetic, source, started_at)
+       select $1::uuid, 'llm-runs', i, 'OPENED', 'run-' || i, 0, i, now(), 'RUNNING', true, false, 'API', now() from generate_series(101, 20100) i`,
+      [tenant],
+    );
+    await house.database.admin(
+      `update sworn.log_head set next_index = 20101 where tenant_id = $1 and log = 'llm-runs'`,
       [tenant],
     );
     await house.database.admin('set session_replication_role = origin');
-    const short = (await get(house, `${LIST}?tool=none`, key)).json;
+    const short = (await get(house, `${LIST}?had_errors=false`, key)).json;
     expect(short).toMatchObject({ items: [], has_more: true, examined_limit_reached: true });
-    const rest = (await get(house, `${LIST}?tool=none&cursor=${short.next_cursor}`, key)).json;
-    expect(rest).toMatchObject({ items: [], has_more: false, examined_limit_reached: false });
+    const rest = (await get(house, `${LIST}?had_errors=false&cursor=${short.next_cursor}`, key)).json;
+    expect(rest).toMatchObject({ items: [{ run_id: ours.run_id }], has_more: false, examined_limit_reached: false });
   });
 
   it('never lets a field be the time of the request: the same pin gives the same bytes', async () => {

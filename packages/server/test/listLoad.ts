@@ -69,7 +69,7 @@ name as (
    cross join lateral (select 'tool' as field, unnest(tools) as value union all select 'policy', unnest(policy_ids)
      union all select 'incident', unnest(incident_ids)) n),
 member as (
-  insert into sworn.run_members (tenant_id, log, leaf_index, run_id, trace_id)
-  select $1::uuid, 'llm-runs', place + 1, run_id, decode(run_id, 'hex') from run)
+  insert into sworn.run_members (tenant_id, log, leaf_index, run_id, trace_id, whole)
+  select $1::uuid, 'llm-runs', place + 1, run_id, decode(run_id, 'hex'), true from run)
 insert into sworn.open_run (tenant_id, run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, grace_ms, idle_ms, due_at)
 select $1::uuid, run_id, decode(run_id, 'hex'), place, at, 0, 1, place + 2, at, 0, 0, at from run where i % 500 = 7`;

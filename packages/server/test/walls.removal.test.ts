@@ -65,6 +65,9 @@ async function steps(log: string, count: number, days: number): Promise<string[]
     await tx.query(
       sql`insert into sworn.run_members select ${tenant}::uuid, ${log}, n - 1, 'r', ${randomBytes(16)}, true from generate_series(1, ${count}::int) n`,
     );
+    await tx.query(
+      sql`insert into sworn.run_names select ${tenant}::uuid, ${log}, n - 1, 'tool', 'search', 0 from generate_series(1, ${count}::int) n`,
+    );
   });
   return keys;
 }
@@ -168,11 +171,9 @@ describe('retention', () => {
     await cover(1);
     expect([await retain(7, 4), await retain(7, 4), await retain(7, 4)]).toEqual([4, 3, 0]);
     expect((await bodies()).map((row) => row.i)).toEqual([7, 8, 9]);
-    expect(await reader((tx) => tx.query(sql`select leaf_index as i from sworn.run_members order by 1`))).toEqual([
-      { i: 7 },
-      { i: 8 },
-      { i: 9 },
-    ]);
+    const left = [{ i: 7 }, { i: 8 }, { i: 9 }];
+    expect(await reader((tx) => tx.query(sql`select leaf_index as i from sworn.run_members order by 1`))).toEqual(left);
+    expect(await reader((tx) => tx.query(sql`select leaf_index as i from sworn.run_names order by 1`))).toEqual(left);
     await expect(retain(8)).rejects.toMatchObject({ code: 'SW003' });
   });
 

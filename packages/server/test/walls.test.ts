@@ -14,6 +14,7 @@ const EVIDENCE = [
   'checkpoint',
   'llm_run_records',
   'run_members',
+  'run_names',
   'resources',
   'access_records',
   'control_records',
@@ -30,6 +31,7 @@ const ALLOWED: Readonly<Record<Role, Partial<Record<Table, string>>>> = {
     batch_authenticator: 'I',
     llm_run_records: 'I',
     run_members: 'I',
+    run_names: 'I',
     resources: 'I',
     tenant: 'S',
     log_head: 'Su',
@@ -223,6 +225,7 @@ async function seed(tenantId: string): Promise<void> {
     await tx.query(
       sql`insert into sworn.run_members values (${tenantId}::uuid, 'llm-runs', 0, 'r', ${bytes(16)}, true)`,
     );
+    await tx.query(sql`insert into sworn.run_names values (${tenantId}::uuid, 'llm-runs', 0, 'tool', 'search', 0)`);
     await tx.query(sql`insert into sworn.resources values (${tenantId}::uuid, 'system', 0, 'resource', ${bytes(32)})`);
     await tx.query(
       sql`insert into sworn.open_run values (${tenantId}::uuid, 'r', ${bytes(16)}, 0, now(), 0, 1, 0, now(), null, 1, 1, now())`,

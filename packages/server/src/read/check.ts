@@ -1,6 +1,7 @@
 import type { Finding } from '@sworn/contract';
 import { decodeLeaf, equalBytes, hex, type JsonValue, leafHash } from '@sworn/evidence';
 import type { ProvenMember } from '../store/members.js';
+import { namesOf } from '../store/runNames.js';
 import type { LeaflessRun, StoredLeaf, StoredRun } from '../store/runs.js';
 import { type Members, membersOf } from './members.js';
 
@@ -160,6 +161,13 @@ function runColumnsOf(m: Members, leaf: StoredLeaf): Readonly<Record<string, Cel
     duration_us: m.count('duration_us'),
     started_at: isOpened ? leaf.occurredAt : m.text('started_at'),
     completed_at: m.text('completed_at'),
+    run_names: namesOf({
+      tools: m.texts('tools'),
+      policyIds: m.texts('policy_ids'),
+      incidentIds: m.texts('incident_ids'),
+    })
+      .map(([field, value]) => `${field} ${value}`)
+      .toSorted(),
   };
 }
 

@@ -34,6 +34,7 @@ export function runItem(
     execution_status: word(m, 'execution_status') ?? 'RUNNING',
     outcome: word(m, 'outcome'),
     waiting_for: m.text('waiting_for'),
+    resumed_by: m.text('resumed_by'),
     started_at: m.text('started_at') ?? stored.occurredAt,
     last_activity_at: live?.lastActivityAt ?? m.text('completed_at'),
     completed_at: m.text('completed_at'),

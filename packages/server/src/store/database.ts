@@ -155,7 +155,8 @@ function opening(options: TxOptions): string {
     `begin${options.snapshot === true ? ' isolation level repeatable read' : ''}${options.readOnly === true ? ' read only' : ''}`,
   ];
   if (options.inIndexOrder === true) {
-    for (const way of ['seqscan', 'bitmapscan', 'sort', 'hashagg', 'hashjoin']) parts.push(`set local enable_${way} = off`);
+    for (const way of ['seqscan', 'bitmapscan', 'sort', 'hashagg', 'hashjoin'])
+      parts.push(`set local enable_${way} = off`);
   }
   if (options.timeoutMs !== undefined) {
     parts.push(`set local statement_timeout = ${Math.max(1, Math.ceil(options.timeoutMs))}`);

@@ -1,5 +1,6 @@
 import { type Column, type ColumnValue, insertRows } from './copyBinary.js';
 import type { Tx } from './database.js';
+import { insertRunNames } from './runNames.js';
 
 /** Newest state of a run as of one OPENED or RUN leaf (CONTRACT.md §3, endpoint 1). Null: not known, not recorded. */
 export interface LlmRunRow {
@@ -214,7 +215,7 @@ const SHAPES: Shapes = {
   },
 };
 
-/** Inserts projection rows beside their leaves, table by table. */
+/** Inserts projection rows beside their leaves, table by table, and the names that runs use. */
 export async function insertProjections(tx: Tx, tenantId: string, rows: readonly PlacedRow[]): Promise<void> {
   const byTable = new Map<ProjectionRow['table'], PlacedRow[]>();
   for (const placed of rows) {
@@ -233,4 +234,11 @@ export async function insertProjections(tx: Tx, tenantId: string, rows: readonly
       values,
     );
   }
+  await insertRunNames(
+    tx,
+    tenantId,
+    rows.flatMap(({ log, leafIndex, row }) =>
+      row.table === 'llm_run_records' ? [{ log, leafIndex, runIndex: row.runIndex ?? leafIndex, names: row }] : [],
+    ),
+  );
 }

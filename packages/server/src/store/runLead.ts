@@ -171,7 +171,8 @@ async function costing(tx: Tx, tenantId: string, nanoUsd: number): Promise<Lead[
         from there where there.magnitude is not null)
     select magnitude from there where magnitude is not null`);
   return classes.map(
-    ({ magnitude }) => sql`select run_index from sworn.llm_run_records where tenant_id = ${tenantId}::uuid and cost_magnitude = ${magnitude}::int`,
+    ({ magnitude }) =>
+      sql`select run_index from sworn.llm_run_records where tenant_id = ${tenantId}::uuid and cost_magnitude = ${magnitude}::int`,
   );
 }
 
@@ -187,7 +188,8 @@ async function lasting(tx: Tx, tenantId: string, us: number): Promise<Lead['bran
         from there where there.magnitude is not null)
     select magnitude from there where magnitude is not null`);
   return classes.map(
-    ({ magnitude }) => sql`select run_index from sworn.llm_run_records where tenant_id = ${tenantId}::uuid and duration_magnitude = ${magnitude}::int`,
+    ({ magnitude }) =>
+      sql`select run_index from sworn.llm_run_records where tenant_id = ${tenantId}::uuid and duration_magnitude = ${magnitude}::int`,
   );
 }
 

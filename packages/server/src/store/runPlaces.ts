@@ -90,10 +90,7 @@ function byPlace(branches: Lead['branches'], page: RunPage): Walk {
 }
 
 function byOccurrence(tenantId: string, f: RunFilters, page: RunPage): Walk {
-  const parts = [
-    sql`tenant_id = ${tenantId}::uuid and log = ${page.log}`,
-    inWindow(page),
-  ];
+  const parts = [sql`tenant_id = ${tenantId}::uuid and log = ${page.log}`, inWindow(page)];
   if (f.occurredAfter !== null) parts.push(sql`run_occurred_at >= ${f.occurredAfter}::timestamptz`);
   if (f.occurredBefore !== null) parts.push(sql`run_occurred_at < ${f.occurredBefore}::timestamptz`);
   const along = sql`run_occurred_at desc, run_index desc`;

@@ -59,6 +59,7 @@ const COLUMN_NAMES = [
   'duration_us',
   'started_at',
   'completed_at',
+  'run_names',
 ] as const;
 
 type RunRow = Omit<StoredLeaf, 'index'> &
@@ -77,14 +78,17 @@ const runColumns = sql`r.log, r.leaf_index as at, l.kind as "leafKind", l.leaf, 
   c.size as "coverSize", c.root as "coverRoot", c.note as "coverNote", c.signed_at as "coverAt", r.kind, r.run_id, r.revision, r.run_index, r.run_occurred_at, r.trace_id, r.conversation_id, r.correlation_id,
   r.agent_id, r.human_actor_id, r.executor_type, r.provider, r.model, r.tools, r.service, r.environment, r.release, r.execution_status,
   r.waiting_for, r.superseded_by, r.outcome, r.error_type, r.policy_ids, r.incident_ids, r.had_errors, r.is_synthetic, r.source, r.cost_nano_usd, r.duration_us,
-  r.started_at, r.completed_at`;
+  r.started_at, r.completed_at, n.run_names`;
 
-/** The leaf may be gone (a finding, not an error), so it joins from the left. */
+/** The leaf may be gone (a finding, not an error), so it joins from the left. The names are those of `run_names` at the same leaf. */
 const besideRun = sql`left join sworn.leaf l on l.tenant_id = r.tenant_id and l.log = r.log and l.leaf_index = r.leaf_index
   left join lateral (
     select size, root, note, signed_at from sworn.checkpoint
      where tenant_id = r.tenant_id and log = r.log and size > r.leaf_index
-     order by size limit 1) c on true`;
+     order by size limit 1) c on true
+  cross join lateral (
+    select array(select field || ' ' || value from sworn.run_names
+                  where tenant_id = r.tenant_id and log = r.log and leaf_index = r.leaf_index) as run_names) n`;
 
 /** A projection row whose leaf is not there. */
 export interface LeaflessRun {
@@ -151,6 +155,8 @@ export async function readKeyedLeaves(
 
 function toRun(row: RunRow): StoredRun | LeaflessRun {
   const columns = Object.fromEntries(COLUMN_NAMES.map((name) => [name, row[name]]));
+  // A set: the database's order is that of its locale.
+  columns['run_names'] = (row.run_names as readonly string[]).toSorted();
   if (row.leaf === null) return { log: row.log, index: row.at, leaf: null, columns };
   return {
     log: row.log,
