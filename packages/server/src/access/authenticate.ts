@@ -5,6 +5,7 @@ import { type Database, inTenant, type Tx } from '../store/database.js';
 import { readTenant } from '../store/tenant.js';
 import { type ApiKey, apiKeyMac, parseApiKey } from './apiKey.js';
 import { type Credential, permissionsOf } from './credential.js';
+import { createGate } from './gate.js';
 import { isKeyProven, isTenantProven, type ProofDeps } from './directory.js';
 import { presentedCredential, type RequestHeaders } from './presented.js';
 import { Refusal } from './refusal.js';
@@ -21,39 +22,78 @@ export interface AuthenticatorDeps extends ProofDeps {
   readonly now: () => number;
 }
 
-/** Milliseconds a verified key is believed without asking the database again: a revoked key is dead everywhere within this time. */
+/** Milliseconds an answer of the database about a key is believed, yes or no: a revoked key is dead everywhere within this time. */
 const KEY_CACHE_MS = 5_000;
-/** Verified keys held, about 500 bytes each; the one loaded longest ago goes first. Unknown keys are never held, so a flood of them evicts nothing. */
+/** Verified keys held, about 500 bytes each; the one loaded longest ago goes first. Unknown keys are held elsewhere: a flood of them evicts nothing. */
 const KEYS_HELD = 10_000;
+/** Unknown keys held, about 200 bytes each. */
+const REFUSED_HELD = 10_000;
+/** Keys never verified here that are looked up at a time: two of the reader's connections, so that guessing leaves the others to those who read. */
+const STRANGERS_AT_ONCE = 2;
+/** Such keys that wait for their turn, about a tenth of a second; one more is told to come again. */
+const STRANGERS_WAITING = 256;
 
-interface Held {
-  readonly credential: Credential;
-  readonly loadedAt: number;
+interface Answered {
+  /** Null: unknown or revoked. */
+  readonly credential: Credential | null;
+  readonly askedAt: number;
 }
 
-/** An authenticator for API keys, for ingest and facade alike. */
+/** An authenticator for API keys, for ingest and facade alike. @throws Refusal `unavailable` too, while more unknown keys are tried than can be looked up. */
 export function createAuthenticator(deps: AuthenticatorDeps): Authenticate {
   const { db, pepper, now } = deps;
-  const held = new Map<string, Held>();
+  const held = new Map<string, Answered>();
+  const refused = new Map<string, Answered>();
+  const asking = new Map<string, { readonly answer: Promise<Answered>; readonly askedAt: number }>();
+  const strangers = createGate(STRANGERS_AT_ONCE, STRANGERS_WAITING, 'too many unknown keys are tried');
+  const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean => now() - askedAt < KEY_CACHE_MS;
 
   return async (headers) => {
     const key = parseApiKey(presentedCredential(headers).key);
     if (key === null) throw new Refusal('not_authenticated', 'the credential is not an API key of this service');
     const mac = apiKeyMac(pepper, key);
     const name = hex(mac);
-    const known = held.get(name);
-    if (known !== undefined && now() - known.loadedAt < KEY_CACHE_MS) return living(known.credential, now());
-    held.delete(name);
-    // The age counts from before the question, so that the answer is never older than it says.
-    const loadedAt = now();
-    const credential = await inTenant(db, 'reader', key.tenantId, (tx) => load(deps, tx, key, mac), { readOnly: true });
-    if (held.size >= KEYS_HELD) {
-      const oldest = held.keys().next();
-      if (!oldest.done) held.delete(oldest.value);
-    }
-    held.set(name, { credential, loadedAt });
+    const known = held.get(name) ?? refused.get(name);
+    const { credential } = known !== undefined && isFresh(known) ? known : await askOnce(name, key, mac);
+    if (credential === null) throw unknownKey();
     return living(credential, now());
   };
+
+  /** Requests with the same key share one question, if it is not too old to be believed. */
+  function askOnce(name: string, key: ApiKey, mac: Uint8Array): Promise<Answered> {
+    const under = asking.get(name);
+    if (under !== undefined && isFresh(under)) return under.answer;
+    const askedAt = now();
+    const look = () => ask(key, mac);
+    // Whoever was verified before is not kept waiting by those who were not.
+    const answer = (held.has(name) ? look() : strangers(look)).then((answered) => {
+      held.delete(name);
+      refused.delete(name);
+      if (answered.credential === null) remember(refused, name, answered, REFUSED_HELD);
+      else remember(held, name, answered, KEYS_HELD);
+      return answered;
+    });
+    const question = { answer, askedAt };
+    asking.set(name, question);
+    const forget = (): void => void (asking.get(name) === question && asking.delete(name));
+    answer.then(forget, forget);
+    return answer;
+  }
+
+  async function ask(key: ApiKey, mac: Uint8Array): Promise<Answered> {
+    // The age counts from before the question, so that the answer is never older than it says.
+    const askedAt = now();
+    const credential = await inTenant(db, 'reader', key.tenantId, (tx) => load(deps, tx, key, mac), { readOnly: true });
+    return { credential, askedAt };
+  }
+}
+
+function remember(answers: Map<string, Answered>, name: string, answered: Answered, most: number): void {
+  if (answers.size >= most) {
+    const oldest = answers.keys().next();
+    if (!oldest.done) answers.delete(oldest.value);
+  }
+  answers.set(name, answered);
 }
 
 function living(credential: Credential, now: number): Credential {
@@ -62,10 +102,11 @@ function living(credential: Credential, now: number): Credential {
   return credential;
 }
 
-async function load(deps: ProofDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Promise<Credential> {
+/** Null: unknown, revoked or not proven. */
+async function load(deps: ProofDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Promise<Credential | null> {
   const row = await findApiKey(tx, key.tenantId, mac);
-  if (row === null || !timingSafeEqual(row.secretMac, mac)) throw unknownKey();
-  if (!(await isKeyProven(deps, tx, key.tenantId, row))) throw unknownKey();
+  if (row === null || !timingSafeEqual(row.secretMac, mac)) return null;
+  if (!(await isKeyProven(deps, tx, key.tenantId, row))) return null;
   const tenant = await readTenant(tx, key.tenantId);
   if (tenant === null || !(await isTenantProven(deps, tx, tenant))) {
     throw new Refusal('tenant_required', 'the credential does not belong to a living tenant');
