@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ProblemCode } from '@sworn/contract';
 import type { Reading } from '../read/reading.js';
@@ -39,9 +39,11 @@ export function wantsNdjson(accept: string | undefined): boolean {
 
 /** The whole result, one item a line, page by page at one pin, so that memory holds one page. */
 export function ndjson(options: NdjsonOptions): Readable {
-  const stream = Readable.from(lines(options), { objectMode: false });
-  // Closed only after the generator has returned, its record of the end with it.
-  options.opened(new Promise((resolve) => stream.once('close', resolve)));
+  const sent: Sent = { hash: createHash('sha256'), count: 0, isRecorded: false };
+  const stream = Readable.from(lines(options, sent), { objectMode: false });
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve));
+  // Closed only after the generator has returned, its record of the end with it. One that never began does not run its `finally`.
+  options.opened(closed.then(() => recordEnd(options, sent, { complete: false, code: null }).catch(options.log)));
   const encode = encoder(options.coding);
   if (encode === null) return stream;
   stream.on('error', (error) => encode.destroy(error));
@@ -49,36 +51,49 @@ export function ndjson(options: NdjsonOptions): Readable {
   return stream.pipe(encode);
 }
 
-async function* lines({ first, items, next, ended, log }: NdjsonOptions): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256');
-  let count = 0;
-  let isRecorded = false;
-  const end = async (complete: boolean, code: ProblemCode | null): Promise<void> => {
-    isRecorded = true;
-    await ended({ count, complete, code, checksum: `sha256:${hash.copy().digest('hex')}` });
-  };
+/** What went out of a stream until now. */
+interface Sent {
+  readonly hash: Hash;
+  count: number;
+  isRecorded: boolean;
+}
+
+async function* lines(options: NdjsonOptions, sent: Sent): AsyncGenerator<Buffer> {
+  const { first, items, next, log } = options;
   try {
     let page: Reading<Answer> | ProblemCode | null = first;
     while (page !== null && typeof page !== 'string') {
       for (const item of page.answer[items] as readonly unknown[]) {
         const line = lineOf(item);
-        hash.update(line);
-        count++;
+        sent.hash.update(line);
+        sent.count++;
         yield line;
       }
       page = await following(page.answer, next, log);
     }
+    const { count } = sent;
     if (page === null) {
-      await end(true, null);
+      await recordEnd(options, sent, { complete: true, code: null });
       yield lineOf({ complete: true, count });
     } else {
-      await end(false, page);
+      await recordEnd(options, sent, { complete: false, code: page });
       yield lineOf({ complete: false, count, code: page });
     }
   } finally {
     // The client went away: the generator was closed at a yield.
-    if (!isRecorded) await end(false, null).catch(log);
+    await recordEnd(options, sent, { complete: false, code: null }).catch(log);
   }
+}
+
+/** Records how it ended, once. */
+async function recordEnd(
+  { ended }: NdjsonOptions,
+  sent: Sent,
+  how: Pick<StreamEnd, 'complete' | 'code'>,
+): Promise<void> {
+  if (sent.isRecorded) return;
+  sent.isRecorded = true;
+  await ended({ ...how, count: sent.count, checksum: `sha256:${sent.hash.copy().digest('hex')}` });
 }
 
 /** The next page, null after the last, or why there is none. */
