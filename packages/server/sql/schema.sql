@@ -62,12 +62,14 @@ table access_records owner sworn_owner row security forced
   permission text
   run_id text
   status integer
+  view text
   constraint access_records_decision_check CHECK ((decision = ANY (ARRAY['ALLOW'::text, 'DENY'::text])))
   constraint access_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   CREATE INDEX access_records_credential ON sworn.access_records USING btree (tenant_id, credential_id, leaf_index) WHERE (credential_id IS NOT NULL)
   CREATE INDEX access_records_decision ON sworn.access_records USING btree (tenant_id, decision, leaf_index)
   CREATE INDEX access_records_endpoint ON sworn.access_records USING btree (tenant_id, endpoint, leaf_index)
   CREATE INDEX access_records_run ON sworn.access_records USING btree (tenant_id, run_id, leaf_index) WHERE (run_id IS NOT NULL)
+  CREATE INDEX access_records_view ON sworn.access_records USING btree (tenant_id, view, leaf_index) WHERE (view IS NOT NULL)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
   CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.access_records FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')

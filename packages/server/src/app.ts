@@ -122,14 +122,24 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
     log,
     ...(tls === null ? {} : { tls }),
   });
-  const background = createBackground({ config, deployment, writer, touched, registry, log });
+  const reads = new Counter({
+    name: 'sworn_reads_total',
+    help: 'Requests of the facade by decision and by access record: of their own, folded (counted in one), none (not written: answered 503).',
+    labelNames: ['decision', 'record'],
+    registers: [registry],
+  });
+  const access = createAccessRecorder({
+    ...accessRecords,
+    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
+    now: Date.now,
+    tell: (decision, record) => reads.inc({ decision, record }),
+  });
+  const background = createBackground({ config, deployment, writer, access, touched, registry, log });
   const facadeLog = log.child({});
   const facade = createFacade({
     authenticate,
-    recordAccess: createAccessRecorder({
-      ...accessRecords,
-      append: (tenantId, drafts) => recorder.append(tenantId, drafts),
-    }),
+    recordAccess: access.record,
+    enter: access.enter,
     read: {
       db,
       originOf,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Gauge, type Registry } from 'prom-client';
 import { type ProofDeps, readVouched } from './access/directory.js';
+import type { AccessRecorder } from './access/recorder.js';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { loggable } from './loggable.js';
@@ -22,6 +23,8 @@ const SEAL_EVERY_MS = 200;
 /** All tenants are looked at this often, also those this process wrote nothing for: others may have. */
 const SWEEP_EVERY_MS = 1_000;
 const COUNT_EVERY_MS = 5_000;
+/** Folded reads are written when their minute is over. */
+const SETTLE_READS_EVERY_MS = 1_000;
 /** A holder that is silent for this long has lost its lease. */
 const LEASE_MS = 10_000;
 /** Epochs are 30 days; a few looks a day keep their turn on its day. */
@@ -32,7 +35,7 @@ export interface Background {
   start(): void;
   /** What keeps this process from being ready; empty: nothing. */
   missing(): Promise<readonly string[]>;
-  /** Ends the loops, then the writer's sequencer, then signs what is left. */
+  /** Ends the loops, then the writer's sequencer, writes what reads were folded, then signs what is left. */
   stop(): Promise<void>;
 }
 
@@ -41,13 +44,14 @@ export interface BackgroundDeps {
   readonly config: Config;
   readonly deployment: Deployment;
   readonly writer: Sequencer;
+  readonly access: AccessRecorder;
   readonly touched: Set<string>;
   readonly registry: Registry;
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
 export function createBackground(deps: BackgroundDeps): Background {
-  const { config, deployment, writer, touched, log } = deps;
+  const { config, deployment, writer, access, touched, log } = deps;
   const { db, keyStore, originOf, recorder, tenants, clock } = deployment;
   // The embedded database has one server at a time: a lease that a killed one left behind is its own, and need not run out first.
   const holder = deployment.embedded === null ? randomUUID() : deployment.id;
@@ -196,6 +200,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       loops.push(
         startLoop(SEAL_EVERY_MS, sealRound, tell('sealing failed')),
         startLoop(SIGN_EVERY_MS, signRound, tell('signing failed')),
+        startLoop(SETTLE_READS_EVERY_MS, () => access.settle(), tell('folded reads could not be written')),
         startLoop(COUNT_EVERY_MS, countRound, tell('counting open runs failed')),
         startLoop(EPOCHS_EVERY_MS, epochRound, tell('the turn of the key epochs failed')),
         startLoop(SIGN_EVERY_MS, clockRound, tell('looking for an accepted clock failed')),
@@ -212,6 +217,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));
       await writer.close();
+      await access.close().catch((error: unknown) => log.error(loggable(error), 'folded reads were lost'));
       await signRound().catch((error: unknown) => log.error(loggable(error), 'the last round of the signer failed'));
       for (const [role, name] of [
         ['writer', 'sealer'],

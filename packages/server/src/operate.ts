@@ -31,9 +31,11 @@ export async function readLeaf(
   recordId: string,
   actor: string,
 ): Promise<Uint8Array | null> {
-  const record = createAccessRecorder({
+  const { record } = createAccessRecorder({
     ...deployment.accessRecords,
     append: (tenant, drafts) => deployment.recorder.append(tenant, drafts),
+    now: Date.now,
+    tell: () => undefined,
   });
   const found = await leafBytes({ db: deployment.db }, tenantId, recordId).catch((error: unknown) => {
     if (error instanceof Refusal && error.code === 'not_found') return null;
@@ -50,6 +52,7 @@ export async function readLeaf(
     source: actor,
     correlationId: null,
     userAgent: null,
+    view: null,
     query: null,
     runId: null,
     at: timestamp(Date.now()),

@@ -1,8 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiKeyMac, formatApiKey, makeApiKey, parseApiKey } from '../src/access/apiKey.js';
+import { createAuthenticator } from '../src/access/authenticate.js';
+import type { Refusal } from '../src/access/refusal.js';
 import { networkOf } from '../src/http/caller.js';
+import { ndjson, type StreamEnd } from '../src/http/ndjson.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { inTenant } from '../src/store/database.js';
 import { insertApiKey } from '../src/store/apiKey.js';
@@ -169,6 +173,57 @@ describe('an API key', () => {
     expect(await codeOf(key)).toBe('tenant_required');
   });
 
+  it('that is wrong costs one look in five seconds, however often it comes', async () => {
+    const { pool } = house.database.db.as('reader');
+    const wrong = formatApiKey(makeApiKey(tenant));
+    let looks = 0;
+    const look = (): void => void looks++;
+    pool.on('acquire', look);
+    const codes = await Promise.all(Array.from({ length: 40 }, () => codeOf(wrong)));
+    for (let i = 0; i < 10; i++) codes.push(await codeOf(wrong));
+    expect(new Set(codes)).toEqual(new Set(['not_authenticated']));
+    expect(looks).toBe(1);
+    house.advance(5_000);
+    expect(await codeOf(wrong)).toBe('not_authenticated');
+    expect(looks).toBe(2);
+    pool.off('acquire', look);
+    // Nothing of it delays a key that is made now.
+    expect(await codeOf((await house.keys.issue({ tenantId: tenant, role: 'reader' })).key)).toBeNull();
+  });
+
+  it('that is guessed takes two of the reader’s connections, and keeps nobody waiting whose key is known', async () => {
+    let now = Date.now();
+    const { db } = house.database;
+    const { pool } = db.as('reader');
+    const { directory: directoryKey, apiKeyPepper: pepper } = house.keyStore.deployment;
+    const authenticate = createAuthenticator({
+      db,
+      directoryKey,
+      pepper,
+      originOf: house.read.originOf,
+      now: () => now,
+    });
+    const of = (key: string) => authenticate({ authorization: [`Bearer ${key}`] });
+    const inUse = () => pool.totalCount - pool.idleCount;
+    await of(reader);
+    const holder = new pg.Client(house.database.url);
+    await holder.connect();
+    await holder.query('begin; lock table sworn.api_key in access exclusive mode');
+    const guesses = Array.from({ length: 300 }, () => of(formatApiKey(makeApiKey(tenant))));
+    const codes = Promise.all(guesses.map((guess) => guess.catch((error: Refusal) => error.code)));
+    expect((await of(reader)).role).toBe('reader');
+    await expect.poll(inUse).toBe(2);
+    now += 5_000;
+    const asked = of(reader);
+    await expect.poll(inUse).toBe(3);
+    await holder.query('rollback');
+    await holder.end();
+    expect((await asked).role).toBe('reader');
+    const refused = (await codes).filter((code) => code === 'unavailable');
+    expect(refused.length).toBe(300 - 2 - 256);
+    expect(new Set(await codes)).toEqual(new Set(['unavailable', 'not_authenticated']));
+  });
+
   it('lives 90 days unless told otherwise, and has bounds', async () => {
     const { expiresAt } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
     const days = (Date.parse(expiresAt) - Date.now()) / 86_400_000;
@@ -278,6 +333,46 @@ describe('an access record', () => {
     );
     expect(rows[0]?.all).not.toContain('jane');
     expect(rows[0]?.all).not.toContain('doe');
+  });
+
+  it('says which page view it belongs to, as a token; an ill-formed id is as if there were none', async () => {
+    const view = 'c0ffee-1:a.B_2';
+    const paths = [LIST, `${LIST}/${runId}/envelope`, `${LIST}?nope=1`];
+    for (const path of paths) await get(house, path, reader, { 'sworn-view': view });
+    const token = await house.read.tokenOf(tenant, view);
+    const records = (await accessRecords(house, tenant)).slice(-3);
+    expect(records.map((record) => record.view)).toEqual([token, token, token]);
+    const rows = await house.database.admin(
+      `select view from sworn.access_records where tenant_id = $1 order by leaf_index desc limit 3`,
+      [tenant],
+    );
+    expect(rows).toEqual([{ view: token }, { view: token }, { view: token }]);
+    for (const ill of ['', 'a b', 'jane@example.org', 'a'.repeat(65), `${view}, ${view}`]) {
+      expect((await get(house, LIST, reader, { 'sworn-view': ill })).status).toBe(200);
+      expect(await lastOf(tenant)).not.toHaveProperty('view');
+    }
+    house.advance(60_000);
+    await get(house, LIST, null, { 'sworn-view': view });
+    expect(await lastOf(house.platformTenant)).not.toHaveProperty('view');
+  });
+
+  it('of a stream’s end is made also of one that nobody began to take', async () => {
+    const ends: StreamEnd[] = [];
+    let over: Promise<void> = Promise.resolve();
+    const stream = ndjson({
+      coding: 'identity',
+      first: { answer: { items: [1, 2] } } as unknown as Parameters<typeof ndjson>[0]['first'],
+      items: 'items',
+      next: () => Promise.reject(new Error('there is one page')),
+      ended: async (end) => void ends.push(end),
+      opened(promise) {
+        over = promise;
+      },
+      log: () => undefined,
+    });
+    stream.destroy();
+    await over;
+    expect(ends).toMatchObject([{ count: 0, complete: false, code: null }]);
   });
 
   it('is made of HEAD, of a refused permission, of an unknown record, of a bad parameter and of an attempt to change', async () => {

@@ -53,6 +53,8 @@ export interface ContractHouse {
   /** Everything asked so far that a server answered. */
   readonly told: readonly Told[];
   accessRecords(tenantId: string): Promise<readonly Members[]>;
+  /** Stops the server, with everything written; nothing is asked afterwards. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -85,6 +87,8 @@ export async function buildContractHouse(): Promise<ContractHouse> {
     `update sworn.llm_run_records set service = 'another' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
     [mine.id, runs.tampered],
   );
+  let stopping: Promise<void> | null = null;
+  const stop = (): Promise<void> => (stopping ??= app.stop());
   return {
     app,
     site,
@@ -97,9 +101,10 @@ export async function buildContractHouse(): Promise<ContractHouse> {
     raw: (bytes) => overSocket(Number(new URL(app.addresses.http).port), bytes),
     told,
     accessRecords: (tenantId) => site.leaves(tenantId, 'access'),
+    stop,
     async close() {
       agent.destroy();
-      await app.stop();
+      await stop();
       await site.drop();
     },
   };

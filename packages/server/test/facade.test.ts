@@ -289,8 +289,15 @@ describe('the facade', () => {
     const recorded = new Promise<void>((resolve) => (record = resolve));
     let ended: boolean | undefined;
     let closed = false;
+    let isInside: boolean | null = null;
     const app = createFacade({
       ...facadeDeps(),
+      enter() {
+        isInside = true;
+        return () => {
+          isInside = false;
+        };
+      },
       authenticate: () =>
         Promise.resolve({
           tenantId: tenant,
@@ -312,6 +319,8 @@ describe('the facade', () => {
     });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     const answer = await fetch(`${url}${FACADE_PREFIX}/llm-runs`, { headers: { accept: 'application/x-ndjson' } });
+    // Nor does it keep a place from others: its beginning is recorded.
+    expect(isInside).toBe(false);
     const closing = app.close().then(() => (closed = true));
     await expect(answer.text()).rejects.toThrow();
     expect(closed).toBe(false);
@@ -353,6 +362,7 @@ function facadeDeps(): Parameters<typeof createFacade>[0] {
   return {
     authenticate: () => Promise.reject(new Error('never asked')),
     recordAccess: () => Promise.resolve(),
+    enter: () => () => undefined,
     read: house.read,
     platformTenant: house.platformTenant,
     trustedProxies: new Set(),

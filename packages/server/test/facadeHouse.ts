@@ -9,7 +9,7 @@ import { Registry } from 'prom-client';
 import type { AccessRecordDeps } from '../src/access/accessRecord.js';
 import { createAuthenticator } from '../src/access/authenticate.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
-import { createAccessRecorder, type RecordAccess } from '../src/access/recorder.js';
+import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
 import { createTenants, type Tenants } from '../src/access/tenants.js';
 import { createFacade } from '../src/http/facade.js';
 import { createPreparer } from '../src/ingest/prepare.js';
@@ -45,6 +45,10 @@ export interface House {
   readonly url: string;
   /** Milliseconds the house's clock is ahead. */
   advance(ms: number): void;
+  /** The house's recorder of reads; nothing settles its folds unasked. */
+  readonly access: AccessRecorder;
+  /** What that told of each request: `ALLOW own`. */
+  readonly told: readonly string[];
   /** Makes the next access records fail, as if the recorder's database were away. */
   breakRecorder(broken: boolean): void;
   /** What the house logged. */
@@ -57,8 +61,8 @@ export interface House {
   close(): Promise<void>;
 }
 
-/** `graceMs`: quiet after the root until a run is sealed. */
-export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<House> {
+/** `graceMs`: quiet after the root until a run is sealed. `trustedProxies`: whose X-Forwarded-For is the source. */
+export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] as string[] } = {}): Promise<House> {
   const database = await testDatabase();
   const dir = mkdtempSync(join(tmpdir(), 'sworn-house-'));
   const { db } = database;
@@ -93,12 +97,14 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
       return { dk: key.id, ...sealBody(key, { origin: place.origin, eventKey: place.eventKey, path: 'body' }, value) };
     },
   };
-  const record = createAccessRecorder({
+  const told: string[] = [];
+  const access = createAccessRecorder({
     ...accessRecords,
+    now,
+    tell: (decision, record) => void told.push(`${decision} ${record}`),
     append: (tenantId, drafts) =>
       broken ? Promise.reject(new Error('the recorder is away')) : append(tenantId, drafts),
   });
-  const recordAccess: RecordAccess = (event) => record(event);
   const read: ReadDeps = {
     db,
     originOf,
@@ -113,10 +119,11 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
   const logged: string[] = [];
   const app = createFacade({
     authenticate: createAuthenticator({ db, ...proof, pepper: keyStore.deployment.apiKeyPepper, now }),
-    recordAccess,
+    recordAccess: access.record,
+    enter: access.enter,
     read,
     platformTenant,
-    trustedProxies: new Set(),
+    trustedProxies: new Set(trustedProxies),
     now,
     version: '0.0.0',
     allowedHosts: new Set(['evidence.example']),
@@ -161,6 +168,8 @@ export async function buildHouse({ graceMs = 0, idleMs = 0 } = {}): Promise<Hous
     advance: (ms) => {
       ahead += ms;
     },
+    access,
+    told,
     breakRecorder: (is) => {
       broken = is;
     },

@@ -23,6 +23,8 @@ export interface AccessEvent {
   /** The client's X-Correlation-Id: a claim, and anything may stand in it: a token in the leaf, in clear in the body. */
   readonly correlationId: string | null;
   readonly userAgent: string | null;
+  /** The client's Sworn-View: which page view it belongs to. A claim in which anything may stand: a token in the leaf, and nowhere in clear. */
+  readonly view: string | null;
   /** Query text as sent; goes into the body. */
   readonly query: string | null;
   /** By-id reads: what was asked for. */
@@ -37,12 +39,18 @@ export interface AccessEvent {
   /** `sha256:` over the bytes of the answer before coding. */
   readonly answer: string | null;
   readonly at: string;
-  /**
-   * Null: a record of its own. Else one record stands for all that share it: repeats change nothing in the log, so that a flood of them
-   * cannot fill the disk.
-   */
-  readonly fold: readonly string[] | null;
+  /** Null: a record of its own, whatever came before. Else alike ones of its minute may be counted only, so that no flood fills the disk. */
+  readonly fold: Fold | null;
 }
+
+/** What makes requests alike, beside their tenant, endpoint and minute (docs/decisions/0014). None of them is answered with content. */
+export type Fold =
+  /** Refused without a valid credential: alike are those of one network and reason. */
+  | { readonly by: 'source'; readonly network: string }
+  /** Answered 304: alike are those of one credential and representation. */
+  | { readonly by: 'poll'; readonly representation: string }
+  /** Refused to a credential: alike are those of one reason. */
+  | { readonly by: 'refusal' };
 
 /** What a record of Sworn's own reads needs of the tenant's keys. */
 export interface AccessRecordDeps {
@@ -78,8 +86,9 @@ const MAX_KEPT = 4_096;
 export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Promise<LeafDraft> {
   const { tenantId, kind } = event;
   const origin = deps.originOf(tenantId, 'access');
-  const identity = event.fold === null ? [event.requestId] : ['folded', ...event.fold];
+  const identity = [event.requestId];
   const source = await deps.tokenOf(tenantId, event.source);
+  const view = event.view === null ? null : await deps.tokenOf(tenantId, event.view);
   const value = bodyOf(event);
   const eventKey = ownEventKey(kind, ...identity);
   const actorToken = event.credential === null ? source : null;
@@ -109,6 +118,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         permission: event.permission,
         reason_code: event.reason,
         correlation_id: event.correlationId === null ? null : await deps.tokenOf(tenantId, event.correlationId),
+        view,
         run_id: event.runId,
         record_id: event.recordId ?? null,
         count: event.count,
@@ -128,6 +138,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
       permission: event.permission,
       runId: event.runId,
       status: event.status,
+      view,
     },
   });
 }
@@ -158,6 +169,7 @@ async function tokens(
   return out;
 }
 
-function present(members: Readonly<Record<string, JsonValue | null>>): Record<string, JsonValue> {
+/** Members that apply; an absent one is left out of a leaf. */
+export function present(members: Readonly<Record<string, JsonValue | null>>): Record<string, JsonValue> {
   return Object.fromEntries(Object.entries(members).filter((e): e is [string, JsonValue] => e[1] !== null));
 }

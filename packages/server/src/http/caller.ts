@@ -12,9 +12,12 @@ export interface Caller {
   readonly userAgent: string | null;
   /** The client's claim, if it is well-formed. */
   readonly correlationId: string | null;
+  /** The page view the client says it belongs to, if it is well-formed. */
+  readonly view: string | null;
 }
 
 const CORRELATION_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+const VIEW = /^[A-Za-z0-9._:-]{1,64}$/;
 const ADDRESS = /^[0-9a-fA-F.:]{2,45}$/;
 
 /** Reads the caller of a request. */
@@ -22,15 +25,20 @@ export function callerOf(request: FastifyRequest, trustedProxies: ReadonlySet<st
   const { headers } = request;
   const url = request.raw.url ?? '';
   const mark = url.indexOf('?');
-  const claimed = headers['x-correlation-id'];
   return {
     requestId: request.id,
     source: sourceOf(request.raw.socket.remoteAddress ?? 'unknown', headers['x-forwarded-for'], trustedProxies),
     method: request.method,
     query: mark < 0 || mark === url.length - 1 ? null : url.slice(mark + 1),
     userAgent: headers['user-agent'] ?? null,
-    correlationId: typeof claimed === 'string' && CORRELATION_ID.test(claimed) ? claimed : null,
+    correlationId: claimOf(headers['x-correlation-id'], CORRELATION_ID),
+    view: claimOf(headers['sworn-view'], VIEW),
   };
+}
+
+/** What a header claims. An ill-formed or repeated one is as if it were not there: it names nothing that is read, and a read does not fail for it. */
+function claimOf(header: string | string[] | undefined, shape: RegExp): string | null {
+  return typeof header === 'string' && shape.test(header) ? header : null;
 }
 
 /** The last address in X-Forwarded-For that no trusted proxy has; whoever is not one cannot choose his own. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type Endpoint, type EndpointId, PATH_ID, type Permission } from '@sworn/contract';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AccessEvent } from '../access/accessRecord.js';
+import type { AccessEvent, Fold } from '../access/accessRecord.js';
 import type { Authenticate } from '../access/authenticate.js';
 import type { Credential } from '../access/credential.js';
 import { timestamp } from '../access/keys.js';
-import type { RecordAccess } from '../access/recorder.js';
+import type { AccessRecorder, Leave, RecordAccess } from '../access/recorder.js';
 import { invalidParameter, Refusal } from '../access/refusal.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { type Caller, callerOf, networkOf } from './caller.js';
@@ -19,6 +19,8 @@ import { type Answer, ITEMS, QUESTIONS, type Question } from './questions.js';
 export interface OrderDeps {
   readonly authenticate: Authenticate;
   readonly recordAccess: RecordAccess;
+  /** A place for a read whose record will have to be written; null: more wait than can be written soon. */
+  readonly enter: AccessRecorder['enter'];
   readonly read: ReadDeps;
   /** Whose log holds refusals of callers nobody knows. */
   readonly platformTenant: string;
@@ -54,12 +56,16 @@ export async function answerInOrder(
   let credential: Credential | null = null;
   try {
     credential = await deps.authenticate(credentialHeaders(request));
-    const question = ask(ready, request, caller, credential);
-    const reading = await QUESTIONS[endpoint.id](deps.read, question);
-    if (ITEMS[endpoint.id] !== undefined && wantsNdjson(request.headers.accept)) {
-      return await stream(deps, { ready, caller, question, reading, request, reply });
+    const leave = deps.enter(credential.tenantId);
+    if (leave === null) return await sendProblem(reply, noRoom());
+    try {
+      const question = ask(ready, request, caller, credential);
+      const reading = await QUESTIONS[endpoint.id](deps.read, question);
+      const isStream = ITEMS[endpoint.id] !== undefined && wantsNdjson(request.headers.accept);
+      return await (isStream ? stream : answer)(deps, { ready, caller, question, reading, leave, request, reply });
+    } finally {
+      leave();
     }
-    return await answer(deps, { ready, caller, question, reading, request, reply });
   } catch (error) {
     const refusal = refusalOf(error);
     if (refusal.code === 'internal') request.log.error(loggable(error), 'a request failed');
@@ -103,6 +109,8 @@ interface Answer200 {
   readonly caller: Caller;
   readonly question: Question;
   readonly reading: Reading<Answer>;
+  /** Called when the read is recorded: whoever takes the answer slowly keeps no other from reading. */
+  readonly leave: Leave;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
@@ -113,23 +121,24 @@ async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
   const serialise = reply.getSerializationFunction('200');
   if (serialise === undefined) throw new Error(`${endpoint.id} has no serialiser`);
   const bytes = Buffer.from(serialise(a.reading.answer), 'utf8');
-  const digest = createHash('sha256').update(bytes).digest('hex');
+  const digest = sha256Of(bytes);
   const coding = codingFor(request.headers['accept-encoding'], bytes.length);
   const { provisional } = a.reading.answer;
   // A trace is by id too; what an open run says changes with every step, and is no representation to hold on to.
   const isSettled = endpoint.shape === 'record' || (endpoint.shape === 'long' && provisional === false);
   const etag = isSettled ? `"${digest.slice(0, 32)}-${coding}"` : null;
   const isUnchanged = etag !== null && names(request.headers['if-none-match'], etag);
-  const minute = timestamp(deps.now()).slice(0, 16);
+  const base = allowed(deps, a);
   await deps.recordAccess({
-    ...allowed(deps, a),
+    ...base,
     status: isUnchanged ? 304 : 200,
     count: a.reading.count,
     answer: `sha256:${digest}`,
     fold: isUnchanged
-      ? [a.question.credential.keyId, endpoint.id, a.question.params.run_id ?? '', digest, minute]
+      ? { by: 'poll', representation: sha256Of(JSON.stringify([base.runId, base.filters, digest])) }
       : null,
   });
+  a.leave();
   reply
     .header('sworn-log-sizes', logSizes(a.reading, endpoint.permission))
     .header('vary', 'accept-encoding, accept')
@@ -144,6 +153,7 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
   const { endpoint } = a.ready;
   const { reply, request, question } = a;
   await deps.recordAccess({ ...allowed(deps, a), status: 200, count: null, answer: null, fold: null });
+  a.leave();
   const coding = codingFor(request.headers['accept-encoding'], Number.POSITIVE_INFINITY);
   reply
     .header('sworn-log-sizes', logSizes(a.reading, endpoint.permission))
@@ -217,10 +227,13 @@ export interface Refusing {
 export async function refuse(deps: OrderDeps, r: Refusing): Promise<FastifyReply> {
   const { caller, credential, endpoint, refusal } = r;
   const tenantId = credential?.tenantId ?? deps.platformTenant;
+  const leave = deps.enter(tenantId);
+  // What cannot be recorded is answered 503, whatever else was wrong with it.
+  if (leave === null) return sendProblem(r.reply, noRoom());
+  let sent = refusal;
   const asked =
     typeof r.params === 'object' && r.params !== null && 'run_id' in r.params ? String(r.params.run_id) : null;
   try {
-    const minute = timestamp(deps.now()).slice(0, 16);
     await deps.recordAccess({
       kind: 'READ',
       tenantId,
@@ -228,6 +241,7 @@ export async function refuse(deps: OrderDeps, r: Refusing): Promise<FastifyReply
       // What nobody's credential asked for is kept by place and minute alone.
       query: credential === null ? null : caller.query,
       correlationId: credential === null ? null : caller.correlationId,
+      view: credential === null ? null : caller.view,
       endpoint,
       credential: credential === null ? null : { keyId: credential.keyId, role: credential.role },
       permission: r.permission,
@@ -241,28 +255,34 @@ export async function refuse(deps: OrderDeps, r: Refusing): Promise<FastifyReply
       count: null,
       answer: null,
       at: timestamp(deps.now()),
-      fold:
-        credential === null
-          ? [await deps.read.tokenOf(tenantId, networkOf(caller.source)), endpoint, refusal.code, minute]
-          : null,
+      fold: foldOf(caller, credential, refusal),
     });
   } catch (error) {
     r.request.log.error(
       loggable(error instanceof Refusal ? (error.cause ?? error) : error),
       'a refusal could not be recorded',
     );
-    return sendProblem(
-      r.reply,
-      refusal.status >= 500
-        ? refusal
-        : refusalOf(
-            error instanceof Refusal
-              ? error
-              : new Refusal('unavailable', 'the read could not be recorded, so it is not answered'),
-          ),
-    );
+    if (refusal.status < 500) {
+      sent = error instanceof Refusal ? error : new Refusal('unavailable', 'the read could not be recorded');
+    }
+  } finally {
+    leave();
   }
-  return sendProblem(r.reply, refusal);
+  return sendProblem(r.reply, sent);
+}
+
+/** A compromised record is answered with its stored bytes: that is content, and content has a record of its own. */
+function foldOf(caller: Caller, credential: Credential | null, refusal: Refusal): Fold | null {
+  if (credential === null) return { by: 'source', network: networkOf(caller.source) };
+  return refusal.compromised === null ? { by: 'refusal' } : null;
+}
+
+function noRoom(): Refusal {
+  return new Refusal('unavailable', 'more reads wait to be recorded than can be written soon');
+}
+
+function sha256Of(bytes: string | Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison). */

@@ -77,6 +77,8 @@ export interface AccessRow {
   readonly runId: string | null;
   /** HTTP status. */
   readonly status: number | null;
+  /** Token of the page view it belongs to. */
+  readonly view: string | null;
 }
 
 /** A control leaf. `subject` is what it is about: a key id, a log, a name. */
@@ -203,8 +205,19 @@ const SHAPES: Shapes = {
       ['permission', 'text'],
       ['run_id', 'text'],
       ['status', 'int4'],
+      ['view', 'text'],
     ],
-    values: (r) => [r.kind, r.requestId, r.endpoint, r.credentialId, r.decision, r.permission, r.runId, r.status],
+    values: (r) => [
+      r.kind,
+      r.requestId,
+      r.endpoint,
+      r.credentialId,
+      r.decision,
+      r.permission,
+      r.runId,
+      r.status,
+      r.view,
+    ],
   },
   control_records: {
     columns: [
