@@ -245,6 +245,32 @@ describe('what cannot be written', () => {
     const records = (await accessRecords(house, house.platformTenant)).slice(before);
     expect(ofKind(records, 'READ_FOLDED')).toMatchObject([{ count: 3 }]);
   });
+
+  it('of one tenant keeps no other’s from being written', async () => {
+    const [first, second] = [
+      await house.tenants.create({ name: 'first' }),
+      await house.tenants.create({ name: 'second' }),
+    ];
+    house.advance(60_000);
+    for (const id of [first, second]) {
+      const { key } = await house.keys.issue({ tenantId: id, role: 'reader' });
+      for (let i = 0; i < 12; i++) await get(house, `${LIST}/nope/trace`, key);
+    }
+    const counts = async () => {
+      const of = async (id: string) => ofKind(await accessRecords(house, id), 'READ_FOLDED').map((r) => r.count);
+      return [await of(first), await of(second)];
+    };
+    house.advance(60_000);
+    house.breakRecorder(first);
+    await expect(house.access.settle()).rejects.toThrow('away');
+    expect(await counts()).toEqual([[], []]);
+    await expect(house.access.settle()).rejects.toThrow('away');
+    expect(await counts()).toEqual([[], [2]]);
+    await expect(house.access.close()).rejects.toThrow('away');
+    house.breakRecorder(false);
+    await house.access.close();
+    expect(await counts()).toEqual([[2], [2]]);
+  });
 });
 
 describe('the folds of a process', () => {

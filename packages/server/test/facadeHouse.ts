@@ -49,8 +49,8 @@ export interface House {
   readonly access: AccessRecorder;
   /** What that told of each request: `ALLOW own`. */
   readonly told: readonly string[];
-  /** Makes the next access records fail, as if the recorder's database were away. */
-  breakRecorder(broken: boolean): void;
+  /** Makes the next access records fail, of all or of one tenant, as if the recorder's database were away. */
+  breakRecorder(broken: boolean | string): void;
   /** What the house logged. */
   readonly logged: readonly string[];
   /** Records a request as a producer with the scope `ingest:assert` or without it. Returns trace ids. */
@@ -67,7 +67,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
   const dir = mkdtempSync(join(tmpdir(), 'sworn-house-'));
   const { db } = database;
   let ahead = 0;
-  let broken = false;
+  let broken: boolean | string = false;
   const now = () => Date.now() + ahead;
   const keyStore = await openKeyStore({ keyDir: join(dir, 'keys'), dataDir: join(dir, 'data'), now });
   const originOf = (tenantId: string, log: string): string => `test/${tenantId}/${log}`;
@@ -103,7 +103,9 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     now,
     tell: (decision, record) => void told.push(`${decision} ${record}`),
     append: (tenantId, drafts) =>
-      broken ? Promise.reject(new Error('the recorder is away')) : append(tenantId, drafts),
+      broken === true || broken === tenantId
+        ? Promise.reject(new Error('the recorder is away'))
+        : append(tenantId, drafts),
   });
   const read: ReadDeps = {
     db,

@@ -85,6 +85,14 @@ export class Folds {
     for (const fold of folds) this.#over.delete(fold);
   }
 
+  /** These could not be written now; the others come first next time. */
+  postponed(folds: readonly FoldedReads[]): void {
+    for (const fold of folds) {
+      this.#over.delete(fold);
+      this.#over.add(fold);
+    }
+  }
+
   #ofStranger(event: AccessEvent, network: string, minute: string): FoldedReads {
     if (minute !== this.#minute) this.#kinds.clear();
     this.#minute = minute;
