@@ -8,6 +8,7 @@ import { loggable } from './loggable.js';
 import { type Loop, startLoop } from './loop.js';
 import { findAcceptedClock } from './operate.js';
 import type { Sequencer } from './record/sequencer.js';
+import { createRunMetrics } from './runMetrics.js';
 import { createSealer } from './seal/sealer.js';
 import { findingLeaf } from './sign/finding.js';
 import { openJournal } from './sign/journal.js';
@@ -78,10 +79,11 @@ export function createBackground(deps: BackgroundDeps): Background {
     isSynthetic,
     graceMs: config.sealGraceMs,
     idleMs: config.sealIdleMs,
+    onSealed: createRunMetrics(deps.registry).sealed,
   });
   const runsOpen = new Gauge({
     name: 'sworn_runs_open',
-    help: 'Runs that are not sealed yet, of all tenants, as of at most five seconds ago.',
+    help: 'Runs that are not sealed yet, of all tenants, as of at most five seconds ago. Every process says the same.',
     registers: [deps.registry],
   });
   new Gauge({

@@ -39,7 +39,16 @@ const ROOTS_OF_LEAF = 64;
 const PUT_OFF_MS = 3_600_000;
 
 /** What the sealer needs. */
-export type SealerDeps = FollowDeps;
+export interface SealerDeps extends FollowDeps {
+  /** Told of every revision that this sealer appended, and of none that another did. */
+  readonly onSealed?: (revision: SealedRevision) => void;
+}
+
+/** Leaf of a revision of a run, and of the one it follows: RUN, or OPENED before the first. */
+export interface SealedRevision {
+  readonly leaf: Uint8Array;
+  readonly before: Uint8Array | null;
+}
 
 /**
  * Makes runs of steps (CONTRACT.md §7): follows `llm-runs` by leaf index with a stored cursor, opens a run at first sight, seals it when it is quiet.
@@ -191,7 +200,7 @@ export function createSealer(deps: SealerDeps): Sealer {
         : runLeaf({ ...place, summary: await summarise(of, run, fold, traces) });
       const below = view.sizes['llm-runs'];
       if (newest !== undefined && saysTheSame(newest, draft)) return { kind: 'same', runId, below, leaves };
-      return { kind: 'ready', runId, below, draft, leaves };
+      return { kind: 'ready', runId, below, draft, leaves, before: newest?.leaf ?? null };
     } catch (error) {
       if (isTransient(error) || error instanceof NotSequenced) throw error;
       return { kind: 'failed', runId, error, leaves: 0 };
@@ -234,7 +243,8 @@ export function createSealer(deps: SealerDeps): Sealer {
     const stored = ready.flatMap((run): Sealed[] => {
       const leaf = appended.get(run);
       if (leaf?.outcome !== 'stored') return [];
-      const { runId, below, draft, leaves } = run;
+      const { runId, below, draft, leaves, before } = run;
+      deps.onSealed?.({ leaf: draft.leaf, before });
       return [{ kind: 'sealed', runId, below, index: leaf.index, conversation: conversationOf(draft.leaf), leaves }];
     });
     const sealed = [...sealings.filter((s) => s.kind === 'sealed'), ...stored];
@@ -352,6 +362,8 @@ interface Ready {
   readonly below: number;
   readonly draft: LeafDraft;
   readonly leaves: number;
+  /** Leaf of the revision it follows. */
+  readonly before: Uint8Array | null;
 }
 
 /** Its newest RUN leaf says all there is. */
