@@ -344,22 +344,22 @@ describe.each(all.filter((e) => e.params.length > 0))('$id, by id,', (endpoint) 
     expect(new Set([...theirs, ...nobodys].map(masked)).size).toBe(1);
     const report = compareTimes(theirs, nobodys);
     console.info(
-      `${endpoint.id}: another tenant's ${report.theirs} ms, never existing ${report.nobodys} ms (medians); told apart by time ${report.apart}`,
+      `${endpoint.id}: another tenant's ${report.theirs} ms, never existing ${report.nobodys} ms (medians); told apart by time ${report.apart.toFixed(2)}`,
     );
-    // Coarse on purpose: a shared machine may hold up any request for longer than the two could ever differ. One extra round trip to
-    // the database would about double the median, and this would tell.
-    expect(report.ratio).toBeLessThan(1.8);
+    // Coarse, and of ranks instead of milliseconds: a machine that is busy with other things slows both alike, and by chance alone 150 of
+    // each come to 0.5 ± 0.03. One more round trip to the database for one of them would come near 0 or 1.
+    expect(report.apart).toBeGreaterThan(0.25);
+    expect(report.apart).toBeLessThan(0.75);
   });
 });
 
-/** Medians, the larger over the smaller, and how often the longer of two is their's: 0.5 is a coin. */
+/** Medians, and how often the longer of two is theirs: 0.5 is a coin. */
 function compareTimes(theirs: readonly Told[], nobodys: readonly Told[]) {
   const times = (told: readonly Told[]) => told.map(({ ms }) => ms).toSorted((a, b) => a - b);
-  const median = (sorted: readonly number[]) => sorted[sorted.length >> 1] ?? 0;
+  const median = (sorted: readonly number[]) => (sorted[sorted.length >> 1] ?? 0).toFixed(2);
   const [a, b] = [times(theirs), times(nobodys)];
-  const longer = a.reduce((sum, x) => sum + b.filter((y) => x > y).length, 0) / (a.length * b.length);
-  const ratio = Math.max(median(a), median(b)) / Math.min(median(a), median(b));
-  return { theirs: median(a).toFixed(2), nobodys: median(b).toFixed(2), apart: longer.toFixed(2), ratio };
+  const apart = a.reduce((sum, x) => sum + b.filter((y) => x > y).length, 0) / (a.length * b.length);
+  return { theirs: median(a), nobodys: median(b), apart };
 }
 
 describe.each(all.filter((e) => ITEMS[e.id as keyof typeof ITEMS] !== undefined))('$id, in lines,', (endpoint) => {
