@@ -4,6 +4,7 @@ import { runFields } from './run.js';
 import {
   Checksum,
   ContentHash,
+  Money,
   NullableInteger,
   NullableOneOf,
   NullableString,
@@ -63,10 +64,52 @@ const Retention = Type.Object(
 export const ContentState = OneOf(['FULL', 'REDACTED', 'ERASED', 'EXPIRED']);
 export type ContentState = Static<typeof ContentState>;
 
+const Counted = (what: string) =>
+  Type.Unsafe<number | null>({ type: ['integer', 'null'], minimum: 0, description: `${what} Null: not counted.` });
+
+/** What is odd about what producers sent. About them, never about us: it touches neither findings nor `immutable`. */
+const Anomalies = Type.Object(
+  {
+    conflicts: Counted('Spans that were sent again with other content; the first copy counts.'),
+    foreign_steps: Counted('Steps sent with a key that is not bound to their service: kept, and they change nothing.'),
+    skewed_steps: Counted('Steps that end before they start, or start over a minute after they came in.'),
+    cut_links: Counted('Parent links that would close a circle and are not followed.'),
+    hints_left_out: Counted('Runs that steps name beyond the 64 a trace may be part of.'),
+    steps_not_read: Counted('Steps beyond the 100,000 that figures are made of: counted and proven, nothing else.'),
+    late_steps: Counted('Steps that came after the run was first sealed.'),
+  },
+  { additionalProperties: false },
+);
+
 /** O1, the canonical record of a run (CONTRACT.md 3.2): `id`, checksum, time and proof are those of its newest RUN leaf, before the first seal of OPENED. */
 export const RunEnvelope = Type.Object(
   {
     ...runFields,
+    superseded_run_id: {
+      ...NullableString,
+      description: 'The id that was asked for, when the run of that id turned out to be part of this one.',
+    },
+    trace_ids: Type.Array(Type.String(), {
+      maxItems: 64,
+      description: 'The first 64 traces it has steps in, by their first step.',
+    }),
+    trace_count: Type.Integer({ minimum: 0 }),
+    resumed_by: { ...NullableString, description: 'The run in which what it waited for was decided.' },
+    reported_cost_usd: { ...Money, description: 'What the sender reports, as an exact decimal.' },
+    priced_cost_usd: {
+      ...Money,
+      description: 'What the price book gives for the calls it has a price of, those with a reported cost too.',
+    },
+    price_book: { ...NullableString, description: 'Name and version, e.g. genai-prices/0.1.8.' },
+    unpriced_calls: {
+      ...NullableInteger,
+      description: 'Calls with neither a reported cost nor a price; with any, cost_usd is null.',
+    },
+    mapping_version: { ...NullableInteger, description: 'Of the mapping that the figures were made with.' },
+    merged_calls: {
+      ...NullableInteger,
+      description: 'Steps whose usage is left out because another instrumentation reported the same call.',
+    },
     prompt_hash: ContentHash,
     response_hash: ContentHash,
     cached_tokens: NullableInteger,
@@ -80,6 +123,7 @@ export const RunEnvelope = Type.Object(
     environment_fingerprint: NullableString,
     content: ContentState,
     retention: Retention,
+    anomalies: Anomalies,
     proof: Proof,
     metadata: RecordMetadata,
   },

@@ -199,6 +199,53 @@ describe('an envelope', () => {
     expect(trace.steps[json.inflection.step_index].span_id).toBe(json.inflection.span_id);
   });
 
+  it('of an open run says what there is so far, and that it turns, for now, at its last event', async () => {
+    const id = newTrace();
+    const [root, last] = [newSpan(), newSpan()];
+    const call = { 'gen_ai.operation.name': 'chat', 'gen_ai.usage.input_tokens': 7, 'gen_ai.usage.cost': '0.25' };
+    const spans = [
+      { traceId: id, spanId: root, parentSpanId: newSpan(), end: 50 },
+      { traceId: id, spanId: last, parentSpanId: root, start: 10, end: 90, attributes: call },
+      { traceId: id, spanId: newSpan(), parentSpanId: root, start: 60, end: 70 },
+    ];
+    const patient = await buildHouse({ graceMs: 600_000, idleMs: 600_000 });
+    try {
+      const own = await patient.tenants.create({ name: 'patient' });
+      const { key: ownKey } = await patient.keys.issue({ tenantId: own, role: 'reader' });
+      await patient.ingest(own, otlp(spans));
+      await patient.seal(own);
+      const { json } = await get(patient, `${LIST}/${id}/envelope`, ownKey);
+      expect(json).toMatchObject({
+        execution_status: 'RUNNING',
+        provisional: true,
+        total_steps: 3,
+        input_tokens: 7,
+        inflection: { reason: 'LAST_EVENT', span_id: last, step_index: 1, timestamp: '2026-11-20T00:00:00.090000Z' },
+        trace_ids: [id],
+        trace_count: 1,
+        mapping_version: null,
+        anomalies: { conflicts: 0, foreign_steps: null, late_steps: 0 },
+      });
+      expect(json.last_activity_at < json.metadata.recorded_at).toBe(true);
+      const listed = (await get(patient, LIST, ownKey)).json.items[0];
+      expect(listed.inflection).toMatchObject({ reason: 'LAST_EVENT', span_id: last, step_index: null });
+    } finally {
+      await patient.close();
+    }
+  });
+
+  it('keeps what is odd about what was sent apart from what is wrong with the record', async () => {
+    const id = await sealedRun();
+    const step = { traceId: id, spanId: newSpan(), end: 200 };
+    await house.ingest(tenant, otlp([step]));
+    await house.ingest(tenant, otlp([{ ...step, name: 'another' }]));
+    await house.seal(tenant);
+    await house.sign(tenant);
+    const { json } = await envelopeOf(id);
+    expect(json.anomalies).toMatchObject({ conflicts: 1, late_steps: 1, steps_not_read: 0 });
+    expect(json.metadata.immutable).toBe(true);
+  });
+
   it('has an ETag for each coding, and answers 304 only to whoever may see it', async () => {
     const id = await sealedRun();
     const path = `${LIST}/${id}/envelope`;

@@ -68,11 +68,8 @@ export function figuresOf(all: readonly StepFacts[]): LiveFigures {
   // As when it is sealed: embeddings count where there is nothing else.
   const calls = llm.length > 0 ? llm : byStart.filter((step) => step.kind === 'EMBEDDING');
   return {
+    ...totals,
     steps: all.length,
-    inputTokens: totals.inputTokens,
-    outputTokens: totals.outputTokens,
-    costNanoUsd: totals.costNanoUsd,
-    costSource: totals.costSource,
     lastActivityAt: newest(all)?.recordedAt ?? null,
     lastEvent: last === null ? null : { timestamp: timeOf(last.at), spanId: last.step.spanId },
     hadErrors: steps.some(hasFailed),

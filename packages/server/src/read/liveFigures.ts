@@ -7,6 +7,14 @@ export interface LiveFigures {
   readonly outputTokens: number | null;
   readonly costNanoUsd: number | null;
   readonly costSource: RunItem['cost_source'];
+  readonly reportedNanoUsd: number | null;
+  readonly pricedNanoUsd: number | null;
+  readonly priceBook: string | null;
+  readonly unpricedCalls: number;
+  readonly mergedSteps: number;
+  readonly cachedTokens: number | null;
+  readonly cacheWriteTokens: number | null;
+  readonly reasoningTokens: number | null;
   readonly lastActivityAt: string | null;
   /** What happened last of what is known. */
   readonly lastEvent: { readonly timestamp: string; readonly spanId: string } | null;

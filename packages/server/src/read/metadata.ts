@@ -23,7 +23,7 @@ export function runMetadata(
     run_id: m.text('run_id'),
     human_actor_id: human,
     agent_id: agent,
-    system_id: m.text('service'),
+    system_id: systemOf(m),
     actor_basis: 'CLAIMED',
     occurred_at: stored.occurredAt,
     recorded_at: stored.recordedAt,
@@ -35,7 +35,7 @@ export function runMetadata(
     incident_ids: [...m.texts('incident_ids')],
     source_domain: 'ACTIVITY',
     source_component: 'TraceStore',
-    origin: human !== null ? 'HUMAN' : agent !== null ? 'AGENT' : 'SYSTEM',
+    origin: originOf(m),
     checksum: checksumOf(stored.leafHash),
     immutable: coveredAt !== null,
     integrity: {
@@ -127,10 +127,22 @@ export function runSpine(m: Members): Spine {
     correlationId: m.text('correlation_id'),
     human: m.text('human_actor_id'),
     agent: m.text('agent_id'),
-    system: m.text('service'),
+    system: systemOf(m),
     policyIds: m.texts('policy_ids'),
     incidentIds: m.texts('incident_ids'),
   };
+}
+
+/** The service, and of a known instance which one. */
+function systemOf(m: Members): string | null {
+  const [service, instance] = [m.text('service'), m.text('instance')];
+  return service === null || instance === null ? service : `${service}/${instance}`;
+}
+
+/** As whoever may assert it says; else by who caused it. */
+function originOf(m: Members): RecordMetadata['origin'] {
+  const asserted = m.text('origin') as RecordMetadata['origin'] | null;
+  return asserted ?? (m.text('human_actor_id') !== null ? 'HUMAN' : m.text('agent_id') !== null ? 'AGENT' : 'SYSTEM');
 }
 
 /** The value all items share, else null. */

@@ -1,13 +1,15 @@
 import type { Inflection, RunEnvelope } from '@sworn/contract';
 import { inTenant, type Tx } from '../store/database.js';
 import { readBodies } from '../store/steps.js';
+import type { LiveFigures } from './liveFigures.js';
+import type { Members } from './members.js';
 import { checksumOf } from './metadata.js';
 import { proofOf } from './proof.js';
 import { readPlaces } from './places.js';
 import type { ReadDeps, Reading } from './reading.js';
 import { retentionOf } from './retention.js';
-import { idOf, runItem } from './runItem.js';
-import { compromisedRecord, type PinnedRun, pinRun, sound } from './settled.js';
+import { idOf, money, runItem } from './runItem.js';
+import { compromisedRecord, firstSealBelow, type PinnedRun, pinRun, sound } from './settled.js';
 import { placeOfSpan, type Skeleton } from './runOrder.js';
 import { pinOf } from './skeleton.js';
 import { contentHash, openSteps, type SoundStep, type StepBody } from './stepBody.js';
@@ -18,7 +20,7 @@ export async function runEnvelope(deps: ReadDeps, tenantId: string, runId: strin
     readOnly: true,
     snapshot: true,
   });
-  return answer(deps, tenantId, read);
+  return answer(deps, tenantId, { ...read, asked: runId });
 }
 
 /** A run as it came out of one snapshot; bodies are still sealed. */
@@ -44,7 +46,7 @@ async function readRecord(deps: ReadDeps, tx: Tx, tenantId: string, runId: strin
 async function answer(
   deps: ReadDeps,
   tenantId: string,
-  { run, skeleton, proof, steps, bodies }: RunRecord,
+  { run, skeleton, proof, steps, bodies, asked }: RunRecord & { readonly asked: string },
 ): Promise<Reading<RunEnvelope>> {
   const { stored, members: m } = run.newest;
   const opened = await openSteps(deps, tenantId, steps, bodies);
@@ -67,9 +69,12 @@ async function answer(
         contentKey,
         [said[0], said.at(-1)].map(outputOf).find((content) => content !== null) ?? null,
       ),
-      cached_tokens: m.count('cached_tokens'),
-      cache_write_tokens: m.count('cache_write_tokens'),
-      reasoning_tokens: m.count('reasoning_tokens'),
+      superseded_run_id: asked === run.runId ? null : asked,
+      trace_ids: [...skeleton.traces],
+      trace_count: skeleton.traceCount,
+      resumed_by: m.text('resumed_by'),
+      ...(live === null ? sealedFigures(m) : liveFigures(live)),
+      mapping_version: m.count('map'),
       finish_reasons: [...m.texts('finish_reasons')],
       root_missing: m.flag('root_missing'),
       revision: m.count('revision') ?? 0,
@@ -84,12 +89,70 @@ async function answer(
       environment_fingerprint: fingerprintOf(m.text('resource') ?? skeleton.resource),
       content: skeleton.redacted ? 'REDACTED' : 'FULL',
       retention: retentionOf(stored.recordedAt, m.flag('is_synthetic') ?? false),
+      anomalies: anomaliesOf(run, skeleton),
       proof,
     },
     pins: [{ log: run.log, size: pinOf(run, skeleton) }],
     count: 1,
     sizes: run.sizes,
   };
+}
+
+type Figures = Pick<
+  RunEnvelope,
+  | 'reported_cost_usd'
+  | 'priced_cost_usd'
+  | 'price_book'
+  | 'unpriced_calls'
+  | 'merged_calls'
+  | 'cached_tokens'
+  | 'cache_write_tokens'
+  | 'reasoning_tokens'
+>;
+
+function sealedFigures(m: Members): Figures {
+  return {
+    reported_cost_usd: money(m.count('reported_nano_usd')),
+    priced_cost_usd: money(m.count('priced_nano_usd')),
+    price_book: m.text('price_book'),
+    unpriced_calls: counted(m, 'unpriced_calls'),
+    merged_calls: m.count('merged_steps'),
+    cached_tokens: m.count('cached_tokens'),
+    cache_write_tokens: m.count('cache_write_tokens'),
+    reasoning_tokens: m.count('reasoning_tokens'),
+  };
+}
+
+function liveFigures(live: LiveFigures): Figures {
+  return {
+    reported_cost_usd: money(live.reportedNanoUsd),
+    priced_cost_usd: money(live.pricedNanoUsd),
+    price_book: live.priceBook,
+    unpriced_calls: live.unpricedCalls,
+    merged_calls: live.mergedSteps,
+    cached_tokens: live.cachedTokens,
+    cache_write_tokens: live.cacheWriteTokens,
+    reasoning_tokens: live.reasoningTokens,
+  };
+}
+
+function anomaliesOf(run: PinnedRun, { index, conflicts }: Skeleton): RunEnvelope['anomalies'] {
+  const m = run.newest.members;
+  const sealedBelow = firstSealBelow(run);
+  return {
+    conflicts: run.seal === null ? conflicts.size : m.count('conflicts'),
+    foreign_steps: counted(m, 'foreign_steps'),
+    skewed_steps: counted(m, 'skewed_steps'),
+    cut_links: counted(m, 'cut_links'),
+    hints_left_out: counted(m, 'hints_left_out'),
+    steps_not_read: run.seal === null ? null : (m.count('steps_not_read') ?? 0),
+    late_steps: index.reduce((late, at) => late + Number(at >= sealedBelow), 0),
+  };
+}
+
+/** A count that a RUN leaf leaves out where it is 0; one from before its figures named their mapping did not count it. */
+function counted(m: Members, name: string): number | null {
+  return m.count(name) ?? (m.count('map') === null ? null : 0);
 }
 
 function inputOf(body: StepBody | undefined) {

@@ -15,7 +15,7 @@ import { type PlacedLeaf, readPlaces } from './places.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
 import type { LiveFigures } from './liveFigures.js';
 import { compromisedItem, milliseconds, money } from './runItem.js';
-import { coverOf, type PinnedRun, pinRun } from './settled.js';
+import { coverOf, firstSealBelow, type PinnedRun, pinRun } from './settled.js';
 import { placeOfSpan, type Skeleton } from './runOrder.js';
 import { pinOf } from './skeleton.js';
 import { shownStep } from './step.js';
@@ -179,12 +179,6 @@ function damagedBody(
 ): Extract<Checked<unknown>, { kind: 'compromised' }> {
   if (body?.kind !== 'compromised') throw new Error('a step of the page was not opened');
   return { kind: 'compromised', stored, finding: body.finding };
-}
-
-/** Steps from this leaf on came after the run was first sealed. */
-function firstSealBelow(run: PinnedRun): number {
-  const first = run.revisions.find((revision) => revision.stored.kind === 'RUN');
-  return first?.members.object('sizes').count('llm-runs') ?? Number.POSITIVE_INFINITY;
 }
 
 type Totals = Pick<RunTrace, 'total_duration_ms' | 'total_tokens' | 'total_cost_usd'>;

@@ -140,6 +140,12 @@ function goneRun({ log, index }: StoredLeaf): Finding {
   return { check: 'V5', code: 'MISSING_UNAUTHORISED', log, leaf_index: index, detail };
 }
 
+/** Steps from this leaf on came after the run was first sealed. */
+export function firstSealBelow(run: Pick<PinnedRun, 'revisions'>): number {
+  const first = run.revisions.find((revision) => revision.stored.kind === 'RUN');
+  return first?.members.object('sizes').count('llm-runs') ?? Number.POSITIVE_INFINITY;
+}
+
 /** Revisions follow one on another: one between two is never away. `whole`: the first of them is OPENED. */
 function demandRevisions(revisions: readonly Sound[], whole: boolean): void {
   const [first] = revisions;
