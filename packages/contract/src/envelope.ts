@@ -94,7 +94,6 @@ export const RunEnvelope = Type.Object(
       description: 'The first 64 traces it has steps in, by their first step.',
     }),
     trace_count: Type.Integer({ minimum: 0 }),
-    resumed_by: { ...NullableString, description: 'The run in which what it waited for was decided.' },
     reported_cost_usd: { ...Money, description: 'What the sender reports, as an exact decimal.' },
     priced_cost_usd: {
       ...Money,

@@ -170,7 +170,7 @@ describe('while the order of a long run is held', () => {
     expect(found).toMatchObject(finding);
   });
 
-  it('it is for a minute at most: what was done elsewhere in the run is told by the next read after it', () => {
+  it('a minute is the most: what was done elsewhere in the run is told by the next read after it', () => {
     let ms = 0;
     const held = createHeldOrders(() => ms);
     expect(held.get('key')).toBeNull();

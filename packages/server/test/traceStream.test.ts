@@ -8,7 +8,7 @@ import { newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';
 
 const STEPS = 100_000;
 const STEPS_A_REQUEST = 2_000;
-/** JavaScript's memory of the whole server, far below what the answer takes: 100,000 lines of some 2.3 KB, and their leaves. */
+/** JavaScript's memory of the server that answers, far below what the answer takes: 100,000 lines of some 2.3 KB, and their leaves. */
 const OLD_SPACE_MB = 160;
 
 let home: ServerHome;
@@ -17,7 +17,7 @@ let place: ServerPlace;
 
 beforeAll(async () => {
   home = serverHome();
-  server = home.start({ SWORN_SEAL_GRACE_MS: '500', NODE_OPTIONS: `--max-old-space-size=${OLD_SPACE_MB}` });
+  server = home.start({ SWORN_SEAL_GRACE_MS: '500' });
   place = await server.ready;
 }, 120_000);
 afterAll(() => home.close());
@@ -27,6 +27,7 @@ it('a run of 100,000 steps streams whole, with inputs and outputs, from a server
   const root = newSpan();
   for (let from = 0; from < STEPS; from += STEPS_A_REQUEST) await send(steps(traceId, root, from));
   await untilSealed(traceId);
+  await answerFromLittleMemory();
   const [before, peak] = [residentMb(server.pid), { mb: 0 }];
   const watching = setInterval(() => (peak.mb = Math.max(peak.mb, residentMb(server.pid))), 50);
   const began = performance.now();
@@ -74,6 +75,15 @@ async function untilSealed(runId: string): Promise<void> {
     if (items[0]?.total_steps === STEPS) return;
     await sleep(500);
   }
+}
+
+/** Another process on the same data: putting a run in one piece takes more than reading it does. */
+async function answerFromLittleMemory(): Promise<void> {
+  const { issued } = place;
+  await server.stop();
+  const bounds = { NODE_OPTIONS: `--max-old-space-size=${OLD_SPACE_MB}` };
+  server = home.start({ ...bounds, SWORN_TEST_TENANT: issued?.tenantId ?? '' });
+  place = { ...(await server.ready), issued };
 }
 
 interface Seen {

@@ -72,7 +72,6 @@ async function answer(
       superseded_run_id: asked === run.runId ? null : asked,
       trace_ids: [...skeleton.traces],
       trace_count: skeleton.traceCount,
-      resumed_by: m.text('resumed_by'),
       ...(live === null ? sealedFigures(m) : liveFigures(live)),
       mapping_version: m.count('map'),
       finish_reasons: [...m.texts('finish_reasons')],
