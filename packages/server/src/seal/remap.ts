@@ -1,0 +1,320 @@
+import type { JsonValue } from '@sworn/evidence';
+import { type Mapper, mapSpan, type StepFields } from '../otlp/map/step.js';
+import { readResource, readSpan } from '../otlp/span.js';
+import { type DataKey, openBody } from '../record/body.js';
+import type { DataKeys } from '../record/dataKeys.js';
+import type { Appended, LeafDraft } from '../record/draft.js';
+import { KeyRefused } from '../record/keyFile.js';
+import { type Database, inTenant } from '../store/database.js';
+import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
+import { readSealedRuns } from '../store/remapping.js';
+import { findRuns, type KnownRun, readOpenSizes } from '../store/sealing.js';
+import { readBodies, readStepsAt, type StoredStep } from '../store/steps.js';
+import { createFold, type Fold } from './fold.js';
+import { createGatherer, TRACES_AT_ONCE, type TraceOfRun } from './gather.js';
+import { runLeaf } from './leaves.js';
+import { readStep, type SealedStep } from './step.js';
+
+/** Runs read at once. */
+const RUNS_AT_ONCE = 100;
+/** Steps of a run that are mapped again; one of more is left as it is, and named. About 20 KB each, body and all, in pieces of `STEPS_AT_ONCE`. */
+const MAX_STEPS = 20_000;
+const STEPS_AT_ONCE = 500;
+
+/** What mapping runs again needs. */
+export interface RemapDeps {
+  readonly db: Database;
+  /** Of the writer's sequencer. */
+  readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
+  readonly originOf: (tenantId: string, log: string) => string;
+  readonly dataKeys: DataKeys;
+  readonly mapper: Mapper;
+}
+
+/** Which runs: all, or one; and whether anything is written. */
+export interface RemapRequest {
+  readonly runId: string | null;
+  readonly dryRun: boolean;
+}
+
+/** What became of one run. */
+export type Remapped =
+  | {
+      readonly kind: 'remapped';
+      readonly runId: string;
+      /** The new revision. */
+      readonly revision: number;
+      /** Members of the RUN leaf that say something else now, `map` aside. */
+      readonly changed: readonly string[];
+    }
+  | { readonly kind: 'left'; readonly runId: string; readonly why: string };
+
+/**
+ * Maps the bodies of sealed runs again whose newest revision was made with another version of the mapping, and appends a revision with what they say
+ * now. STEP leaves and rows stay as they are; so do whose a step is, people, resources and what was asserted. Run by run, so that it can be stopped
+ * and started again at any time: a run that was done names the new version.
+ */
+export async function* remapRuns(
+  deps: RemapDeps,
+  tenantId: string,
+  { runId, dryRun }: RemapRequest,
+): AsyncGenerator<Remapped> {
+  const log = await inTenant(
+    deps.db,
+    'reader',
+    tenantId,
+    async (tx) => (await readOpenSizes(tx, tenantId)).get('llm-runs')?.log,
+  );
+  if (log === undefined) return;
+  for (let after = ''; ; ) {
+    const from = after;
+    const runs = await inTenant(deps.db, 'reader', tenantId, (tx) =>
+      runId === null
+        ? readSealedRuns(tx, tenantId, log, { after: from, limit: RUNS_AT_ONCE })
+        : findRuns(tx, tenantId, log, [runId]),
+    );
+    for (const run of runs) {
+      const leaf = membersOf(run.leaf);
+      if (run.revision === 0 || leaf.superseded_by !== undefined || isCurrent(deps.mapper, leaf)) continue;
+      yield await remap(deps, { tenantId, log, run, leaf, dryRun });
+    }
+    after = runs.at(-1)?.runId ?? '';
+    if (runId !== null || runs.length < RUNS_AT_ONCE) return;
+  }
+}
+
+type Members = Readonly<Record<string, JsonValue>>;
+
+interface OneRun {
+  readonly tenantId: string;
+  readonly log: string;
+  readonly run: KnownRun;
+  /** What its newest revision says. */
+  readonly leaf: Members;
+  readonly dryRun: boolean;
+}
+
+async function remap(deps: RemapDeps, one: OneRun): Promise<Remapped> {
+  const { tenantId, run, leaf, dryRun } = one;
+  const { runId } = run;
+  const left = (why: string): Remapped => ({ kind: 'left', runId, why });
+  if (count(leaf.steps) > MAX_STEPS) return left(`it has more than ${MAX_STEPS} steps`);
+  const found = await stepsOf(deps, one);
+  const steps: SealedStep[] = [];
+  for (let from = 0; from < found.steps.length; from += STEPS_AT_ONCE) {
+    const again = await mapAgain(deps, one, found.steps.slice(from, from + STEPS_AT_ONCE));
+    if (typeof again === 'string') return left(again);
+    steps.push(...again);
+  }
+  const fold = createFold();
+  for (const step of steps) fold.add(step);
+  for (let i = 0; i < found.conflicts; i++) fold.addConflict();
+  if (fold.isEmpty()) return left('its steps are gone');
+  const draft = runLeaf({
+    ...placeOf(deps, one),
+    summary: fold.finish({ runId, roots: found.roots, resumption: resumptionOf(leaf) }),
+  });
+  const changed = differences(leaf, membersOf(draft.leaf));
+  const revision = run.revision + 1;
+  if (!dryRun) {
+    const [appended] = await deps.append(tenantId, [draft]);
+    if (appended?.outcome !== 'stored') return left('it was sealed again meanwhile');
+  }
+  return { kind: 'remapped', runId, revision, changed };
+}
+
+/** The steps that its newest revision was made of: below its own sizes, whatever came since. */
+async function stepsOf({ db }: RemapDeps, { tenantId, log, run, leaf }: OneRun) {
+  const below = sizesOf(leaf)['llm-runs'];
+  const membersBelow = membersBelowOf(run, leaf);
+  const traces = await inTenant(db, 'reader', tenantId, async (tx) => {
+    const ids = (await readTracesOfRuns(tx, tenantId, log, { runIds: [run.runId], below: membersBelow })).map(
+      ({ traceId }) => traceId,
+    );
+    const members = await readMembersOfTraces(tx, tenantId, log, { traceIds: ids, below: membersBelow });
+    return ids.map((traceId): TraceOfRun => ({ traceId, members: members.filter((m) => m.traceId === traceId) }));
+  });
+  const steps: SealedStep[] = [];
+  let conflicts = 0;
+  const collect: Fold = {
+    add: (step) => void steps.push(step),
+    addConflict: () => void conflicts++,
+    isEmpty: () => steps.length === 0,
+    finish: () => {
+      throw new Error('steps are collected here, not folded');
+    },
+  };
+  const gatherer = createGatherer({ db, tenantId, log, below });
+  await gatherer.load(traces.length > TRACES_AT_ONCE ? [] : traces.map(({ traceId }) => traceId));
+  await gatherer.fold(collect, run.runId, traces);
+  const roots = traces.flatMap(({ traceId, members }) =>
+    members.flatMap((member) => (member.runId === run.runId ? member.roots.map((root) => traceId + root) : [])),
+  );
+  return { steps, conflicts, roots: new Set(roots) };
+}
+
+/** The steps as the mapping reads their bodies now, or why it cannot. */
+async function mapAgain(
+  deps: RemapDeps,
+  { tenantId, log }: OneRun,
+  steps: readonly SealedStep[],
+): Promise<SealedStep[] | string> {
+  const indexes = steps.map(({ index }) => index);
+  const { stored, bodies } = await inTenant(deps.db, 'reader', tenantId, async (tx) => ({
+    stored: new Map((await readStepsAt(tx, tenantId, log, indexes)).map((step) => [step.index, step])),
+    bodies: await readBodies(tx, tenantId, log, indexes),
+  }));
+  const keys = await openKeys(deps, tenantId, [...new Set([...stored.values()].flatMap(({ dk }) => dk ?? []))]);
+  const again: SealedStep[] = [];
+  for (const step of steps) {
+    const of = stored.get(step.index);
+    const key = keys.get(of?.dk ?? '');
+    const body = bodies.get(step.index);
+    if (of === undefined || key === undefined || body === undefined)
+      return `the body of step ${step.spanId} is not there any more`;
+    const leaf = membersOf(of.leaf);
+    const span = bodyOf(of, { key, body, leaf, origin: deps.originOf(tenantId, log) });
+    if (span === null) return `the body of step ${step.spanId} is not what its leaf committed to`;
+    const { fields } = mapSpan(deps.mapper, readSpan(span), NO_RESOURCE, false);
+    again.push(
+      readStep({
+        ...of,
+        recordedAt: step.recordedAt,
+        leaf: Buffer.from(JSON.stringify(merged(deps.mapper, leaf, fields))),
+      }),
+    );
+  }
+  return again;
+}
+
+async function openKeys(
+  deps: RemapDeps,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, DataKey>> {
+  try {
+    return await deps.dataKeys.open(tenantId, ids);
+  } catch (error) {
+    if (error instanceof KeyRefused) return new Map();
+    throw error;
+  }
+}
+
+function bodyOf(
+  stored: StoredStep,
+  {
+    key,
+    body,
+    leaf,
+    origin,
+  }: { readonly key: DataKey; readonly body: Uint8Array; readonly leaf: Members; readonly origin: string },
+): Uint8Array | null {
+  const c = (leaf.c as { readonly body?: { readonly pc: string; readonly ch: string; readonly n: number } } | undefined)
+    ?.body;
+  if (c === undefined) return null;
+  const read = openBody(key, { origin, eventKey: stored.eventKey, path: 'body' }, { body, pc: c.pc, ch: c.ch, n: c.n });
+  return read.kind === 'open' ? read.value : null;
+}
+
+/** Names of the process stay as they were read when it was there. */
+const NO_RESOURCE = readResource(new Uint8Array());
+
+/** What a leaf says of its span by the mapping. The rest of it was said by the resource, the key, the redaction or Sworn. */
+const BY_THE_MAPPING: readonly (keyof StepFields)[] = [
+  'step_kind',
+  'marks',
+  'provider',
+  'model',
+  'request_model',
+  'response_id',
+  'input_tokens',
+  'output_tokens',
+  'cached_tokens',
+  'cache_write_tokens',
+  'reasoning_tokens',
+  'cost_nano_usd',
+  'priced_nano_usd',
+  'price_book',
+  'finish_reasons',
+  'error_type',
+  'tool',
+  'agent_id',
+  'parent_agent_id',
+  'conversation_id',
+  'worker',
+  'retry_count',
+];
+
+/** What a price is of. */
+const PRICED: readonly (keyof StepFields)[] = [
+  'provider',
+  'model',
+  'input_tokens',
+  'output_tokens',
+  'cached_tokens',
+  'cache_write_tokens',
+];
+
+/** A call that is what it was keeps the price that it had. */
+function merged({ mapping }: Mapper, leaf: Members, fields: StepFields): Members {
+  const said = fields as unknown as Members;
+  const isSameCall = leaf.price_book !== undefined && PRICED.every((name) => leaf[name] === said[name]);
+  const taken = BY_THE_MAPPING.filter((name) => !(isSameCall && (name === 'priced_nano_usd' || name === 'price_book')));
+  const rest = Object.entries(leaf).filter(
+    ([name]) => name !== 'map_edit' && !taken.includes(name as keyof StepFields),
+  );
+  const now = taken.flatMap((name) => (said[name] === undefined ? [] : [[name, said[name]] as const]));
+  return Object.fromEntries([...rest, ...now, ...Object.entries(mapping.version)]) as Members;
+}
+
+function isCurrent({ mapping }: Mapper, leaf: Members): boolean {
+  return leaf.map === mapping.version.map;
+}
+
+function placeOf({ originOf }: RemapDeps, { tenantId, log, run, leaf }: OneRun) {
+  const { runId, traceId, runIndex, runOccurredAt } = run;
+  return {
+    origin: originOf(tenantId, log),
+    runId,
+    traceId,
+    revision: run.revision + 1,
+    runIndex,
+    runOccurredAt,
+    sizes: sizesOf(leaf),
+    membersBelow: membersBelowOf(run, leaf),
+    synthetic: leaf.is_synthetic === true,
+  };
+}
+
+function sizesOf(leaf: Members): { 'llm-runs': number; system: number; audit: number } {
+  const sizes = (leaf.sizes ?? {}) as Members;
+  return { 'llm-runs': count(sizes['llm-runs']), system: count(sizes.system), audit: count(sizes.audit) };
+}
+
+function membersBelowOf(run: KnownRun, leaf: Members): number {
+  return typeof leaf.members_below === 'number' ? leaf.members_below : run.index;
+}
+
+/** What took the run up is known already, and no part of the mapping. */
+function resumptionOf(leaf: Members): { runId: string; rejected: boolean } | null {
+  if (typeof leaf.resumed_by !== 'string') return null;
+  return { runId: leaf.resumed_by, rejected: leaf.execution_status === 'ABORTED' };
+}
+
+/** Members that differ, but for those of every revision. */
+function differences(before: Members, now: Members): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(now)]);
+  return [...names]
+    .filter((name) => !OF_EVERY_REVISION.has(name) && JSON.stringify(before[name]) !== JSON.stringify(now[name]))
+    .sort();
+}
+
+const OF_EVERY_REVISION = new Set(['r', 'event_key', 'recorded_at', 'revision', 'map']);
+
+function membersOf(leaf: Uint8Array): Members {
+  return JSON.parse(Buffer.from(leaf.buffer, leaf.byteOffset, leaf.byteLength).toString('utf8')) as Members;
+}
+
+function count(value: JsonValue | undefined): number {
+  return typeof value === 'number' ? value : 0;
+}
