@@ -1,5 +1,14 @@
 import { userInfo } from 'node:os';
-import { acceptClock, adoptSigner, type Config, databaseUrl, logKeys, openDeployment, readLeaf } from '@sworn/server';
+import {
+  acceptClock,
+  adoptSigner,
+  type Config,
+  databaseUrl,
+  logKeys,
+  openDeployment,
+  readLeaf,
+  remapTenant,
+} from '@sworn/server';
 import type { Deployment } from './deployment.js';
 
 /**
@@ -19,6 +28,7 @@ export async function connect(config: Config): Promise<Deployment> {
     databaseUrl: ({ superuser }) => databaseUrl(open, superuser),
     adoptSigner: () => adoptSigner(open),
     acceptClock: () => acceptClock(open),
+    remap: (request) => remapTenant(open, config, request),
     close: () => open.close(),
   };
 }

@@ -64,8 +64,19 @@ export interface Deployment {
   adoptSigner(): Promise<readonly { readonly origin: string; readonly size: number }[]>;
   /** Says that a clock that jumped is right; recorded in `control`. */
   acceptClock(): Promise<void>;
+  /** Maps sealed runs again that were made with another version of the mapping, one after the other. */
+  remap(request: {
+    readonly tenantId: string;
+    readonly runId: string | null;
+    readonly dryRun: boolean;
+  }): AsyncIterable<RemappedRun>;
   close(): Promise<void>;
 }
+
+/** What became of a run that was to be mapped again. `changed`: members of its record that say something else now. */
+export type RemappedRun =
+  | { readonly kind: 'remapped'; readonly runId: string; readonly changed: readonly string[] }
+  | { readonly kind: 'left'; readonly runId: string; readonly why: string };
 
 /** Base URLs, without a slash at the end. */
 export interface Addresses {

@@ -9,6 +9,7 @@ import { keyRevoke } from './commands/keyRevoke.js';
 import { leaf } from './commands/leaf.js';
 import { logKey } from './commands/logKey.js';
 import { migrate } from './commands/migrate.js';
+import { remap } from './commands/remap.js';
 import { serve } from './commands/serve.js';
 import { signerAdopt } from './commands/signerAdopt.js';
 import { tenantCreate } from './commands/tenantCreate.js';
@@ -92,6 +93,7 @@ Exit codes:
   sworn.addCommand(migrate(context));
   sworn.addCommand(group('db', 'the embedded database', [dbUrl(context)], 'psql "$(sworn db url)"'));
   sworn.addCommand(leaf(context));
+  sworn.addCommand(remap(context));
   sworn.addCommand(group('log', "a tenant's logs", [logKey(context)], 'sworn log key --tenant acme'));
   sworn.addCommand(group('signer', 'the signer', [signerAdopt(context)], 'sworn signer adopt'));
   sworn.addCommand(group('clock', 'the clock', [clockAccept(context)], 'date && sworn clock accept'));

@@ -7,4 +7,5 @@ export { tracesFromJson } from './otlp/json.js';
 export { type OtlpJson, type OtlpObject, tracesToJson } from './otlp/jsonOut.js';
 export { type RunningApp, startApp } from './app.js';
 export { type Deployment, migrateDeployment, type OpenOptions, openDeployment } from './deployment.js';
+export { remapTenant } from './remap.js';
 export { acceptClock, adoptSigner, databaseUrl, type LogKey, logKeys, readLeaf } from './operate.js';

@@ -21,6 +21,7 @@ import type { ReadDeps } from '../src/read/reading.js';
 import { sealBody } from '../src/record/body.js';
 import { createClockGuard } from '../src/record/clockGuard.js';
 import { createDataKeys, dayScope } from '../src/record/dataKeys.js';
+import type { Appended, LeafDraft } from '../src/record/draft.js';
 import { createDirectory } from '../src/record/directory.js';
 import { type KeyStore, openKeyStore } from '../src/record/keyStore.js';
 import { createRedactor } from '../src/record/redact/redactor.js';
@@ -55,6 +56,8 @@ export interface House {
   readonly logged: readonly string[];
   /** Records a request as a producer with the scope `ingest:assert` or without it. Returns trace ids. */
   ingest(tenantId: string, capture: Pick<Capture, 'encoding' | 'body'>, scopes?: readonly string[]): Promise<string[]>;
+  /** The writer's sequencer. */
+  readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
   /** Opens runs; with a grace of 0 seals what has a root. */
   seal(tenantId: string): Promise<void>;
   sign(tenantId: string): Promise<void>;
@@ -191,6 +194,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
       await writer.append(tenantId, await preparer.prepareTraces(credential, spans));
       return [...new Set(spans.map((span) => Buffer.from(span.traceId).toString('hex')))];
     },
+    append: (tenantId, drafts) => writer.append(tenantId, drafts),
     async seal(tenantId) {
       while (await sealer.turn(tenantId));
       await sealer.turn(tenantId);
