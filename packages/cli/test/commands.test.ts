@@ -1,5 +1,5 @@
 import { createHash, createPublicKey } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type Home, makeHome, type Serving } from './swornProcess.js';
@@ -140,6 +140,30 @@ describe('the leaf of a record', () => {
   test('that is not there is a no, and nothing is written', async () => {
     const said = await home.run(['leaf', '00000001-0100-8000-8000-0000000fffff', '--tenant', tenant]);
     expect([said.code, said.out]).toEqual([1, '']);
+  });
+});
+
+describe('a changed mapping', () => {
+  test('is told of in a dry run, then brings the sealed runs up to it, once; one that cannot be used says where', async () => {
+    const { key: reader } = await json('key', 'create', '--role', 'reader');
+    await eventually(async () => {
+      const [run] = (await (await get('/api/v1/logs/llm-runs', reader)).json()).items;
+      return run?.execution_status === 'SUCCEEDED' ? true : null;
+    });
+    const dir = mkdtempSync('/tmp/sworn-mapping-');
+    cpSync(new URL('../../../config/mapping', import.meta.url), dir, { recursive: true });
+    const env = { SWORN_MAPPING_DIR: dir };
+    writeFileSync(`${dir}/mapping.yaml`, 'version: 99\n');
+    const dry = await home.run(['remap', '--tenant', tenant, '--dry-run'], env);
+    expect([dry.code, dry.out]).toEqual([0, '1 runs would be mapped again\n']);
+    const done = await home.run(['remap', '--tenant', tenant, '--json'], env);
+    expect(JSON.parse(done.out)).toEqual({ remapped: 1, dry_run: false, changed: {}, left: [] });
+    expect((await home.run(['remap', '--tenant', tenant], env)).out).toBe('0 runs were mapped again\n');
+    writeFileSync(`${dir}/mapping.yaml`, 'version: none\n');
+    const refused = await home.run(['remap', '--tenant', tenant], env);
+    expect([refused.code, refused.out]).toEqual([2, '']);
+    expect(refused.err).toContain(`${dir}/mapping.yaml:1: version: must be a whole number from 1`);
+    rmSync(dir, { recursive: true });
   });
 });
 
