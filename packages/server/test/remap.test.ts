@@ -133,6 +133,22 @@ describe('runs that another version of the mapping made', () => {
     expect(await leaves('RUN')).toHaveLength(3);
   });
 
+  it('are those, too, of which only some steps are older: what a run was made with is the oldest of it', async () => {
+    const run = await sealedRun();
+    await house.database.admin('set session_replication_role = replica');
+    await house.database.admin(
+      `update sworn.leaf set leaf = convert_to(replace(convert_from(leaf, 'UTF8'), '"map":2', '"map":3'), 'UTF8')
+        where leaf_index = (select max(leaf_index) from sworn.leaf where tenant_id = $1 and log = 'llm-runs' and kind = 'STEP')
+          and tenant_id = $1 and log = 'llm-runs'`,
+      [tenant],
+    );
+    await house.database.admin('set session_replication_role = origin');
+    await house.ingest(tenant, otlp([{ traceId: run, spanId: newSpan(), start: 20, end: 30 }]));
+    await house.seal(tenant);
+    expect((await leaves('RUN')).map(({ map }) => map)).toEqual([2, 2]);
+    expect(await remap()).toMatchObject([{ runId: run, revision: 3 }]);
+  });
+
   it('are left as they are, and named, when a body is gone or its key is', async () => {
     const [gone, locked, whole] = [await sealedRun(), await sealedRun(), await sealedRun()];
     await house.database.admin('set session_replication_role = replica');

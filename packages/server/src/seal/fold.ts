@@ -85,7 +85,7 @@ export interface RunSummary extends TokenTotals, RunStanding {
   readonly namesLeftOut: number;
   /** Of the root when it failed, else of the first failed step. */
   readonly errorType: string | null;
-  /** Newest version of the mapping that its steps were read with. */
+  /** Oldest version of the mapping that its steps were read with: what `remap` brings up to the newest. */
   readonly map: number | null;
   readonly sdk: boolean;
   readonly worker: boolean;
@@ -213,7 +213,7 @@ function summarise(read: readonly SealedStep[], { range, ...of }: Folded): RunSu
       beyond(incidentIds, MAX_IDS) +
       beyond(finishReasons, MAX_FINISH_REASONS) +
       beyond(tools, MAX_TOOLS),
-    map: steps.reduce<number | null>((newest, s) => Math.max(newest ?? 0, s.map ?? 0) || null, null),
+    map: steps.reduce<number | null>((oldest, s) => (s.map === null ? oldest : Math.min(oldest ?? s.map, s.map)), null),
     sdk: steps.some((s) => s.sdk),
     worker: top.worker,
   };
