@@ -336,6 +336,7 @@ table llm_run_records owner sworn_owner row security forced
   constraint llm_run_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   constraint llm_run_records_revision UNIQUE (tenant_id, log, run_id, revision)
   constraint llm_run_records_revision_check CHECK ((revision >= 0))
+  constraint llm_run_records_running CHECK (((execution_status <> 'RUNNING'::text) OR (kind = 'OPENED'::text) OR (waiting_for IS NOT NULL) OR (superseded_by IS NOT NULL)))
   constraint llm_run_records_source_check CHECK ((source = ANY (ARRAY['API'::text, 'SDK'::text, 'SYSTEM'::text, 'SYNTHETIC'::text, 'WORKER'::text])))
   constraint llm_run_records_trace_id_check CHECK ((octet_length(trace_id) = 16))
   constraint llm_run_records_waiting_for_check CHECK ((waiting_for = ANY (ARRAY['approval'::text, 'tool_call'::text])))
@@ -356,7 +357,6 @@ table llm_run_records owner sworn_owner row security forced
   CREATE INDEX llm_run_records_place ON sworn.llm_run_records USING btree (tenant_id, log, run_index, revision)
   CREATE INDEX llm_run_records_provider ON sworn.llm_run_records USING btree (tenant_id, provider, run_index) WHERE (provider IS NOT NULL)
   CREATE INDEX llm_run_records_release ON sworn.llm_run_records USING btree (tenant_id, release, run_index) WHERE (release IS NOT NULL)
-  CREATE INDEX llm_run_records_running ON sworn.llm_run_records USING btree (tenant_id, log, run_index) WHERE ((kind = 'RUN'::text) AND (execution_status = 'RUNNING'::text) AND (superseded_by IS NULL))
   CREATE INDEX llm_run_records_service ON sworn.llm_run_records USING btree (tenant_id, service, run_index) WHERE (service IS NOT NULL)
   CREATE INDEX llm_run_records_source ON sworn.llm_run_records USING btree (tenant_id, source, run_index)
   CREATE INDEX llm_run_records_status ON sworn.llm_run_records USING btree (tenant_id, execution_status, run_index)
@@ -364,6 +364,7 @@ table llm_run_records owner sworn_owner row security forced
   CREATE INDEX llm_run_records_synthetic ON sworn.llm_run_records USING btree (tenant_id, run_index) WHERE is_synthetic
   CREATE INDEX llm_run_records_trace ON sworn.llm_run_records USING btree (tenant_id, trace_id, leaf_index)
   CREATE INDEX llm_run_records_waiting ON sworn.llm_run_records USING btree (tenant_id, conversation_id, run_index) WHERE (waiting_for IS NOT NULL)
+  CREATE INDEX llm_run_records_waits ON sworn.llm_run_records USING btree (tenant_id, log, run_index) WHERE (waiting_for IS NOT NULL)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
   CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.llm_run_records FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')

@@ -1,7 +1,9 @@
 import type { TestDatabase } from '@sworn/testkit';
+import type { RunFilters } from '../src/store/runFilters.js';
+import type { RunWindow } from '../src/store/runLead.js';
 
 /** Leaves between one run's OPENED leaf and the next one's: its MEMBER and RUN leaf, and its steps. */
-export const LEAVES_A_RUN = 12;
+const LEAVES_A_RUN = 12;
 
 /**
  * Rows of `count` runs as the sealer would have left them, newest last, written by SQL: they have no leaves, so that only what reads
@@ -15,10 +17,11 @@ export async function fillRuns(database: TestDatabase, tenantId: string, count: 
   for (let from = 0; from < count; from += BATCH) {
     await database.admin(FILL, [tenantId, from, Math.min(from + BATCH, count) - 1]);
   }
+  const size = (count + SEALED_AFTER + 2) * LEAVES_A_RUN;
+  await database.admin(`insert into sworn.seal_cursor values ($1, 'llm-runs', $2)`, [tenantId, size]);
   await database.admin('set session_replication_role = origin');
-  return (count + SEALED_AFTER + 2) * LEAVES_A_RUN;
+  return size;
 }
-
 /** Runs written by one statement. */
 const BATCH = 50_000;
 /** A run is sealed when so many more were opened. */
@@ -39,7 +42,7 @@ record as (
   insert into sworn.llm_run_records (tenant_id, log, leaf_index, kind, run_id, revision, run_index, run_occurred_at, trace_id,
       conversation_id, correlation_id, agent_id, human_actor_id, executor_type, provider, model, tools, service, environment, release,
       execution_status, outcome, error_type, policy_ids, incident_ids, had_errors, is_synthetic, source, cost_nano_usd, duration_us,
-      started_at, completed_at, superseded_by)
+      started_at, completed_at, superseded_by, waiting_for)
   select $1::uuid, 'llm-runs', leaf_index, case revision when 0 then 'OPENED' else 'RUN' end, run_id, revision, place, at,
          decode(run_id, 'hex'), s.conversation, s.correlation, s.agent, s.human, case when sealed then 'AGENT' end, s.provider, s.model, s.tools,
          case when rare then 'rare' else 'common' end, case when rare then 'rare' when dice < 100 then 'staging' else 'common' end,
@@ -50,7 +53,8 @@ record as (
          sealed and (rare or coin < 50), rare, case when rare then 'SYNTHETIC' when dice < 300 then 'SDK' else 'API' end,
          case when sealed then case when rare then 9000000000 else (exp(dice / 100.0) * 1000)::bigint end end,
          case when sealed then case when rare then 9000000000 else (exp(coin / 100.0) * 10000)::bigint end end,
-         at, case when sealed then at + interval '5 seconds' end, case when sealed and i % 100 = 9 then 'r-other' end
+         at, case when sealed then at + interval '5 seconds' end, case when sealed and i % 100 = 9 then 'r-other' end,
+         case when sealed and i % 200 = 3 then 'approval' end
     from revision cross join lateral (select revision > 0 as sealed) k
    cross join lateral (
      select case when sealed then case when rare then 'rare' else 'c-' || i / 4 end end as conversation,
@@ -73,3 +77,131 @@ member as (
   select $1::uuid, 'llm-runs', place + 1, run_id, decode(run_id, 'hex'), true from run)
 insert into sworn.open_run (tenant_id, run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, grace_ms, idle_ms, due_at)
 select $1::uuid, run_id, decode(run_id, 'hex'), place, at, 0, 1, place + 2, at, 0, 0, at from run where i % 500 = 7`;
+
+/** Nothing is asked. */
+export const NO_FILTER: RunFilters = {
+  runId: null,
+  traceId: null,
+  conversationId: null,
+  correlationId: null,
+  agentId: null,
+  humanActorId: null,
+  provider: null,
+  model: null,
+  tool: null,
+  service: null,
+  environment: null,
+  release: null,
+  executionStatus: null,
+  outcome: null,
+  errorType: null,
+  policyId: null,
+  incidentId: null,
+  hadErrors: null,
+  isSynthetic: null,
+  source: null,
+  minCostNanoUsd: null,
+  minDurationUs: null,
+  occurredAfter: null,
+  occurredBefore: null,
+};
+
+/** Every filter of endpoint 1, with values that the ten oldest runs alone have, that many have, and that none has. */
+export function everyFilter(): [name: string, filters: Partial<RunFilters>][] {
+  const id = '5'.padStart(32, '0');
+  const cases: Partial<RunFilters>[] = [
+    {},
+    { runId: id },
+    { runId: 'none' },
+    { traceId: Buffer.from(id, 'hex') },
+    { traceId: Buffer.alloc(16, 255) },
+    ...['rare', 'c-100', 'none'].map((conversationId) => ({ conversationId })),
+    ...['rare', 'none'].map((correlationId) => ({ correlationId })),
+    ...['rare', 'a-5'].map((agentId) => ({ agentId })),
+    ...['tok_rare', 'tok_500'].map((humanActorId) => ({ humanActorId })),
+    ...['rare', 'common'].map((provider) => ({ provider })),
+    ...['rare', 'm-3'].map((model) => ({ model })),
+    ...['rare', 'common', 'none'].map((tool) => ({ tool })),
+    ...['rare', 'common'].map((service) => ({ service })),
+    ...['rare', 'staging', 'common'].map((environment) => ({ environment })),
+    ...['rare', 'r-0'].map((release) => ({ release })),
+    ...['RUNNING', 'SUCCEEDED', 'FAILED', 'ABORTED', 'TIMEOUT'].map((executionStatus) => ({ executionStatus })),
+    ...['SUCCESS', 'FAILURE', 'NEAR_THRESHOLD', 'TERMINATED'].map((outcome) => ({ outcome })),
+    ...['rare', 'e-1'].map((errorType) => ({ errorType })),
+    ...['rare', 'p-1'].map((policyId) => ({ policyId })),
+    ...['rare', 'none'].map((incidentId) => ({ incidentId })),
+    ...[true, false].map((hadErrors) => ({ hadErrors })),
+    ...[true, false].map((isSynthetic) => ({ isSynthetic })),
+    ...['API', 'SDK', 'SYNTHETIC', 'WORKER'].map((source) => ({ source })),
+    ...[0, 20_000_000, 9_000_000_000, 9_000_000_001].map((minCostNanoUsd) => ({ minCostNanoUsd })),
+    ...[0, 200_000_000, 9_000_000_000, 9_000_000_001].map((minDurationUs) => ({ minDurationUs })),
+    { service: 'common', conversationId: 'c-100', hadErrors: false },
+    { provider: 'common', source: 'SYNTHETIC', hadErrors: false },
+    { executionStatus: 'RUNNING', environment: 'staging' },
+  ];
+  return cases.map((filters) => [JSON.stringify(filters), filters]);
+}
+
+/** A row as the reference sees it. */
+interface Row {
+  readonly leaf_index: number;
+  readonly run_index: number;
+  readonly revision: number;
+  readonly run_occurred_at: string;
+  readonly superseded_by: string | null;
+  readonly [column: string]: unknown;
+}
+
+/** Every row of a tenant, in leaf order. */
+export async function readRows(database: TestDatabase, tenantId: string): Promise<Row[]> {
+  const rows = await database.admin<{ row: Row }>(
+    `select to_jsonb(r) as row from sworn.llm_run_records r where tenant_id = $1 order by leaf_index`,
+    [tenantId],
+  );
+  return rows.map(({ row }) => row);
+}
+
+/** Leaf indexes that a list must show, by the plainest of ways. */
+export function referenceOf(
+  rows: readonly Row[],
+  filters: Partial<RunFilters>,
+  { pin, order }: Pick<RunWindow, 'pin' | 'order'>,
+): number[] {
+  const newest = new Map<number, Row>();
+  for (const row of rows) if (row.leaf_index < pin) newest.set(row.run_index, row);
+  const matching = [...newest.values()].filter((row) => row.superseded_by === null && matchesReference(row, filters));
+  const byPlace = (a: Row, b: Row) => a.run_index - b.run_index;
+  switch (order) {
+    case 'place_asc':
+      return matching.toSorted(byPlace).map((row) => row.leaf_index);
+    case 'place_desc':
+      return matching.toSorted((a, b) => byPlace(b, a)).map((row) => row.leaf_index);
+    case 'occurred_desc':
+      return matching
+        .toSorted((a, b) => Date.parse(b.run_occurred_at) - Date.parse(a.run_occurred_at) || byPlace(b, a))
+        .map((row) => row.leaf_index);
+    default:
+      return order satisfies never;
+  }
+}
+
+function matchesReference(row: Row, filters: Partial<RunFilters>): boolean {
+  return Object.entries(filters).every(([name, value]) => {
+    switch (name) {
+      case 'traceId':
+        return row['trace_id'] === `\\x${Buffer.from(value as Uint8Array).toString('hex')}`;
+      case 'tool':
+        return (row['tools'] as unknown[]).includes(value);
+      case 'policyId':
+        return (row['policy_ids'] as unknown[]).includes(value);
+      case 'incidentId':
+        return (row['incident_ids'] as unknown[]).includes(value);
+      case 'minCostNanoUsd':
+        return row['cost_nano_usd'] !== null && Number(row['cost_nano_usd']) >= Number(value);
+      case 'minDurationUs':
+        return row['duration_us'] !== null && Number(row['duration_us']) >= Number(value);
+      default:
+        return row[name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] === value;
+    }
+  });
+}

@@ -145,15 +145,15 @@ function ofTrace(tenantId: string, traceId: Uint8Array, { log, pin }: RunWindow)
  * waits, or was sealed above the pin; or was opened so lately that the sealer has not noted it as open. Null: too many were sealed above the pin.
  */
 export async function runningLead(tx: Tx, tenantId: string, window: RunWindow): Promise<Lead['branches'] | null> {
-  const above = sql`${allRuns(tenantId, window)} and leaf_index >= ${window.pin} and kind = 'RUN'`;
+  const above = sql`${allRuns(tenantId, window)} and leaf_index >= ${window.pin} and kind = 'RUN' order by leaf_index`;
   const [tooMany] = await tx.query(sql`${above} offset ${MAX_SEALED_ABOVE_PIN} limit 1`);
   if (tooMany !== undefined) return null;
   const [cursor] = await tx.query<{ next: number }>(sql`
     select next_index as next from sworn.seal_cursor where tenant_id = ${tenantId}::uuid and log = ${window.log}`);
   return [
-    few(sql`${above} order by leaf_index limit ${MAX_SEALED_ABOVE_PIN}`),
+    few(sql`${above} limit ${MAX_SEALED_ABOVE_PIN}`),
     sql`select run_index from (select opened_index as run_index from sworn.open_run where tenant_id = ${tenantId}::uuid) o where true`,
-    sql`${allRuns(tenantId, window)} and kind = 'RUN' and execution_status = 'RUNNING' and superseded_by is null`,
+    sql`${allRuns(tenantId, window)} and waiting_for is not null`,
     few(sql`${allRuns(tenantId, window)} and leaf_index >= ${cursor?.next ?? 0} and kind = 'OPENED'
              order by leaf_index desc limit ${MAX_NOT_NOTED}`),
   ];
