@@ -48,11 +48,9 @@ create index llm_run_records_cost on sworn.llm_run_records (tenant_id, cost_magn
 create index llm_run_records_duration on sworn.llm_run_records (tenant_id, duration_magnitude, run_index) where duration_magnitude is not null;
 create index llm_run_records_errors on sworn.llm_run_records (tenant_id, run_index) where had_errors;
 create index llm_run_records_synthetic on sworn.llm_run_records (tenant_id, run_index) where is_synthetic;
--- Beside `open_run`, all that can be RUNNING: sealed, and waiting for somebody. The condition is not one on execution_status, or the planner
--- might go by that one's index, under which every OPENED row stands too.
-create index llm_run_records_waits on sworn.llm_run_records (tenant_id, log, run_index) where waiting_for is not null;
-alter table sworn.llm_run_records add constraint llm_run_records_running
-  check (execution_status <> 'RUNNING' or kind = 'OPENED' or waiting_for is not null or superseded_by is not null);
+-- Sealed, and waiting for somebody: beside `open_run`, all that can be RUNNING.
+create index llm_run_records_running on sworn.llm_run_records (tenant_id, log, run_index)
+  where kind = 'RUN' and execution_status = 'RUNNING' and superseded_by is null;
 
 -- What totals count without looking at every run: places, and what must be taken off.
 create index llm_run_records_opened on sworn.llm_run_records (tenant_id, log, run_index) where revision = 0;
