@@ -83,6 +83,26 @@ describe('the list of runs', () => {
     });
   });
 
+  it('says of a count that takes too long what to do, and answers the page without it', async () => {
+    const { tenant, key } = await newTenant();
+    await runs(tenant, 1);
+    // Only the count looks at it here, and waits until its statement is ended.
+    const locker = await house.database.connect('superuser');
+    await locker.query(
+      'set idle_in_transaction_session_timeout = 0; begin; lock table sworn.open_run in access exclusive mode',
+    );
+    const got = await get(house, `${LIST}?include_total=true&had_errors=false`, key);
+    expect(got.json).toMatchObject({
+      code: 'invalid_parameter',
+      status: 400,
+      errors: [{ parameter: 'include_total' }],
+    });
+    expect(got.json.errors[0].detail).toMatch(/narrow the range with recorded_\* or occurred_\*/);
+    expect((await get(house, `${LIST}?had_errors=false`, key)).json.items.length).toBe(1);
+    await locker.query('rollback');
+    expect((await get(house, `${LIST}?include_total=true&had_errors=false`, key)).json.total).toBe(1);
+  }, 30_000);
+
   it('refuses a cursor of another query, another tenant, or that nobody gave', async () => {
     const { tenant, key } = await newTenant();
     const { tenant: other, key: otherKey } = await newTenant();
@@ -403,6 +423,23 @@ describe('the list of runs', () => {
     expect((await envelope()).status).toBe(200);
 
     await edit(
+      `insert into sworn.run_names select tenant_id, log, leaf_index, 'tool', 'never-used', run_index from sworn.llm_run_records
+        where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
+    );
+    expect(await item()).toMatchObject({
+      finding: { check: 'V6', code: 'PROJECTION_MISMATCH', detail: expect.stringContaining('run_names') },
+    });
+    expect((await get(house, `${LIST}?tool=never-used&include_total=true`, key)).json).toMatchObject({
+      items: [],
+      total: 0,
+    });
+    await edit(
+      `delete from sworn.run_names n using sworn.llm_run_records r where r.tenant_id = $1 and r.run_id = $2 and n.tenant_id = r.tenant_id
+         and n.log = r.log and n.leaf_index = r.leaf_index and n.value = 'never-used'`,
+    );
+    expect((await envelope()).status).toBe(200);
+
+    await edit(
       `update sworn.leaf set recorded_at = recorded_at - interval '1 day' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
     );
     expect(await item()).toMatchObject({
@@ -424,6 +461,7 @@ describe('the list of runs', () => {
     );
 
     await edit(`delete from sworn.leaf where tenant_id = $1 and run_id = $2 and kind = 'RUN'`);
+    expect((await get(house, `${LIST}?include_total=true`, key)).json.total).toBe(3);
     expect(await item()).toMatchObject({ compromised: true, finding: { check: 'V10', code: 'MISSING_UNAUTHORISED' } });
     expect((await envelope()).status).toBe(409);
   });

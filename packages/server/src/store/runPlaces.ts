@@ -41,7 +41,7 @@ export async function findRunPlaces(
     select r.leaf_index as index, r.run_index as place, r.run_occurred_at as "occurredAt"
       from (select distinct ${walk.columns} from (${walk.entries}) e order by ${walk.along}) as ${walk.names}
      cross join lateral (${newestAt(tenantId, page)}) r
-     where ${matches(filters)} and ${isAfter(page)}
+     where ${matches(filters)} and ${inWindow(page)} and ${isAfter(page)}
      order by ${walk.order} limit ${page.limit}`);
   if (places.length === page.limit || walk.isComplete) return { places, examinedEnd: null };
   const [end] = await tx.query<{ place: number; occurredAt: string }>(sql`
@@ -90,7 +90,8 @@ function byPlace(branches: Lead['branches'], page: RunPage): Walk {
 }
 
 function byOccurrence(tenantId: string, f: RunFilters, page: RunPage): Walk {
-  const parts = [sql`tenant_id = ${tenantId}::uuid and log = ${page.log}`, inWindow(page)];
+  // Not the window of places: entries outside it would be read past without being counted.
+  const parts = [sql`tenant_id = ${tenantId}::uuid and log = ${page.log}`];
   if (f.occurredAfter !== null) parts.push(sql`run_occurred_at >= ${f.occurredAfter}::timestamptz`);
   if (f.occurredBefore !== null) parts.push(sql`run_occurred_at < ${f.occurredBefore}::timestamptz`);
   const along = sql`run_occurred_at desc, run_index desc`;
