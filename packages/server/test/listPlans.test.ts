@@ -95,6 +95,18 @@ describe.each(['before there are statistics', 'with statistics'])('a page of run
       await t.admin('analyze sworn.llm_run_records, sworn.run_names, sworn.run_members, sworn.open_run');
   }, LOAD_MS);
 
+  test.runIf(RUNS > 10_000).each(everyFilter())(
+    '%s: its total comes within the reader’s time',
+    async (name, filters) => {
+      const started = performance.now();
+      const total = await inTenant(t.db, 'reader', TENANT, (tx) =>
+        countRuns(tx, TENANT, asked(filters, 'place_desc'), pageOf('place_desc')),
+      );
+      console.log(`${name} total: ${(performance.now() - started).toFixed(1)} ms, ${total} runs`);
+    },
+    LOAD_MS,
+  );
+
   test.each(everyFilter())('under %s reads an index in its order, and a bounded part of it', async (name, filters) => {
     for (const order of ORDERS) {
       // The first page, and one from the middle of the log.
