@@ -72,7 +72,10 @@ export async function haveSteps(
   return rows.length > 0;
 }
 
-/** The steps at these leaves, in leaf order. Primary key. */
+/**
+ * The steps at these leaves, in leaf order. Primary key: looked up leaf by leaf, since a join is made, on tables without statistics, by
+ * reading all of the log.
+ */
 export async function readStepsAt(
   tx: Tx,
   tenantId: string,
@@ -83,11 +86,12 @@ export async function readStepsAt(
     select l.log, l.leaf_index as index, l.kind, l.leaf, l.leaf_hash as "leafHash", l.event_key as "eventKey", l.trace_id as "traceId",
            l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk
       from unnest(${[...indexes]}::bigint[]) as asked(leaf_index)
-      join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = asked.leaf_index
+     cross join lateral (
+       select * from sworn.leaf where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = asked.leaf_index limit 1) l
      order by l.leaf_index`);
 }
 
-/** Bodies of these leaves by index; one that is gone is absent. Primary key. */
+/** Bodies of these leaves by index; one that is gone is absent. Primary key, as `readStepsAt`. */
 export async function readBodies(
   tx: Tx,
   tenantId: string,
@@ -97,7 +101,9 @@ export async function readBodies(
   const rows = await tx.query<{ index: number; body: Uint8Array }>(sql`
     select l.leaf_index as index, l.body
       from unnest(${[...indexes]}::bigint[]) as asked(leaf_index)
-      join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = asked.leaf_index
+     cross join lateral (
+       select leaf_index, body from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = asked.leaf_index limit 1) l
      where l.body is not null`);
   return new Map(rows.map((row) => [row.index, row.body]));
 }
