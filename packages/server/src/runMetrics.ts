@@ -1,6 +1,6 @@
 import { decodeLeaf } from '@sworn/evidence';
 import { Counter, type Registry } from 'prom-client';
-import type { SealedRevision } from './seal/sealer.js';
+import type { SealedRevision } from './seal/settle.js';
 
 /** What a revision says that is counted. */
 interface Figures {

@@ -1,10 +1,11 @@
 import { emptyFrontier, extendFrontier, type Frontier, frontierRoot } from '@sworn/evidence';
 import { parentsOf, stepKey } from '../otlp/map/forest.js';
-import { hasFailed, type RunEnd, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
-import { treeOrder } from '../otlp/map/treeOrder.js';
+import { hasFailed, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
 import { hintedRun } from './membership.js';
+import { type Inflection, inflectionOf, type RunStanding, standingOf } from './standing.js';
 import type { SealedStep } from './step.js';
-import { DECISIONS, type Resumption, type WaitingFor, waitingFor } from './waiting.js';
+import { compare, endOf, isSkewed, max, microseconds, startOf, timeOf } from './stepTimes.js';
+import { DECISIONS, type Resumption } from './waiting.js';
 
 /** Names kept of what a run used. All names of 128 characters, a RUN leaf still stays within its 16 KiB. */
 const MAX_TOOLS = 48;
@@ -16,26 +17,6 @@ const MAX_IDS = 16;
  * one trace id seals too.
  */
 const MAX_STEPS_READ = 100_000;
-
-/** The turning point of a run (CONTRACT.md §3, endpoint 1). */
-export type Inflection = {
-  readonly timestamp: string;
-  readonly reason: 'DENY' | 'FAILED_STEP' | 'ABORT' | 'TIMEOUT' | 'END';
-  readonly span_id: string | null;
-  /** Place of that step in the order of the run (otlp/map/treeOrder.ts); null where not all of them were read. */
-  readonly step_index: number | null;
-};
-
-/** How a run stands: it ended, or it waits for somebody. */
-export interface RunStanding {
-  readonly executionStatus: RunEnd['executionStatus'] | 'RUNNING';
-  /** Null while it waits. */
-  readonly outcome: RunEnd['outcome'] | 'NEAR_THRESHOLD' | null;
-  readonly terminationReason: RunEnd['terminationReason'];
-  readonly waitingFor: WaitingFor | null;
-  /** The run of its conversation in which what it waited for was answered. */
-  readonly resumedBy: string | null;
-}
 
 /** What a RUN leaf says of its steps. */
 export interface RunSummary extends TokenTotals, RunStanding {
@@ -239,48 +220,11 @@ function topOf(
   return { root, top: root ?? only ?? first };
 }
 
-/** How a run stands that would have ended so: a pause for somebody is no end, until a later run took it up. */
-function standingOf(
-  { executionStatus, outcome, terminationReason }: Omit<RunEnd, 'hadErrors'>,
-  of: {
-    readonly steps: readonly SealedStep[];
-    readonly root: SealedStep | null;
-    readonly calls: readonly SealedStep[];
-    readonly resumption: Resumption | null;
-  },
-): RunStanding {
-  // A rootless run without any error may be waiting too; one that failed or was stopped is over.
-  const mayWait = executionStatus === 'SUCCEEDED' || (executionStatus === 'ABORTED' && terminationReason === null);
-  const waits = mayWait ? waitingFor(of.steps, of.root) : null;
-  const ended = { executionStatus, outcome, terminationReason, waitingFor: null, resumedBy: null };
-  if (waits !== null && of.resumption === null)
-    return { executionStatus: 'RUNNING', outcome: null, terminationReason: null, waitingFor: waits, resumedBy: null };
-  if (waits !== null && of.resumption !== null) {
-    const resumed = { ...ended, resumedBy: of.resumption.runId };
-    return of.resumption.rejected
-      ? { ...resumed, executionStatus: 'ABORTED', outcome: 'TERMINATED', terminationReason: 'policy_block' }
-      : { ...resumed, executionStatus: 'SUCCEEDED', outcome: 'SUCCESS', terminationReason: 'completed' };
-  }
-  const isCut = of.calls.some((call) => call.finishReasons.some((reason) => LIMITS.includes(reason)));
-  return outcome === 'SUCCESS' && isCut ? { ...ended, outcome: 'NEAR_THRESHOLD' } : ended;
-}
-
-/** Finish reasons of a model call that came to a limit. */
-const LIMITS: readonly string[] = ['length', 'max_tokens'];
-
 function executorOf(steps: readonly SealedStep[]): 'AGENT' | 'LLM' | 'HUMAN' {
   const kinds = new Set(steps.map((step) => step.kind));
   if (kinds.has('AGENT')) return 'AGENT';
   if (kinds.has('LLM') || kinds.has('HANDOFF')) return 'LLM';
   return steps.some(({ marks }) => DECISIONS.some((decision) => marks.includes(decision))) ? 'HUMAN' : 'LLM';
-}
-
-/** Milliseconds by which a sender's clock may be ahead of ours. */
-const SKEW_MS = 60_000;
-
-function isSkewed({ startedNs, endedNs, recordedAt }: SealedStep): boolean {
-  if (endedNs > 0n && endedNs < startedNs) return true;
-  return Number(startedNs / 1_000_000n) > Date.parse(recordedAt) + SKEW_MS;
 }
 
 function cutLinks(steps: readonly SealedStep[]): number {
@@ -298,62 +242,6 @@ function callsOf(steps: readonly SealedStep[]): readonly SealedStep[] {
   return calls.length > 0 ? calls : steps.filter((step) => step.kind === 'EMBEDDING');
 }
 
-/**
- * The first step that was denied; else the step that failed first, that is, ended first, since a failure reaches the steps around it later; else
- * the abort or time-out, else the end.
- */
-function inflectionOf(of: {
-  readonly failed: SealedStep | undefined;
-  readonly standing: RunStanding;
-  readonly completedAt: string;
-  readonly read: readonly SealedStep[];
-  readonly isWhole: boolean;
-}): Inflection {
-  const denied = of.read
-    .filter(({ foreign, marks }) => !foreign && marks.some((mark) => DENIALS.includes(mark)))
-    .toSorted((a, b) => compare(endOf(a), endOf(b)) || a.index - b.index)[0];
-  const step = denied ?? of.failed;
-  if (step === undefined) {
-    const { executionStatus: status } = of.standing;
-    const reason = status === 'ABORTED' ? 'ABORT' : status === 'TIMEOUT' ? 'TIMEOUT' : 'END';
-    return { timestamp: of.completedAt, reason, span_id: null, step_index: null };
-  }
-  const at = endOf(step);
-  return {
-    timestamp: at === null ? of.completedAt : timeOf(at),
-    reason: denied === undefined ? 'FAILED_STEP' : 'DENY',
-    span_id: step.spanId,
-    step_index: of.isWhole ? treeOrder(of.read).findIndex((placed) => placed.step === step) : null,
-  };
-}
-
-/** Marks of a step that somebody, or a guardrail, said no to. */
-const DENIALS: readonly string[] = ['tripwire', 'denied'];
-
-/** Nanoseconds; where the sender left one of the two out, the other; null where both. */
-function startOf(step: SealedStep): bigint | null {
-  return step.startedNs > 0n ? step.startedNs : step.endedNs > 0n ? step.endedNs : null;
-}
-
-function endOf(step: SealedStep): bigint | null {
-  return step.endedNs > 0n ? step.endedNs : startOf(step);
-}
-
-/** Unknown times come last. */
-function compare(a: bigint | null, b: bigint | null): number {
-  if (a === null || b === null) return Number(a === null) - Number(b === null);
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function max(a: bigint, b: bigint | null): bigint {
-  return b !== null && b > a ? b : a;
-}
-
-/** Held at 2^53 − 1: a span may claim to have lasted since 1970. */
-function microseconds(ns: bigint): number {
-  return Math.min(Number(ns / 1000n), Number.MAX_SAFE_INTEGER);
-}
-
 function distinct(names: readonly string[]): readonly string[] {
   return [...new Set(names)];
 }
@@ -368,10 +256,4 @@ function firstOf<T>(steps: readonly SealedStep[], read: (step: SealedStep) => T 
     if (value !== null) return value;
   }
   return null;
-}
-
-/** Nanoseconds since 1970 as RFC 3339 with six digits. OTLP has 64 unsigned bits, which end in the year 2554. */
-function timeOf(ns: bigint): string {
-  const us = ns / 1000n;
-  return `${new Date(Number(us / 1000n)).toISOString().slice(0, -1)}${String(us % 1000n).padStart(3, '0')}Z`;
 }

@@ -105,10 +105,10 @@ export function stepsOf<S extends MemberStep>(runId: string, members: readonly M
  * The steps that must become carved roots, so that every step which names an admitted run belongs to it: of those that name one, the topmost
  * whose run is not the one they would have from above. By run, span ids in the order of `steps`.
  */
-export function missingRoots<S extends MemberStep & Hint>(
+export function missingRoots(
   traceId: string,
   members: readonly Member[],
-  steps: readonly S[],
+  steps: readonly (MemberStep & Hint)[],
 ): ReadonlyMap<string, readonly string[]> {
   const placed = steps.length > MAX_STEPS_PLACED ? steps.slice(0, MAX_STEPS_PLACED) : steps;
   const admitted = admittedRuns(traceId, members);
@@ -123,7 +123,7 @@ export function missingRoots<S extends MemberStep & Hint>(
   const runs = inherit(parents, marked);
   const missing = new Map<string, string[]>();
   for (const [at, run] of named.entries()) {
-    const { spanId } = placed[at] as S;
+    const { spanId } = placed[at] as MemberStep;
     if (run === null || carved.has(spanId)) continue;
     const parent = parents[at] as number;
     const above = parent === -1 ? owner : (runs[parent] ?? owner);

@@ -1,30 +1,25 @@
 import { decodeLeaf, type JsonValue } from '@sworn/evidence';
-import type { Appended, LeafDraft } from '../record/draft.js';
+import type { LeafDraft } from '../record/draft.js';
 import { NotSequenced } from '../record/notSequenced.js';
 import { readClock } from '../store/append.js';
 import { inTenant } from '../store/database.js';
 import { isTransient } from '../store/failure.js';
 import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
 import {
-  closeRuns,
-  type Conversation,
   type DueRun,
   findRuns,
   type KnownRun,
-  openRuns,
-  putOffRuns,
-  type RunActivity,
   readCursor,
   readDueRuns,
   readNextRun,
   readOpenSizes,
-  readWaitingRuns,
 } from '../store/sealing.js';
 import { createFold, type RunSummary } from './fold.js';
 import { type FollowDeps, type Followed, follow } from './follow.js';
 import { createGatherer, type Gatherer, isShared, type TraceOfRun, TRACES_AT_ONCE } from './gather.js';
 import { memberLeaf, type RunPlace, runLeaf, supersededLeaf } from './leaves.js';
 import { type Member, ownerOf } from './membership.js';
+import { conversationOf, type OfLog, type Sealing, type SettleDeps, type Settled, settle } from './settle.js';
 import type { Resumption } from './waiting.js';
 
 /** Runs looked at in one turn. */
@@ -35,20 +30,8 @@ const SEAL_LEAVES = 20_000;
 const MAX_VIEWS = 3;
 /** Roots that one MEMBER leaf names: a list of a leaf holds no more. */
 const ROOTS_OF_LEAF = 64;
-/** A run that could not be sealed is tried again after this. */
-const PUT_OFF_MS = 3_600_000;
-
 /** What the sealer needs. */
-export interface SealerDeps extends FollowDeps {
-  /** Told of every revision that this sealer appended, and of none that another did. */
-  readonly onSealed?: (revision: SealedRevision) => void;
-}
-
-/** Leaf of a revision of a run, and of the one it follows: RUN, or OPENED before the first. */
-export interface SealedRevision {
-  readonly leaf: Uint8Array;
-  readonly before: Uint8Array | null;
-}
+export type SealerDeps = FollowDeps & SettleDeps;
 
 /**
  * Makes runs of steps (CONTRACT.md §7): follows `llm-runs` by leaf index with a stored cursor, opens a run at first sight, seals it when it is quiet.
@@ -112,7 +95,7 @@ export function createSealer(deps: SealerDeps): Sealer {
     return groups;
   }
 
-  async function sealTogether(of: OfLog, group: readonly DueOfTraces[]) {
+  async function sealTogether(of: OfLog, group: readonly DueOfTraces[]): Promise<Settled> {
     const { tenantId, log } = of;
     for (let attempt = 1; ; attempt++) {
       const view = await viewOf(of, group);
@@ -123,7 +106,7 @@ export function createSealer(deps: SealerDeps): Sealer {
       if (attempt < MAX_VIEWS && (await carve(of, gatherer, view))) continue;
       const sealings: Sealing[] = [];
       for (const run of group) sealings.push(await sealOne(of, run, { ...view, gatherer }));
-      return settle(of, sealings);
+      return settle(deps, of, sealings);
     }
   }
 
@@ -234,98 +217,7 @@ export function createSealer(deps: SealerDeps): Sealer {
     return { runId: next.runId, rejected: Array.isArray(decisions) && decisions.includes('rejected') };
   }
 
-  /** Appends, closes what was sealed, and wakes the runs that waited for it. */
-  async function settle(of: OfLog, sealings: readonly Sealing[]) {
-    const { tenantId } = of;
-    const ready = sealings.filter((s) => s.kind === 'ready');
-    const { appended, refused } = await appendAll(tenantId, ready);
-    // A duplicate is a revision that another sealer appended meanwhile, of more or fewer steps: the next turn looks what it covers.
-    const stored = ready.flatMap((run): Sealed[] => {
-      const leaf = appended.get(run);
-      if (leaf?.outcome !== 'stored') return [];
-      const { runId, below, draft, leaves, before } = run;
-      deps.onSealed?.({ leaf: draft.leaf, before });
-      return [{ kind: 'sealed', runId, below, index: leaf.index, conversation: conversationOf(draft.leaf), leaves }];
-    });
-    const sealed = [...sealings.filter((s) => s.kind === 'sealed'), ...stored];
-    const failed = [...sealings.filter((s) => s.kind === 'failed'), ...refused];
-    const woken = await wokenBy(of, sealed);
-    await inTenant(deps.db, 'writer', tenantId, async (tx) => {
-      await closeRuns(tx, tenantId, [...sealed, ...sealings.filter((s) => s.kind === 'same')]);
-      await openRuns(tx, tenantId, woken);
-      await putOffRuns(
-        tx,
-        tenantId,
-        failed.map((s) => s.runId),
-        PUT_OFF_MS,
-      );
-    });
-    return { leaves: sealings.reduce((sum, s) => sum + s.leaves, 0), failures: failed.map((s) => s.error) };
-  }
-
-  /** Waiting runs of the conversations that something was sealed of: each is looked at again, at once. */
-  async function wokenBy({ tenantId, log }: OfLog, sealed: readonly Sealed[]): Promise<RunActivity[]> {
-    const conversations = sealed.flatMap((s) => (s.conversation === null ? [] : [s.conversation]));
-    if (conversations.length === 0) return [];
-    const { waiting, now } = await inTenant(deps.db, 'reader', tenantId, async (tx) => ({
-      waiting: await readWaitingRuns(tx, tenantId, log, conversations),
-      now: await readClock(tx),
-    }));
-    const index = sealed.reduce((last, s) => Math.max(last, s.index), 0);
-    return waiting
-      .filter(({ runId }) => isWoken(runId, sealed))
-      .map(({ runId, traceId, revision, runIndex, runOccurredAt }) => ({
-        runId,
-        traceId,
-        revision,
-        openedIndex: runIndex,
-        runOccurredAt,
-        steps: 0,
-        lastIndex: index,
-        lastSeenAt: now,
-        rootSeenAt: now,
-        graceMs: 0,
-        idleMs: 0,
-      }));
-  }
-
-  /** Appends together what can be; when the database refuses something of it, one by one, so that no run holds up another. */
-  async function appendAll(tenantId: string, ready: readonly Ready[]): Promise<AppendedRuns> {
-    const appended = new Map<Ready, Appended>();
-    const refused: Failed[] = [];
-    const put = async (runs: readonly Ready[]): Promise<void> => {
-      const made = await deps.append(
-        tenantId,
-        runs.map((run) => run.draft),
-      );
-      runs.forEach((run, i) => {
-        const one = made[i];
-        if (one !== undefined) appended.set(run, one);
-      });
-    };
-    try {
-      await put(ready);
-    } catch (error) {
-      if (error instanceof NotSequenced) throw error;
-      for (const run of ready) {
-        await put([run]).catch((cause: unknown) => {
-          if (cause instanceof NotSequenced) throw cause;
-          refused.push({ kind: 'failed', runId: run.runId, error: cause, leaves: 0 });
-        });
-      }
-    }
-    return { appended, refused };
-  }
-
   return { turn };
-}
-
-/** A tenant's log, and what every leaf that the sealer appends to it says. */
-interface OfLog {
-  readonly tenantId: string;
-  readonly log: string;
-  readonly origin: string;
-  readonly synthetic: boolean;
 }
 
 interface DueOfTraces extends DueRun {
@@ -341,49 +233,6 @@ interface View {
   readonly traces: ReadonlyMap<string, readonly string[]>;
   readonly members: ReadonlyMap<string, readonly Member[]>;
   readonly now: string;
-}
-
-/** What became of a run that was due. `below`: it is sealed with all of its steps below this leaf index. `leaves`: how many were folded. */
-type Sealing = Sealed | Ready | Failed | Same;
-
-/** `index`: of its newest RUN leaf. `conversation`: in which another run may have waited for it. */
-interface Sealed {
-  readonly kind: 'sealed';
-  readonly runId: string;
-  readonly below: number;
-  readonly index: number;
-  readonly conversation: Conversation | null;
-  readonly leaves: number;
-}
-
-interface Ready {
-  readonly kind: 'ready';
-  readonly runId: string;
-  readonly below: number;
-  readonly draft: LeafDraft;
-  readonly leaves: number;
-  /** Leaf of the revision it follows. */
-  readonly before: Uint8Array | null;
-}
-
-/** Its newest RUN leaf says all there is. */
-interface Same {
-  readonly kind: 'same';
-  readonly runId: string;
-  readonly below: number;
-  readonly leaves: number;
-}
-
-interface Failed {
-  readonly kind: 'failed';
-  readonly runId: string;
-  readonly error: unknown;
-  readonly leaves: number;
-}
-
-interface AppendedRuns {
-  readonly appended: ReadonlyMap<Ready, Appended>;
-  readonly refused: readonly Failed[];
 }
 
 function placeOf(of: OfLog, run: DueRun, view: View): RunPlace {
@@ -436,26 +285,5 @@ function saysTheSame(newest: KnownRun, draft: LeafDraft): boolean {
   const names = new Set([...Object.keys(before ?? {}), ...Object.keys(now ?? {})]);
   return [...names].every(
     (name) => PLACE_MEMBERS.has(name) || JSON.stringify(before?.[name]) === JSON.stringify(now?.[name]),
-  );
-}
-
-function conversationOf(leaf: Uint8Array): Conversation | null {
-  const { conversation_id: conversationId, service } = JSON.parse(Buffer.from(leaf).toString('utf8')) as {
-    readonly conversation_id?: string;
-    readonly service?: string;
-  };
-  return conversationId === undefined ? null : { conversationId, service: service ?? null };
-}
-
-/** Whether another run was sealed of the conversation in which a run waits. */
-function isWoken(runId: string, sealed: readonly Sealed[]): boolean {
-  const itself = sealed.find((s) => s.runId === runId);
-  if (itself === undefined) return true;
-  const { conversation } = itself;
-  return sealed.some(
-    (s) =>
-      s !== itself &&
-      s.conversation?.conversationId === conversation?.conversationId &&
-      s.conversation?.service === conversation?.service,
   );
 }
