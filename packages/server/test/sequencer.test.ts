@@ -204,9 +204,9 @@ describe('the sequencer', () => {
 
   it('loses nothing and stores nothing twice when its connections are cut again and again', async () => {
     const sequencer = sequencerOn(database.db);
-    let running = true;
+    let cuts = 0;
     const cutting = (async () => {
-      while (running) {
+      for (; cuts < 40; cuts++) {
         await database.admin(
           `select pg_terminate_backend(pid) from pg_stat_activity where usename = $1 and datname = current_database()`,
           [`${database.rolePrefix}_writer`],
@@ -217,7 +217,8 @@ describe('the sequencer', () => {
     const acknowledged: string[] = [];
     await Promise.all(
       Array.from({ length: 30 }, async (_, i) => {
-        for (let round = 0; round < 60; round++) {
+        for (let round = 0, isCut = true; isCut; round++) {
+          isCut = cuts < 40;
           const name = `c${i}-${round}`;
           for (let sent = false; !sent; ) {
             sent = await sequencer.append(tenantId, [draft(name)]).then(
@@ -229,7 +230,6 @@ describe('the sequencer', () => {
         }
       }),
     );
-    running = false;
     await cutting;
     const leaves = await expectSoundLog();
     expect(leaves).toHaveLength(acknowledged.length);
