@@ -350,8 +350,8 @@ describe('a run of any shape', () => {
     );
   });
 
-  it('costs n log n: 20,000 siblings, a chain of 20,000, and as many in one circle', () => {
-    const n = 20_000;
+  it('costs n log n: 100,000 siblings, a chain of 100,000, and as many in one circle', () => {
+    const n = 100_000;
     const usage = { step_kind: 'LLM', input_tokens: 3, output_tokens: 4, model: 'm' };
     const shapes: Said[][] = [
       [

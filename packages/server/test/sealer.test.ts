@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NotSequenced } from '../src/record/notSequenced.js';
 import { FOLLOW_LEAVES } from '../src/seal/follow.js';
 import type { Sealer, SealerDeps } from '../src/seal/sealer.js';
 import { idOf, NEVER_MS, openSealerHouse, SEALED, type SealerHouse, type Span, type Stored } from './sealerHouse.js';
@@ -248,29 +247,6 @@ describe('the sealer', () => {
       [1, 1],
       [2, 2],
     ]);
-    expect(await openRuns()).toEqual([]);
-  });
-
-  it('dies at any of its appends and goes on where it was', async () => {
-    let calls = 0;
-    let dieAt = 0;
-    const dying = sealer({
-      async append(id, drafts) {
-        const appended = await house.writer.append(id, drafts);
-        if (++calls === dieAt) throw new NotSequenced('killed');
-        return appended;
-      },
-    });
-    for (dieAt = 1; dieAt <= 2; dieAt++) {
-      calls = 0;
-      const t = `d${dieAt}`;
-      await send({ t, id: 'root' }, { t, id: 'a', parent: 'root' });
-      await expect(settle(dying)).rejects.toThrow('killed');
-      await settle();
-      const runs = (await expectSoundRuns()).filter(({ members }) => members['run_id'] === idOf(t, 16));
-      expect(runs.map(({ members }) => [members['revision'], members['steps']])).toEqual([[1, 2]]);
-    }
-    expect(await stored('OPENED', 'MEMBER')).toHaveLength(4);
     expect(await openRuns()).toEqual([]);
   });
 

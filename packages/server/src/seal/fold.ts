@@ -3,7 +3,7 @@ import { parentsOf, stepKey } from '../otlp/map/forest.js';
 import { hasFailed, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
 import { hintedRun } from './membership.js';
 import { type Inflection, inflectionOf, type RunStanding, standingOf } from './standing.js';
-import type { SealedStep } from './step.js';
+import { createHolder, type HeldStep, type SealedStep } from './step.js';
 import { compare, endOf, isSkewed, max, microseconds, startOf, timeOf } from './stepTimes.js';
 import { DECISIONS, type Resumption } from './waiting.js';
 
@@ -13,7 +13,7 @@ const MAX_FINISH_REASONS = 16;
 /** Policies, and incidents, that one run names: with the other lists they fit a leaf of 16 KiB; what is left out is counted. */
 const MAX_IDS = 16;
 /**
- * Steps of one run that are held at once, about 1.1 KB each. Later ones are counted and hashed like all, and say nothing else: a flood under
+ * Steps of one run that are held at once, about 0.7 KB each. Later ones are counted and hashed like all, and say nothing else: a flood under
  * one trace id seals too.
  */
 const MAX_STEPS_READ = 100_000;
@@ -93,10 +93,11 @@ export interface FoldedRun {
 
 /** A new fold. `maxStepsRead` for tests. */
 export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
-  const steps: SealedStep[] = [];
+  const hold = createHolder();
+  const steps: HeldStep[] = [];
   let range = emptyFrontier;
   let pending: Uint8Array[] = [];
-  let root: SealedStep | null = null;
+  let root: HeldStep | null = null;
   let conflicts = 0;
   const traces = new Set<string>();
   const flush = () => {
@@ -108,9 +109,9 @@ export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
       pending.push(step.leafHash);
       traces.add(step.traceId);
       if (pending.length === 1024) flush();
-      if (steps.length < maxStepsRead) steps.push(step);
+      if (steps.length < maxStepsRead) steps.push(hold(step));
       // The root of a long run comes last.
-      else if (root === null && step.isRoot && !step.foreign) root = step;
+      else if (root === null && step.isRoot && !step.foreign) root = hold(step);
     },
     addConflict() {
       conflicts++;
@@ -129,7 +130,7 @@ interface Folded extends FoldedRun {
   readonly range: Frontier;
 }
 
-function summarise(read: readonly SealedStep[], { range, ...of }: Folded): RunSummary {
+function summarise(read: readonly HeldStep[], { range, ...of }: Folded): RunSummary {
   // A foreign key's spans are kept and counted, and change nothing; a run of nothing else is told by them all the same.
   const own = read.filter((step) => !step.foreign);
   const steps = own.length > 0 ? own : read;
@@ -145,7 +146,7 @@ function summarise(read: readonly SealedStep[], { range, ...of }: Folded): RunSu
   const calls = callsOf(byStart);
   const standing = standingOf(end, { steps: byStart, root, calls, resumption: of.resumption });
   const failed = steps.filter(hasFailed).toSorted((a, b) => compare(endOf(a), endOf(b)) || a.index - b.index);
-  const pick = <T>(read: (step: SealedStep) => T | null): T | null => read(top) ?? firstOf(byStart, read);
+  const pick = <T>(read: (step: HeldStep) => T | null): T | null => read(top) ?? firstOf(byStart, read);
   const policyIds = distinct(byStart.flatMap((s) => s.policyIds));
   const incidentIds = distinct(byStart.flatMap((s) => s.incidentIds));
   const finishReasons = distinct(calls.flatMap((s) => s.finishReasons));
@@ -206,13 +207,13 @@ function summarise(read: readonly SealedStep[], { range, ...of }: Folded): RunSu
  * others hang below that (docs/decisions/0011). While there is none, the earliest step whose parent did not arrive stands in for it.
  */
 function topOf(
-  byStart: readonly SealedStep[],
-  first: SealedStep,
+  byStart: readonly HeldStep[],
+  first: HeldStep,
   roots: ReadonlySet<string>,
-): { readonly root: SealedStep | null; readonly top: SealedStep } {
+): { readonly root: HeldStep | null; readonly top: HeldStep } {
   const arrived = new Set(byStart.map(stepKey));
-  const isTopmost = (step: SealedStep) => step.parentSpanId === null || !arrived.has(step.traceId + step.parentSpanId);
-  const isRoot = (step: SealedStep) => step.isRoot || roots.has(stepKey(step));
+  const isTopmost = (step: HeldStep) => step.parentSpanId === null || !arrived.has(step.traceId + step.parentSpanId);
+  const isRoot = (step: HeldStep) => step.isRoot || roots.has(stepKey(step));
   const topmost = byStart.filter(isTopmost);
   const [only] = topmost;
   const lone = topmost.length === 1 && only !== undefined && !only.hasLocalParent ? only : null;
@@ -220,14 +221,14 @@ function topOf(
   return { root, top: root ?? only ?? first };
 }
 
-function executorOf(steps: readonly SealedStep[]): 'AGENT' | 'LLM' | 'HUMAN' {
+function executorOf(steps: readonly HeldStep[]): 'AGENT' | 'LLM' | 'HUMAN' {
   const kinds = new Set(steps.map((step) => step.kind));
   if (kinds.has('AGENT')) return 'AGENT';
   if (kinds.has('LLM') || kinds.has('HANDOFF')) return 'LLM';
   return steps.some(({ marks }) => DECISIONS.some((decision) => marks.includes(decision))) ? 'HUMAN' : 'LLM';
 }
 
-function cutLinks(steps: readonly SealedStep[]): number {
+function cutLinks(steps: readonly HeldStep[]): number {
   const arrived = new Set(steps.map(stepKey));
   const parents = parentsOf(steps);
   return steps.filter(
@@ -237,7 +238,7 @@ function cutLinks(steps: readonly SealedStep[]): number {
 }
 
 /** Model calls; embeddings count where there is nothing else. */
-function callsOf(steps: readonly SealedStep[]): readonly SealedStep[] {
+function callsOf(steps: readonly HeldStep[]): readonly HeldStep[] {
   const calls = steps.filter((step) => step.kind === 'LLM');
   return calls.length > 0 ? calls : steps.filter((step) => step.kind === 'EMBEDDING');
 }
@@ -250,7 +251,7 @@ function beyond(names: readonly string[], limit: number): number {
   return Math.max(0, names.length - limit);
 }
 
-function firstOf<T>(steps: readonly SealedStep[], read: (step: SealedStep) => T | null): T | null {
+function firstOf<T>(steps: readonly HeldStep[], read: (step: HeldStep) => T | null): T | null {
   for (const step of steps) {
     const value = read(step);
     if (value !== null) return value;

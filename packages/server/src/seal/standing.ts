@@ -1,6 +1,6 @@
 import type { RunEnd } from '../otlp/map/run.js';
 import { treeOrder } from '../otlp/map/treeOrder.js';
-import type { SealedStep } from './step.js';
+import type { HeldStep } from './step.js';
 import { compare, endOf, timeOf } from './stepTimes.js';
 import { type Resumption, type WaitingFor, waitingFor } from './waiting.js';
 
@@ -28,9 +28,9 @@ export interface RunStanding {
 export function standingOf(
   { executionStatus, outcome, terminationReason }: Omit<RunEnd, 'hadErrors'>,
   of: {
-    readonly steps: readonly SealedStep[];
-    readonly root: SealedStep | null;
-    readonly calls: readonly SealedStep[];
+    readonly steps: readonly HeldStep[];
+    readonly root: HeldStep | null;
+    readonly calls: readonly HeldStep[];
     readonly resumption: Resumption | null;
   },
 ): RunStanding {
@@ -58,10 +58,10 @@ const LIMITS: readonly string[] = ['length', 'max_tokens'];
  * the abort or time-out, else the end.
  */
 export function inflectionOf(of: {
-  readonly failed: SealedStep | undefined;
+  readonly failed: HeldStep | undefined;
   readonly standing: RunStanding;
   readonly completedAt: string;
-  readonly read: readonly SealedStep[];
+  readonly read: readonly HeldStep[];
   readonly isWhole: boolean;
 }): Inflection {
   const denied = of.read

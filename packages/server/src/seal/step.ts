@@ -62,6 +62,54 @@ export interface SealedStep {
   readonly foreign: boolean;
 }
 
+/** What a fold holds of a step. */
+export type HeldStep = Omit<SealedStep, 'leafHash'>;
+
+/** Texts that many steps of one run have in common. */
+const SHARED = [
+  'occurredAt',
+  'recordedAt',
+  'traceId',
+  'resource',
+  'scope',
+  'service',
+  'instance',
+  'environment',
+  'release',
+  'provider',
+  'model',
+  'priceBook',
+  'errorType',
+  'tool',
+  'agentId',
+  'conversationId',
+  'correlationId',
+  'humanActorId',
+  'runHint',
+  'origin',
+] as const satisfies readonly (keyof SealedStep)[];
+const LISTS = ['policyIds', 'incidentIds', 'finishReasons', 'marks'] as const satisfies readonly (keyof SealedStep)[];
+const NONE: readonly string[] = [];
+
+/** Makes copies of steps, about 700 bytes each, in which equal texts are held once. For the steps of one run. */
+export function createHolder(): (step: SealedStep) => HeldStep {
+  const texts = new Map<string, string>();
+  const share = (text: string): string => {
+    const known = texts.get(text);
+    if (known === undefined) texts.set(text, text);
+    return known ?? text;
+  };
+  return (step) => {
+    const held = { ...step, leafHash: undefined } as { -readonly [name in keyof HeldStep]: HeldStep[name] };
+    for (const name of SHARED) {
+      const text = held[name];
+      if (text !== null) (held[name] as string) = share(text);
+    }
+    for (const name of LISTS) held[name] = held[name].length === 0 ? NONE : held[name].map(share);
+    return held;
+  };
+}
+
 /** Reads a STEP leaf that the writer's own sequencer stored. Whether it is intact is the checks' business, and the reader's. */
 export function readStep(leaf: FollowedLeaf): SealedStep {
   const f = JSON.parse(

@@ -1,11 +1,11 @@
-import type { SealedStep } from './step.js';
+import type { HeldStep } from './step.js';
 
 /** Nanoseconds; where the sender left one of the two out, the other; null where both. */
-export function startOf(step: SealedStep): bigint | null {
+export function startOf(step: HeldStep): bigint | null {
   return step.startedNs > 0n ? step.startedNs : step.endedNs > 0n ? step.endedNs : null;
 }
 
-export function endOf(step: SealedStep): bigint | null {
+export function endOf(step: HeldStep): bigint | null {
   return step.endedNs > 0n ? step.endedNs : startOf(step);
 }
 
@@ -33,7 +33,7 @@ export function timeOf(ns: bigint): string {
 /** Milliseconds by which a sender's clock may be ahead of ours. */
 const SKEW_MS = 60_000;
 
-export function isSkewed({ startedNs, endedNs, recordedAt }: SealedStep): boolean {
+export function isSkewed({ startedNs, endedNs, recordedAt }: HeldStep): boolean {
   if (endedNs > 0n && endedNs < startedNs) return true;
   return Number(startedNs / 1_000_000n) > Date.parse(recordedAt) + SKEW_MS;
 }

@@ -1,5 +1,5 @@
 import { stepKey } from '../otlp/map/forest.js';
-import type { SealedStep } from './step.js';
+import type { HeldStep } from './step.js';
 
 /** What a run that is quiet, and not over, waits for (CONTRACT.md §7). */
 export type WaitingFor = 'approval' | 'tool_call';
@@ -23,7 +23,7 @@ const BEGUN: readonly string[] = ['TOOL', 'HANDOFF', 'AGENT'];
  * What a run of these steps waits for; null: for nothing. An interrupt is answered by a decision that begins when it has ended. A call of a tool
  * is waited for when the run itself ended by asking for one, and after the last model call nothing began that could be it.
  */
-export function waitingFor(steps: readonly SealedStep[], root: SealedStep | null): WaitingFor | null {
+export function waitingFor(steps: readonly HeldStep[], root: HeldStep | null): WaitingFor | null {
   const asked = latest(steps.filter(({ marks }) => marks.includes('interrupt')));
   const isAnswered = (at: bigint) =>
     steps.some(({ marks, startedNs }) => startedNs >= at && DECISIONS.some((decision) => marks.includes(decision)));
@@ -36,6 +36,6 @@ export function waitingFor(steps: readonly SealedStep[], root: SealedStep | null
 }
 
 /** When the last of them ended, in nanoseconds; null of none. */
-function latest(steps: readonly SealedStep[]): bigint | null {
+function latest(steps: readonly HeldStep[]): bigint | null {
   return steps.reduce<bigint | null>((end, { endedNs }) => (end === null || endedNs > end ? endedNs : end), null);
 }

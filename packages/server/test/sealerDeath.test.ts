@@ -1,0 +1,126 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { NotSequenced } from '../src/record/notSequenced.js';
+import type { Sealer } from '../src/seal/sealer.js';
+import type { Database } from '../src/store/database.js';
+import { openSealerHouse, type SealerHouse, type Span } from './sealerHouse.js';
+
+let house: SealerHouse;
+beforeAll(async () => {
+  house = await openSealerHouse();
+});
+afterAll(() => house.close());
+
+const named = (run: string, span: Span): Span => ({ ...span, run_hint: run, service: 'bot' });
+const later = { started_ns: '1700000100000000000', ended_ns: '1700000101000000000' };
+/** A run of its own, one of two traces, one carved out of another's trace, one that waits, and one that takes it up. */
+const SPANS: readonly Span[] = [
+  { t: 'own', id: 'root' },
+  { t: 'shared', id: 'job' },
+  named('1', { t: 'shared', id: 'first', parent: 'job' }),
+  named('2', { t: 'shared', id: 'second', parent: 'job' }),
+  named('1', { t: 'shared', id: 'inner', parent: 'second' }),
+  named('1', { t: 'more', id: 'turn' }),
+  { t: 'asks', id: 'root', service: 'bot', conversation_id: 'c', ended_ns: '1700000002000000000' },
+  { t: 'asks', id: 'ask', parent: 'root', status: 'ERROR', marks: ['interrupt'] },
+  { t: 'answers', id: 'root', service: 'bot', conversation_id: 'c', ...later },
+  { t: 'answers', id: 'resume', parent: 'root', marks: ['approved'], ...later },
+];
+const LATE: readonly Span[] = [
+  { t: 'own', id: 'late', parent: 'root' },
+  named('3', { t: 'own', id: 'taken', parent: 'late' }),
+];
+
+/** A process that is killed at one of its statements: before the database has it, or after that was done and before anybody knows. */
+class Killed extends Error {}
+
+interface Mortal {
+  readonly sealer: Sealer;
+  /** Statements of transactions that write, and calls of the sequencer, until it died. */
+  done: number;
+}
+
+function mortal(dieAt: number, when: 'before' | 'after'): Mortal {
+  const life = {
+    done: 0,
+    async step<T>(work: () => Promise<T>): Promise<T> {
+      const at = ++life.done;
+      if (at > dieAt || (at === dieAt && when === 'before')) throw new Killed('killed');
+      const result = await work();
+      if (at === dieAt) throw new Killed('killed');
+      return result;
+    },
+  };
+  const { db } = house.database;
+  const dying: Database = {
+    ...db,
+    as(role) {
+      const pool = db.as(role);
+      if (role === 'reader') return pool;
+      const connect = async () => lent(await pool.pool.connect());
+      return { ...pool, pool: { connect } as pg.Pool, bypassesRowSecurity: () => pool.bypassesRowSecurity() };
+    },
+  };
+  // What is released after a death is not usable: its connection ends, and the database rolls back.
+  const lent = (client: pg.PoolClient) =>
+    new Proxy(client, {
+      get(target, name) {
+        if (name === 'query') return (query: pg.QueryConfig) => life.step(() => target.query(query));
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+  const sealer = house.sealer({
+    db: dying,
+    append: (tenantId, drafts) =>
+      life
+        .step(() => house.writer.append(tenantId, drafts))
+        .catch((cause: unknown) => {
+          throw cause instanceof Killed ? new NotSequenced('killed') : cause;
+        }),
+  });
+  return Object.assign(life, { sealer });
+}
+
+/** What the newest revisions say, but for their place in the log and in time. */
+async function newest(): Promise<ReadonlyMap<unknown, unknown>> {
+  const runs = new Map<unknown, unknown>();
+  for (const { members } of await house.expectSoundRuns(true)) {
+    const { run_id, steps, traces, execution_status, resumed_by, superseded_by, waiting_for } = members;
+    const said = { steps, traces, execution_status, resumed_by, superseded_by, waiting_for };
+    runs.set(run_id, said);
+  }
+  return runs;
+}
+
+async function live(first: Sealer): Promise<void> {
+  house.tenantId = await house.newTenant();
+  await house.send(...SPANS);
+  await house.settle(first);
+  await house.send(...LATE);
+  await house.settle(first);
+}
+
+it('a sealer that is killed at any of its statements leaves a history that the next one completes', async () => {
+  await live(house.sealer());
+  const expected = await newest();
+  expect(expected.size).toBe(6);
+  const whole = mortal(Number.MAX_SAFE_INTEGER, 'before');
+  await live(whole.sealer);
+  expect(await newest()).toEqual(expected);
+  let deaths = 0;
+  for (let at = 1; at <= whole.done; at++) {
+    const { sealer } = mortal(at, at % 2 === 0 ? 'before' : 'after');
+    await live(sealer).then(
+      () => undefined,
+      () => deaths++,
+    );
+    const late = (await house.stored('STEP')).length === SPANS.length ? LATE : [];
+    await house.settle();
+    await house.send(...late);
+    await house.settle();
+    expect(await newest(), `killed at ${at}`).toEqual(expected);
+    expect(await house.openRuns(), `killed at ${at}`).toEqual([]);
+  }
+  expect(deaths).toBe(whole.done);
+});
