@@ -36,7 +36,8 @@ export async function openBare(place: Place, superuserUrl: string, filled: Fille
     `grant usage on schema bench to ${options.user}; grant insert on bench.access_leaf to ${options.user}`,
   );
   await deployment.close();
-  const pool = new pg.Pool({ ...options, connectionTimeoutMillis: 0 });
+  // The pool hides its password from a copy of its options.
+  const pool = new pg.Pool({ ...options, password: options.password, connectionTimeoutMillis: 0 });
   // A reader's transactions are read-only unless told otherwise; the recorded ones say that they are.
   pool.on('connect', (client) => void client.query('set default_transaction_read_only = off'));
 

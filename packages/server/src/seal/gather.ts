@@ -23,8 +23,8 @@ import { readStep, type SealedStep } from './step.js';
 export const TRACES_AT_ONCE = 256;
 /** A trace of more steps is read for itself. */
 const SHORT_TRACE = 64;
-/** Leaves of one run read at once while folding it: about 5 MB. */
-const FOLD_LEAVES = 5_000;
+/** Leaves of one run read at once while folding it, about 2 MB: a statement lasts until its last row was taken, by a process that may be busy. */
+const FOLD_LEAVES = 2_000;
 /** Indexes read at once of a trace that is one of several of a run. */
 const INDEXES_AT_ONCE = 50_000;
 
