@@ -302,6 +302,27 @@ describe('a mapped span', () => {
   });
 });
 
+describe('JSON deeper than the stack', () => {
+  const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+
+  test('in a member that a table asks for is no count and no name, and the span maps', () => {
+    const fields = fieldsOf({
+      'langfuse.observation.usage_details': `{"input":${nested(50_000)},"output":7}`,
+      metadata: `{"thread_id":${nested(50_000)}}`,
+      'mastra.agent_run.output': `{"tripwire":${nested(50_000)}}`,
+    });
+    expect(fields).toMatchObject({ output_tokens: 7, marks: ['tripwire'] });
+    expect(fields).not.toHaveProperty('input_tokens');
+    expect(fields).not.toHaveProperty('conversation_id');
+  });
+
+  test('out of the name of a flattened message ends where the depth does', () => {
+    const view = readSpan(spanOf({ [`llm.input_messages.0.${'a.'.repeat(50_000)}b`]: 'x' }).bytes);
+    const text = stepContent(MAPPER.mapping, view, 'LLM').input?.text ?? '';
+    expect(text).toBe(`[${'{"a":'.repeat(99)}null${'}'.repeat(99)}]`);
+  });
+});
+
 describe('the content of a step', () => {
   const content = (attributes: Readonly<Record<string, Plain>>, kind: 'LLM' | 'TOOL' = 'LLM', name = 'span') => {
     const view: SpanView = readSpan(spanOf(attributes, { name }).bytes);

@@ -100,13 +100,24 @@ function readAnyValue(any: Message): AttributeValue {
   return scalar;
 }
 
-/** A value, or one parsed from JSON, as JSON text: int64 as digits, bytes as base64. For readers, not for hashing. */
+/** Containers inside each other in a JSON text; the text of one further in is `null`. As many as protobuf nests messages. */
+const MAX_DEPTH = 100;
+
+/**
+ * A value, or one parsed from JSON, as JSON text: int64 as digits, bytes as base64. For readers, not for hashing. A sender chooses the depth, and
+ * the stack has an end: `JSON.parse` goes deeper than `JSON.stringify`.
+ */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value, (_, member: unknown) => {
+  const depths = new WeakMap<object, number>();
+  return JSON.stringify(value, function (this: object, _, member: unknown) {
     if (typeof member === 'bigint') return member.toString();
-    if (member instanceof Map) return Object.fromEntries(member) as unknown;
     if (member instanceof Uint8Array) return Buffer.from(member).toString('base64');
-    return member;
+    if (typeof member !== 'object' || member === null) return member;
+    const depth = (depths.get(this) ?? -1) + 1;
+    if (depth >= MAX_DEPTH) return null;
+    const container: object = member instanceof Map ? Object.fromEntries(member) : member;
+    depths.set(container, depth);
+    return container;
   });
 }
 
