@@ -121,12 +121,26 @@ describe("a mapping of one's own", () => {
       'somewhere: [time out',
       /somewhere is none of/,
     ],
+    [
+      'a word that could be matched in too many ways',
+      'endings.yaml',
+      'contains: [time out',
+      `contains: ["a${' '.repeat(24)}b"`,
+      /endings\.yaml:\d+: .*no space beside another/,
+    ],
+    ['another', 'endings.yaml', 'contains: [time out', 'contains: ["a - b"', /endings\.yaml:\d+: .*no space beside/],
     ['no version', 'mapping.yaml', 'version: 2', 'version: two', /mapping\.yaml:\d+: version: must be a whole number/],
     ['a version that is missing', 'mapping.yaml', 'version: 2', '{}', /version: is missing/],
     ['YAML that is none', 'usage.yaml', 'input_tokens:', 'input_tokens: [', /usage\.yaml: .* line \d+/s],
   ])('with %s is refused, and file and line are named', (_, file, from, to, message) => {
     edit(file, from, to);
     expect(mistakes()).toMatch(message);
+  });
+
+  test('may have nothing in a list: then no name is that of no provider', () => {
+    const names = join(dir, 'names.yaml');
+    writeFileSync(names, readFileSync(names, 'utf8').replace(/no_provider:\s*\[[^\]]*\]/, 'no_provider: []'));
+    expect(readMapping(dir).no_provider.test('openai')).toBe(false);
   });
 
   test('holds no pattern: what looks like one is compared as it stands', () => {

@@ -147,14 +147,10 @@ const TABLES: { readonly [T in TableName]: Compile<Mapping[T]> } = {
   provider: sources,
   provider_before_dot: source,
   provider_last: source,
-  no_provider: (place) =>
-    new RegExp(
-      `^(?:${place
-        .list()
-        .map((entry) => escaped(entry.text()))
-        .join('|')})`,
-      'i',
-    ),
+  no_provider: (place) => {
+    const names = place.list().map((entry) => escaped(entry.text()));
+    return new RegExp(`^(?:${names.join('|') || '(?!)'})`, 'i');
+  },
   requested_model: sources,
   used_model: sources,
   response_id: sources,
@@ -270,6 +266,13 @@ class Place {
     return text;
   }
 
+  /** Words with one space between each two, which stands for a space, `_`, `-` or nothing: two such in a row could be matched in too many ways. */
+  phrase(): string {
+    const text = this.text();
+    if (/[ _-] | [_-]/.test(text)) this.refuse('must have no space beside another, _ or -');
+    return text;
+  }
+
   source(): Source {
     return this.sourceOf(this.text());
   }
@@ -317,7 +320,7 @@ class Place {
     for (const [how, list] of this.entries()) {
       const [before, after] = WORD_PLACES.get(how) ?? ['', ''];
       if (!WORD_PLACES.has(how)) list.refuse(`${how} is none of ${[...WORD_PLACES.keys()].join(', ')}`);
-      const phrases = list.list().map((entry) => escaped(entry.text()).replaceAll(' ', '[ _-]?'));
+      const phrases = list.list().map((entry) => escaped(entry.phrase()).replaceAll(' ', '[ _-]?'));
       if (phrases.length > 0) alternatives.push(`${before}(?:${phrases.join('|')})${after}`);
     }
     if (alternatives.length === 0) this.refuse('needs a word');
