@@ -270,6 +270,33 @@ describe('a run that waits for somebody', () => {
     expect(await house.openRuns()).toEqual([]);
   });
 
+  it('is taken up by no run that went into another', async () => {
+    const [root] = answer('approved');
+    await house.send(root as Span);
+    await house.settle();
+    await house.send({ ...(root as Span), id: 'late', parent: 'root', run_hint: 'turn' });
+    await house.settle();
+    await house.send(...paused);
+    await house.settle();
+    expect((await newest())[trace('w')]).toMatchObject({ resumed_by: 'bot:turn' });
+  });
+
+  it('is taken up by the next of its conversation, however many of it were sealed together', async () => {
+    const turns = Array.from({ length: 100 }, (_, i) => {
+      const at = 1_700_000_000n + BigInt(i) * 10n;
+      const all = { t: `w${i}`, service: 'bot', conversation_id: 'c', started_ns: `${at}000000000` };
+      return [
+        { ...all, id: 'root', ended_ns: `${at + 2n}000000000` },
+        { ...all, id: 'ask', parent: 'root', status: 'ERROR', marks: ['interrupt'], ended_ns: `${at + 1n}000000000` },
+      ];
+    });
+    await house.send(...turns.flat());
+    await house.settle();
+    const waiting = Object.values(await newest()).filter((run) => run['waiting_for'] !== undefined);
+    expect(waiting.map((run) => run['run_id'])).toEqual([trace('w99')]);
+    expect(await house.openRuns()).toEqual([]);
+  });
+
   it('waits for a tool when it ended by asking for one that never began', async () => {
     const call = { t: 'w', id: 'call', parent: 'root', step_kind: 'LLM', finish_reasons: ['tool_calls'] };
     await house.send({ t: 'w', id: 'root', step_kind: 'AGENT', finish_reasons: ['tool_calls'] }, call);

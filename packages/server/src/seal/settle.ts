@@ -2,14 +2,7 @@ import type { Appended, LeafDraft } from '../record/draft.js';
 import { NotSequenced } from '../record/notSequenced.js';
 import { readClock } from '../store/append.js';
 import { type Database, inTenant } from '../store/database.js';
-import {
-  closeRuns,
-  type Conversation,
-  openRuns,
-  putOffRuns,
-  type RunActivity,
-  readWaitingRuns,
-} from '../store/sealing.js';
+import { closeRuns, openRuns, putOffRuns, type RunActivity, readWaitingRuns, type Spoken } from '../store/sealing.js';
 
 /** A run that could not be sealed is tried again after this. */
 const PUT_OFF_MS = 3_600_000;
@@ -45,7 +38,7 @@ export interface Sealed {
   readonly runId: string;
   readonly below: number;
   readonly index: number;
-  readonly conversation: Conversation | null;
+  readonly conversation: Spoken | null;
   readonly leaves: number;
 }
 
@@ -114,7 +107,7 @@ export async function settle(deps: SettleDeps, of: OfLog, sealings: readonly Sea
   return { leaves: sealings.reduce((sum, s) => sum + s.leaves, 0), failures: failed.map((s) => s.error) };
 }
 
-/** Waiting runs of the conversations that something was sealed of: each is looked at again, at once. */
+/** Runs that waited while one of their conversation that began later was sealed: each is looked at again, at once. */
 async function wokenBy(
   { db }: SettleDeps,
   { tenantId, log }: OfLog,
@@ -127,21 +120,19 @@ async function wokenBy(
     now: await readClock(tx),
   }));
   const index = sealed.reduce((last, s) => Math.max(last, s.index), 0);
-  return waiting
-    .filter(({ runId }) => isWoken(runId, sealed))
-    .map(({ runId, traceId, revision, runIndex, runOccurredAt }) => ({
-      runId,
-      traceId,
-      revision,
-      openedIndex: runIndex,
-      runOccurredAt,
-      steps: 0,
-      lastIndex: index,
-      lastSeenAt: now,
-      rootSeenAt: now,
-      graceMs: 0,
-      idleMs: 0,
-    }));
+  return waiting.map(({ runId, traceId, revision, runIndex, runOccurredAt }) => ({
+    runId,
+    traceId,
+    revision,
+    openedIndex: runIndex,
+    runOccurredAt,
+    steps: 0,
+    lastIndex: index,
+    lastSeenAt: now,
+    rootSeenAt: now,
+    graceMs: 0,
+    idleMs: 0,
+  }));
 }
 
 /** Appends together what can be; when the database refuses something of it, one by one, so that no run holds up another. */
@@ -172,24 +163,13 @@ async function appendAll({ append }: SettleDeps, tenantId: string, ready: readon
   return { appended, refused };
 }
 
-/** The conversation of a RUN leaf; null where it names none. */
-export function conversationOf(leaf: Uint8Array): Conversation | null {
-  const { conversation_id: conversationId, service } = JSON.parse(Buffer.from(leaf).toString('utf8')) as {
+/** The conversation of a RUN leaf, and when the run started; null where it names none. */
+export function conversationOf(leaf: Uint8Array): Spoken | null {
+  const members = JSON.parse(Buffer.from(leaf).toString('utf8')) as {
     readonly conversation_id?: string;
     readonly service?: string;
+    readonly started_at: string;
   };
-  return conversationId === undefined ? null : { conversationId, service: service ?? null };
-}
-
-/** Whether another run was sealed of the conversation in which a run waits. */
-function isWoken(runId: string, sealed: readonly Sealed[]): boolean {
-  const itself = sealed.find((s) => s.runId === runId);
-  if (itself === undefined) return true;
-  const { conversation } = itself;
-  return sealed.some(
-    (s) =>
-      s !== itself &&
-      s.conversation?.conversationId === conversation?.conversationId &&
-      s.conversation?.service === conversation?.service,
-  );
+  const { conversation_id: conversationId, service, started_at: startedAt } = members;
+  return conversationId === undefined ? null : { conversationId, service: service ?? null, startedAt };
 }

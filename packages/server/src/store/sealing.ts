@@ -256,31 +256,39 @@ export async function putOffRuns(tx: Tx, tenantId: string, runIds: readonly stri
      where tenant_id = ${tenantId}::uuid and run_id = any(${[...runIds]}::text[])`);
 }
 
-/** A conversation of one service (null: of none that was named). */
-export interface Conversation {
+/** That a run is of a conversation of one service (null: of none that was named), and when it started. */
+export interface Spoken {
   readonly conversationId: string;
   readonly service: string | null;
+  readonly startedAt: string;
 }
 
-/** Newest revisions of a conversation's waiting runs that are looked at when a run of it was sealed: people wait for few at a time. */
-const MAX_WAITING = 64;
+/**
+ * The newest waiting revisions of a conversation that are looked at when runs of it were sealed: twice as many as are sealed together, each of which
+ * may wait for the next.
+ */
+const MAX_WAITING = 1_024;
 
-/** Runs of these conversations whose newest revision waits for somebody. Index `llm_run_records_waiting`. */
+/** Runs whose newest revision waits for somebody, and that started before one of these of the same conversation. Index `llm_run_records_waiting`. */
 export async function readWaitingRuns(
   tx: Tx,
   tenantId: string,
   log: string,
-  conversations: readonly Conversation[],
+  spoken: readonly Spoken[],
 ): Promise<Omit<KnownRun, 'index' | 'leaf'>[]> {
   return tx.query<Omit<KnownRun, 'index' | 'leaf'>>(sql`
-    select distinct w.run_id as "runId", encode(w.trace_id, 'hex') as "traceId", w.revision, w.run_index as "runIndex", w.run_occurred_at as "runOccurredAt"
-      from unnest(${conversations.map((c) => c.conversationId)}::text[], ${conversations.map((c) => c.service)}::text[]) as asked(conversation_id, service)
+    select w.run_id as "runId", encode(w.trace_id, 'hex') as "traceId", w.revision, w.run_index as "runIndex", w.run_occurred_at as "runOccurredAt"
+      from (
+       select conversation_id, service, max(started_at) as latest
+         from unnest(${spoken.map((s) => s.conversationId)}::text[], ${spoken.map((s) => s.service)}::text[], ${spoken.map((s) => s.startedAt)}::timestamptz[])
+           as said(conversation_id, service, started_at)
+        group by conversation_id, service) asked
      cross join lateral (
        select * from sworn.llm_run_records r
         where r.tenant_id = ${tenantId}::uuid and r.conversation_id = asked.conversation_id and r.waiting_for is not null
           and r.log is not distinct from ${log}::text and r.service is not distinct from asked.service
         order by r.run_index desc limit ${MAX_WAITING}) w
-     where not exists (
+     where w.started_at < asked.latest and not exists (
        select from sworn.llm_run_records n
         where n.tenant_id = ${tenantId}::uuid and n.log = ${log} and n.run_id = w.run_id and n.revision = w.revision + 1)`);
 }
@@ -289,17 +297,19 @@ export async function readWaitingRuns(
 const MAX_NEIGHBOURS = 64;
 
 /**
- * The sealed run of the conversation that started first after `startedAt`, other than `runId`: its id and the leaf of its newest revision there.
+ * The sealed run of the conversation that started first after `startedAt`, other than `runId`: its id and the leaf of its newest revision.
  * Null while there is none. Index `llm_run_records_conversation`.
  */
 export async function readNextRun(
   tx: Tx,
   tenantId: string,
   log: string,
-  of: Conversation & { readonly runId: string; readonly runIndex: number; readonly startedAt: string },
+  of: Spoken & { readonly runId: string; readonly runIndex: number },
 ): Promise<{ readonly runId: string; readonly leaf: Uint8Array } | null> {
   const candidate = sql`r.tenant_id = ${tenantId}::uuid and r.conversation_id = ${of.conversationId}
-          and r.log is not distinct from ${log}::text and r.kind = 'RUN' and r.run_id <> ${of.runId} and r.superseded_by is null`;
+          and r.log is not distinct from ${log}::text and r.kind = 'RUN' and r.run_id <> ${of.runId} and not exists (
+            select from sworn.llm_run_records l
+             where l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.run_id = r.run_id and l.revision = r.revision + 1)`;
   const [next] = await tx.query<{ runId: string; leaf: Uint8Array }>(sql`
     select n.run_id as "runId", l.leaf
       from (
@@ -308,6 +318,6 @@ export async function readNextRun(
        (select * from sworn.llm_run_records r where ${candidate} and r.run_index < ${of.runIndex} order by r.run_index desc limit ${MAX_NEIGHBOURS})) n
       join sworn.leaf l on l.tenant_id = n.tenant_id and l.log = n.log and l.leaf_index = n.leaf_index
      where n.service is not distinct from ${of.service}::text and n.started_at > ${of.startedAt}::timestamptz
-     order by n.started_at, n.run_id, n.revision desc limit 1`);
+     order by n.started_at, n.run_id limit 1`);
   return next ?? null;
 }
