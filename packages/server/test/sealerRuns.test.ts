@@ -23,6 +23,30 @@ function named(run_hint: string, span: Span): Span {
   return { service: 'bot', run_hint, ...span };
 }
 
+describe('a run that cannot even be looked at', () => {
+  it('is put off and told, and holds up no run that is due after it', async () => {
+    const later = house.sealer({ graceMs: NEVER_MS });
+    await house.send(...Array.from({ length: 300 }, (_, i) => named('turn', { t: `t${i}`, id: 'root' })));
+    await house.settle(later);
+    await house.send({ t: 'x', id: 'root' });
+    await house.settle(later);
+    await house.letTimePass();
+    await house.database.admin(`
+      create policy broken on sworn.llm_run_records as restrictive for select
+        using (run_id <> 'bot:turn' or 1 / (revision - revision) = 1)`);
+    try {
+      await expect(house.sealer().turn(house.tenantId)).rejects.toThrow('1 of 2 runs could not be sealed');
+    } finally {
+      await house.database.admin(`drop policy broken on sworn.llm_run_records`);
+    }
+    expect(await house.stored('RUN')).toMatchObject([{ members: { run_id: trace('x') } }]);
+    expect(await house.openRuns()).toMatchObject([{ run_id: 'bot:turn' }]);
+    await house.letTimePass();
+    await house.settle();
+    expect((await newest())['bot:turn']).toMatchObject({ traces: 300 });
+  });
+});
+
 describe('a run that its vendor names', () => {
   it('has every trace of which a step names it, whole, and is one place in the list', async () => {
     await house.send(

@@ -4,7 +4,7 @@ import { NotSequenced } from '../record/notSequenced.js';
 import { readClock } from '../store/append.js';
 import { inTenant } from '../store/database.js';
 import { isTransient } from '../store/failure.js';
-import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
+import { readFirstTraces, readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
 import {
   type DueRun,
   findRuns,
@@ -28,6 +28,8 @@ const SEAL_RUNS = 512;
 const SEAL_LEAVES = 20_000;
 /** Looks at the same runs: a second one with what the first lacked, a third where another sealer worked on them meanwhile. */
 const MAX_VIEWS = 3;
+/** Traces of which MEMBER leaves are read with one statement: a run of a million traces takes many, and none too long. */
+const PLACES_AT_ONCE = 10_000;
 /** Roots that one MEMBER leaf names: a list of a leaf holds no more. */
 const ROOTS_OF_LEAF = 64;
 /** What the sealer needs. */
@@ -61,7 +63,7 @@ export function createSealer(deps: SealerDeps): Sealer {
     let done = 0;
     for (const group of await groupsOf(of, due)) {
       if (leaves >= SEAL_LEAVES) break;
-      const sealed = await sealTogether(of, group);
+      const sealed = await sealGroup(of, group);
       leaves += sealed.leaves;
       done += group.length;
       failures.push(...sealed.failures);
@@ -71,31 +73,46 @@ export function createSealer(deps: SealerDeps): Sealer {
     return done < due.length || due.length === SEAL_RUNS;
   }
 
-  /** Runs that are sealed together have no more traces than are read together. A run of more is alone. */
-  async function groupsOf({ tenantId, log }: OfLog, due: readonly DueRun[]): Promise<DueOfTraces[][]> {
-    const traces = await inTenant(deps.db, 'reader', tenantId, (tx) =>
-      readTracesOfRuns(tx, tenantId, log, {
+  /** Runs that are sealed together have no more MEMBER leaves than traces are read together. A run of more is alone. */
+  async function groupsOf({ tenantId, log }: OfLog, due: readonly DueRun[]): Promise<DueRun[][]> {
+    const members = await inTenant(deps.db, 'reader', tenantId, (tx) =>
+      readFirstTraces(tx, tenantId, log, {
         runIds: due.map((run) => run.runId),
         below: Number.MAX_SAFE_INTEGER,
+        limit: TRACES_AT_ONCE,
       }),
     );
-    const byRun = new Map<string, string[]>(due.map(({ runId }) => [runId, []]));
-    for (const { runId, traceId } of traces) byRun.get(runId)?.push(traceId);
-    const groups: DueOfTraces[][] = [];
+    const sizes = new Map<string, number>();
+    for (const { runId } of members) sizes.set(runId, (sizes.get(runId) ?? 0) + 1);
+    const groups: DueRun[][] = [];
     let size = TRACES_AT_ONCE;
     for (const run of due) {
-      const traceIds = byRun.get(run.runId) ?? [];
-      if (size + traceIds.length > TRACES_AT_ONCE) {
+      const own = sizes.get(run.runId) ?? 0;
+      if (size + own > TRACES_AT_ONCE) {
         groups.push([]);
         size = 0;
       }
-      size += traceIds.length;
-      groups.at(-1)?.push({ ...run, traceIds });
+      size += own;
+      groups.at(-1)?.push(run);
     }
     return groups;
   }
 
-  async function sealTogether(of: OfLog, group: readonly DueOfTraces[]): Promise<Settled> {
+  /** What cannot even be looked at, as by a statement that takes too long, is put off and told: whoever is due after it has his turn. */
+  async function sealGroup(of: OfLog, group: readonly DueRun[]): Promise<Settled> {
+    try {
+      return await sealTogether(of, group);
+    } catch (error) {
+      if (isTransient(error) || error instanceof NotSequenced) throw error;
+      return settle(
+        deps,
+        of,
+        group.map(({ runId }) => ({ kind: 'failed', runId, error, leaves: 0 })),
+      );
+    }
+  }
+
+  async function sealTogether(of: OfLog, group: readonly DueRun[]): Promise<Settled> {
     const { tenantId, log } = of;
     for (let attempt = 1; ; attempt++) {
       const view = await viewOf(of, group);
@@ -126,8 +143,11 @@ export function createSealer(deps: SealerDeps): Sealer {
         traces.get(runId)?.push(traceId);
       const traceIds = [...new Set([...traces.values()].flat())];
       const members = new Map<string, Member[]>(traceIds.map((traceId) => [traceId, []]));
-      for (const member of await readMembersOfTraces(tx, tenantId, log, { traceIds, below }))
-        members.get(member.traceId)?.push(member);
+      for (let from = 0; from < traceIds.length; from += PLACES_AT_ONCE) {
+        const some = { traceIds: traceIds.slice(from, from + PLACES_AT_ONCE), below };
+        for (const member of await readMembersOfTraces(tx, tenantId, log, some))
+          members.get(member.traceId)?.push(member);
+      }
       return {
         sizes: { 'llm-runs': followed, system: sizeOf('system'), audit: sizeOf('audit') },
         membersBelow: below,
@@ -218,10 +238,6 @@ export function createSealer(deps: SealerDeps): Sealer {
   }
 
   return { turn };
-}
-
-interface DueOfTraces extends DueRun {
-  readonly traceIds: readonly string[];
 }
 
 /** What is known of runs that are sealed together. */
