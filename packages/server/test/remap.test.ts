@@ -29,6 +29,8 @@ beforeAll(async () => {
     );
   };
   edit('usage.yaml', 'input_tokens:\n', 'input_tokens:\n  - app.tokens.in\n');
+  edit('endings.yaml', 'interrupt_types: [', 'interrupt_types: [AskHuman, ');
+  edit('names.yaml', 'conversation:\n  [\n', 'conversation:\n  [\n    app.chat,\n');
   edit('mapping.yaml', 'version: 2', 'version: 3');
   const mapping = readMapping(dir);
   rmSync(dir, { recursive: true });
@@ -147,6 +149,30 @@ describe('runs that another version of the mapping made', () => {
     await house.seal(tenant);
     expect((await leaves('RUN')).map(({ map }) => map)).toEqual([2, 2]);
     expect(await remap()).toMatchObject([{ runId: run, revision: 3 }]);
+  });
+
+  it('are taken up where the mapping knows now that they waited, or that their conversation went on', async () => {
+    const [asked, known, answered] = [newTrace(), newTrace(), newTrace()];
+    const asks = (traceId: string, type: string, name: string) => {
+      const root = newSpan();
+      const attributes = { [name]: 'c' };
+      const error = { status: 2 as const, attributes: { 'error.type': type } };
+      return [
+        { traceId, spanId: root, start: 0, end: 20, attributes },
+        { traceId, spanId: newSpan(), parentSpanId: root, start: 5, end: 10, ...error },
+      ];
+    };
+    await house.ingest(tenant, otlp(asks(asked, 'AskHuman', 'session.id')));
+    await house.ingest(tenant, otlp(asks(known, 'GraphInterrupt', 'session.id')));
+    const answer = { traceId: answered, spanId: newSpan(), start: 100, end: 120, attributes: { 'app.chat': 'c' } };
+    await house.ingest(tenant, otlp([answer]));
+    await house.seal(tenant);
+    await remap();
+    await house.seal(tenant);
+    await remap();
+    const newest = new Map((await leaves('RUN')).map((run) => [run['run_id'], run]));
+    for (const run of [asked, known])
+      expect(newest.get(run)).toMatchObject({ execution_status: 'SUCCEEDED', resumed_by: answered });
   });
 
   it('are left as they are, and named, when a body is gone or its key is', async () => {

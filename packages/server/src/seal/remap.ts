@@ -10,9 +10,11 @@ import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
 import { readSealedRuns } from '../store/remapping.js';
 import { findRuns, type KnownRun, readOpenSizes } from '../store/sealing.js';
 import { readBodies, readStepsAt, type StoredStep } from '../store/steps.js';
-import { createFold, type Fold } from './fold.js';
+import { createFold, type Fold, type RunSummary } from './fold.js';
 import { createGatherer, TRACES_AT_ONCE, type TraceOfRun } from './gather.js';
 import { runLeaf } from './leaves.js';
+import { findResumption } from './resumption.js';
+import { conversationOf, wake } from './settle.js';
 import { readStep, type SealedStep } from './step.js';
 
 /** Runs read at once. */
@@ -110,17 +112,23 @@ async function remap(deps: RemapDeps, one: OneRun): Promise<Remapped> {
   for (const step of steps) fold.add(step);
   for (let i = 0; i < found.conflicts; i++) fold.addConflict();
   if (fold.isEmpty()) return left('its steps are gone');
-  const draft = runLeaf({
-    ...placeOf(deps, one),
-    summary: fold.finish({ runId, roots: found.roots, resumption: resumptionOf(leaf) }),
-  });
+  const draft = runLeaf({ ...placeOf(deps, one), summary: await summarise(deps, one, fold, found.roots) });
   const changed = differences(leaf, membersOf(draft.leaf));
   const revision = run.revision + 1;
   if (!dryRun) {
     const [appended] = await deps.append(tenantId, [draft]);
     if (appended?.outcome !== 'stored') return left('it was sealed again meanwhile');
+    await wake(deps, one, [{ index: appended.index, conversation: conversationOf(draft.leaf) }]);
   }
   return { kind: 'remapped', runId, revision, changed };
+}
+
+/** That it waits may be what the mapping did not know when its conversation went on. */
+async function summarise({ db }: RemapDeps, one: OneRun, fold: Fold, roots: ReadonlySet<string>): Promise<RunSummary> {
+  const { run, leaf } = one;
+  const summary = fold.finish({ runId: run.runId, roots, resumption: resumptionOf(leaf) });
+  const resumption = summary.waitingFor === null ? null : await findResumption(db, one, run, summary);
+  return resumption === null ? summary : fold.finish({ runId: run.runId, roots, resumption });
 }
 
 /** The steps that its newest revision was made of: below its own sizes, whatever came since. */
@@ -295,7 +303,7 @@ function membersBelowOf(run: KnownRun, leaf: Members): number {
   return typeof leaf.members_below === 'number' ? leaf.members_below : run.index;
 }
 
-/** What took the run up is known already, and no part of the mapping. */
+/** What took the run up, where that is known already. */
 function resumptionOf(leaf: Members): { runId: string; rejected: boolean } | null {
   if (typeof leaf.resumed_by !== 'string') return null;
   return { runId: leaf.resumed_by, rejected: leaf.execution_status === 'ABORTED' };

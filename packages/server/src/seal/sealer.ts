@@ -5,22 +5,14 @@ import { readClock } from '../store/append.js';
 import { inTenant } from '../store/database.js';
 import { isTransient } from '../store/failure.js';
 import { readFirstTraces, readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
-import {
-  type DueRun,
-  findRuns,
-  type KnownRun,
-  readCursor,
-  readDueRuns,
-  readNextRun,
-  readOpenSizes,
-} from '../store/sealing.js';
+import { type DueRun, findRuns, type KnownRun, readCursor, readDueRuns, readOpenSizes } from '../store/sealing.js';
 import { createFold, type RunSummary } from './fold.js';
 import { type FollowDeps, type Followed, follow } from './follow.js';
 import { createGatherer, type Gatherer, isShared, type TraceOfRun, TRACES_AT_ONCE } from './gather.js';
 import { memberLeaf, type RunPlace, runLeaf, supersededLeaf } from './leaves.js';
 import { type Member, ownerOf } from './membership.js';
+import { findResumption } from './resumption.js';
 import { conversationOf, type OfLog, type Sealing, type SettleDeps, type Settled, settle } from './settle.js';
-import type { Resumption } from './waiting.js';
 
 /** Runs looked at in one turn. */
 const SEAL_RUNS = 512;
@@ -221,20 +213,8 @@ export function createSealer(deps: SealerDeps): Sealer {
     const roots = carvedRoots(runId, traces);
     const summary = fold.finish({ runId, roots, resumption: null });
     if (summary.waitingFor === null) return summary;
-    const resumption = await resumptionOf(of, run, summary);
+    const resumption = await findResumption(deps.db, of, { runId, runIndex: run.openedIndex }, summary);
     return resumption === null ? summary : fold.finish({ runId, roots, resumption });
-  }
-
-  async function resumptionOf({ tenantId, log }: OfLog, run: DueRun, summary: RunSummary): Promise<Resumption | null> {
-    const { conversationId, service, startedAt } = summary;
-    if (conversationId === null) return null;
-    const { runId, openedIndex: runIndex } = run;
-    const next = await inTenant(deps.db, 'reader', tenantId, (tx) =>
-      readNextRun(tx, tenantId, log, { conversationId, service, startedAt, runId, runIndex }),
-    );
-    if (next === null) return null;
-    const { decisions } = decodeLeaf(next.leaf).fields;
-    return { runId: next.runId, rejected: Array.isArray(decisions) && decisions.includes('rejected') };
   }
 
   return { turn };

@@ -107,11 +107,21 @@ export async function settle(deps: SettleDeps, of: OfLog, sealings: readonly Sea
   return { leaves: sealings.reduce((sum, s) => sum + s.leaves, 0), failures: failed.map((s) => s.error) };
 }
 
+/** Has the runs looked at again that waited for what was sealed. */
+export async function wake(
+  { db }: Pick<SettleDeps, 'db'>,
+  of: Pick<OfLog, 'tenantId' | 'log'>,
+  sealed: readonly Pick<Sealed, 'index' | 'conversation'>[],
+): Promise<void> {
+  const woken = await wokenBy({ db }, of, sealed);
+  await inTenant(db, 'writer', of.tenantId, (tx) => openRuns(tx, of.tenantId, woken));
+}
+
 /** Runs that waited while one of their conversation that began later was sealed: each is looked at again, at once. */
 async function wokenBy(
-  { db }: SettleDeps,
-  { tenantId, log }: OfLog,
-  sealed: readonly Sealed[],
+  { db }: Pick<SettleDeps, 'db'>,
+  { tenantId, log }: Pick<OfLog, 'tenantId' | 'log'>,
+  sealed: readonly Pick<Sealed, 'index' | 'conversation'>[],
 ): Promise<RunActivity[]> {
   const conversations = sealed.flatMap((s) => (s.conversation === null ? [] : [s.conversation]));
   if (conversations.length === 0) return [];
