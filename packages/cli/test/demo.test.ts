@@ -53,6 +53,11 @@ describe('the demo', () => {
     expect(envelope.proof.size).toBeGreaterThan(envelope.proof.index);
   });
 
+  test('does not wait for the run that waits for somebody, and says so', () => {
+    expect(server.out()).toContain('They are sealed, and signed checkpoints cover them.');
+    expect(server.out()).toContain('1 of them waits for somebody to decide on a tool call');
+  });
+
   test('beside a running server says as JSON what there is, without a key', async () => {
     const env = { SWORN_HTTP_PORT: new URL(server.http).port, SWORN_OTLP_HTTP_PORT: new URL(server.otlpHttp).port };
     const said = await home.run(['demo', '--json'], env);

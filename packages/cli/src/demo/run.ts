@@ -65,7 +65,7 @@ async function fill(
   terminal.note(
     `demo: ${sent.traceIds.size} traces are stored after ${seconds(begun)}; waiting until they are sealed and signed …`,
   );
-  const { runIds, settled } = await waitUntilSettled({
+  const { runIds, settled, waiting } = await waitUntilSettled({
     http: demo.http,
     readerKey: demo.reader_key,
     ...sent,
@@ -80,6 +80,7 @@ async function fill(
       ? 'They are sealed, and signed checkpoints cover them.'
       : 'They are stored, but not all sealed and covered yet.',
   );
+  if (waiting > 0) say(`${waiting} of them waits for somebody to decide on a tool call: RUNNING until that comes.`);
   const rootless = sent.traceIds.size - sent.rooted.size;
   if (rootless > 0) {
     say(

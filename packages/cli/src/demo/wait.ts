@@ -5,6 +5,7 @@ interface ListedRun {
   readonly run_id: string;
   readonly trace_id: string | null;
   readonly execution_status: string;
+  readonly waiting_for: string | null;
   readonly metadata: { readonly integrity: { readonly state: string } };
 }
 
@@ -12,6 +13,8 @@ interface ListedRun {
 export interface Progress {
   readonly runIds: readonly string[];
   readonly settled: boolean;
+  /** How many of them are sealed and go on only when somebody decides: they stay RUNNING. */
+  readonly waiting: number;
 }
 
 export interface Watch {
@@ -29,7 +32,7 @@ export interface Watch {
 /** One look a second: each is a read like any other, with its record in the access log. */
 const LOOK_EVERY_MS = 1000;
 
-/** Waits until every trace with a root is a sealed run that a signed checkpoint covers, or patience ends. */
+/** Waits until every trace with a root is a run that ended or waits for somebody, and a signed checkpoint covers that, or patience ends. */
 export async function waitUntilSettled(watch: Watch): Promise<Progress> {
   const end = Date.now() + watch.patienceMs;
   for (;;) {
@@ -54,9 +57,10 @@ async function look({ http, readerKey, traceIds, rooted, signal }: Watch): Promi
   const { items } = (await answer.json()) as { items: readonly ListedRun[] };
   const ours = items.filter((run) => run.trace_id !== null && traceIds.has(run.trace_id));
   const isSettled = (run: ListedRun): boolean =>
-    run.execution_status !== 'RUNNING' && run.metadata.integrity.state === 'COVERED';
+    (run.execution_status !== 'RUNNING' || run.waiting_for !== null) && run.metadata.integrity.state === 'COVERED';
   return {
     runIds: ours.map((run) => run.run_id),
+    waiting: ours.filter((run) => run.waiting_for !== null).length,
     settled: [...rooted].every((traceId) => ours.some((run) => run.trace_id === traceId && isSettled(run))),
   };
 }
