@@ -199,6 +199,28 @@ describe('an envelope', () => {
     expect(trace.steps[json.inflection.step_index].span_id).toBe(json.inflection.span_id);
   });
 
+  it('of a run that waits says when something last happened, though it is not completed', async () => {
+    const id = newTrace();
+    const root = newSpan();
+    const asks = { 'gen_ai.response.finish_reasons': 'tool_calls' };
+    await house.ingest(
+      tenant,
+      otlp([
+        { traceId: id, spanId: root, end: 100, attributes: { ...asks, 'gen_ai.operation.name': 'invoke_agent' } },
+        {
+          traceId: id,
+          spanId: newSpan(),
+          parentSpanId: root,
+          attributes: { ...asks, 'gen_ai.operation.name': 'chat' },
+        },
+      ]),
+    );
+    await house.seal(tenant);
+    const { json } = await envelopeOf(id);
+    expect(json).toMatchObject({ execution_status: 'RUNNING', waiting_for: 'tool_call', completed_at: null });
+    expect(json.last_activity_at).toBe('2026-11-20T00:00:00.100000Z');
+  });
+
   it('of an open run says what there is so far, and that it turns, for now, at its last event', async () => {
     const id = newTrace();
     const [root, last] = [newSpan(), newSpan()];

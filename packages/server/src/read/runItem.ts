@@ -36,7 +36,8 @@ export function runItem(
     waiting_for: m.text('waiting_for'),
     resumed_by: m.text('resumed_by'),
     started_at: m.text('started_at') ?? stored.occurredAt,
-    last_activity_at: live?.lastActivityAt ?? m.text('completed_at'),
+    // A sealed run that waits has not completed; its revision is dated by the end of its last step.
+    last_activity_at: live === null ? (m.text('completed_at') ?? stored.occurredAt) : live.lastActivityAt,
     completed_at: m.text('completed_at'),
     duration_ms: milliseconds(m.count('duration_us')),
     total_steps: live?.steps ?? m.count('steps'),
