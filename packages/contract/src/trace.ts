@@ -91,7 +91,7 @@ export const Step = Type.Object(
     output_hash: ContentHash,
     redactions: Type.Array(Redaction),
     content: ContentState,
-    error: NullableString,
+    error: { ...NullableString, description: 'Of a failed step: the type of its error and what was said of it.' },
     leaf_index: Type.Integer({ minimum: 0 }),
     checksum: Checksum,
     recorded_at: Timestamp,

@@ -243,7 +243,7 @@ describe('a trace', () => {
     expect(await traceOf(traceId)).toMatchObject({ provisional: false, total_tokens: 10, total_duration_ms: 100 });
   });
 
-  it('shows a step as failed by the vendor’s own word, with the first message that says why', async () => {
+  it('shows a step as failed by the vendor’s own word, with its type and the first message that says why', async () => {
     const traceId = newTrace();
     const failed = { 'langfuse.observation.level': 'ERROR' };
     const told = { ...failed, 'langfuse.observation.status_message': 'no such order' };
@@ -254,6 +254,16 @@ describe('a trace', () => {
       { traceId, spanId: newSpan(), start: 2, attributes: failed, exception: 'timed out' },
       { traceId, spanId: newSpan(), start: 3, status: 2, statusMessage: 'refused', attributes: told },
       { traceId, spanId: newSpan(), start: 4, status: 2, statusMessage: interrupt },
+      {
+        traceId,
+        spanId: newSpan(),
+        start: 5,
+        status: 2,
+        statusMessage: 'PII',
+        attributes: { 'error.type': 'unknown' },
+      },
+      { traceId, spanId: newSpan(), start: 6, status: 2, exception: 'E: no', attributes: { 'error.type': 'E' } },
+      { traceId, spanId: newSpan(), start: 7, status: 2, attributes: { 'error.type': '429' } },
     ]);
     const { steps } = await traceOf(id);
     expect(
@@ -264,6 +274,9 @@ describe('a trace', () => {
       ['FAILURE', 'timed out'],
       ['FAILURE', 'refused'],
       ['SUCCESS', null],
+      ['FAILURE', 'unknown: PII'],
+      ['FAILURE', 'E: no'],
+      ['FAILURE', '429'],
     ]);
   });
 

@@ -65,9 +65,15 @@ export function shownStep(
       .objects('redacted')
       .map((r) => ({ rule: r.text('rule') ?? '', path: r.text('path') ?? '', size_class: r.count('n') ?? 0 })),
     content: body.state,
-    error: m.text('error_type') ?? body.error,
+    error: errorText(m.text('error_type'), body.error),
     leaf_index: stored.index,
     checksum: checksumOf(stored.leafHash),
     recorded_at: stored.recordedAt,
   };
+}
+
+/** What failed and what was said of it: types alone are often `Error` or `unknown`, messages alone have no name to look for. */
+function errorText(type: string | null, message: string | null): string | null {
+  if (type === null || message === null) return type ?? message;
+  return message.startsWith(type) ? message : `${type}: ${message}`;
 }
