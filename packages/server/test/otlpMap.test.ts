@@ -370,6 +370,26 @@ describe('the content of a step', () => {
     );
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
+
+  test('is put together with lists inside the messages', () => {
+    const call = (at: number) => `llm.output_messages.0.message.tool_calls.${at}.tool_call.function.name`;
+    const { output } = content({
+      [call(10)]: 'c',
+      [call(2)]: 'b',
+      [call(0)]: 'a',
+      'llm.output_messages.0.message.role': 'assistant',
+    });
+    const calls = ['a', 'b', 'c'].map((name) => ({ tool_call: { function: { name } } }));
+    expect(JSON.parse(output?.text ?? '')).toEqual([{ message: { role: 'assistant', tool_calls: calls } }]);
+  });
+
+  test('is put together without names of any depth, which no JSON could be written of', () => {
+    const { input } = content({
+      'llm.input_messages.0.message.role': 'user',
+      [`llm.input_messages.0.${'a.'.repeat(20_000)}z`]: 'x',
+    });
+    expect(input?.text).toBe('[{"message":{"role":"user"}}]');
+  });
 });
 
 const step = (spanId: string, parentSpanId: string | null, more: Partial<Step> = {}): Step => ({

@@ -4,6 +4,8 @@ import type { Mapping, StepKind } from './tables.js';
 
 /** Messages of one list that are put together from flattened attributes. */
 const MAX_MESSAGES = 1_000;
+/** Names on the way to one value of a message; the vocabularies have seven. More is left out: the sender chooses them, and JSON is written by recursion. */
+const MAX_PATH = 32;
 
 /** A text a step took or gave, with the attribute it comes from and what the sender, or its shape, says it is. */
 export interface Content {
@@ -60,20 +62,30 @@ function contentOf(span: SpanView, attribute: string, value: AttributeValue): Co
 interface Flat {
   [name: string]: Flat | AttributeValue;
 }
+type Unflat = AttributeValue | readonly Unflat[] | { readonly [name: string]: Unflat };
 
 /** `llm.input_messages.0.message.role` and its like as a list of objects again; null where there is none. */
-function unflatten(span: SpanView, prefix: string): Flat[] | null {
+function unflatten(span: SpanView, prefix: string): readonly Unflat[] | null {
   const messages: Flat[] = [];
   for (const key of span.attributes.keys()) {
     if (!key.startsWith(prefix)) continue;
     const [index = '', ...path] = key.slice(prefix.length).split('.');
     const at = /^(?:0|[1-9][0-9]{0,3})$/.test(index) ? Number(index) : MAX_MESSAGES;
-    if (at >= MAX_MESSAGES || path.length === 0) continue;
+    if (at >= MAX_MESSAGES || path.length === 0 || path.length > MAX_PATH) continue;
     messages[at] ??= emptyObject();
     put(messages[at], path, span.attributes.get(key) ?? null);
   }
   const dense = messages.filter((message) => message !== undefined);
-  return dense.length > 0 ? dense : null;
+  return dense.length > 0 ? dense.map(withLists) : null;
+}
+
+/** Where all names are numbers there was a list: `tool_calls.0`. In their order, without its gaps. */
+function withLists(value: Flat | AttributeValue): Unflat {
+  if (!isFlat(value)) return value;
+  const names = Object.keys(value); // whole numbers first, ascending
+  const members = names.map((name): [string, Unflat] => [name, withLists(value[name] ?? null)]);
+  if (names.every((name) => /^(?:0|[1-9][0-9]{0,3})$/.test(name))) return members.map(([, member]) => member);
+  return Object.fromEntries(members);
 }
 
 function put(into: Flat, path: readonly string[], value: AttributeValue): void {
