@@ -87,8 +87,8 @@ export interface Addresses {
 /** What every command is given. */
 export interface CommandContext {
   readonly terminal: Terminal;
-  /** @throws ConfigMistakes naming all mistakes. */
-  readConfig(): Config;
+  /** Rejects with ConfigMistakes that name all mistakes. */
+  readConfig(): Promise<Config>;
   /** Opens the deployment beside a running server, or on its database alone. */
   connect(config: Config): Promise<Deployment>;
   /** Starts the server in this process; it accepts when this resolves. */

@@ -1,12 +1,13 @@
-import { migrateDeployment, readConfig, startApp } from '@sworn/server';
-import { connect } from './connect.js';
 import { runCommandLine } from './program.js';
 import { terminalOn } from './terminal.js';
 
+/** Of the server's modules a command loads what it needs when it needs it: help, and a line that cannot be meant, need none. */
+const server = () => import('@sworn/server');
+
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   terminal: terminalOn(process.stdout, process.stderr),
-  readConfig: () => readConfig(process.env),
-  connect,
-  startApp,
-  migrate: migrateDeployment,
+  readConfig: async () => (await server()).readConfig(process.env),
+  connect: async (config) => (await import('./connect.js')).connect(config),
+  startApp: async (config) => (await server()).startApp(config),
+  migrate: async (config) => (await server()).migrateDeployment(config),
 });

@@ -5,7 +5,7 @@ export async function withDeployment(
   context: CommandContext,
   work: (deployment: Deployment) => Promise<void>,
 ): Promise<void> {
-  const deployment = await context.connect(context.readConfig());
+  const deployment = await context.connect(await context.readConfig());
   try {
     await work(deployment);
   } finally {

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RunningApp, startApp } from '../src/app.js';
 import { readConfig } from '../src/config.js';
 import { type Deployment, openDeployment } from '../src/deployment.js';
-import { adoptSigner, databaseUrl, logKeys, readLeaf } from '../src/operate.js';
+import { readLeaf } from '../src/leafByHand.js';
+import { adoptSigner, databaseUrl, logKeys } from '../src/operate.js';
 import { type Members, newSite, type Site } from './deploymentHouse.js';
 
 let site: Site;

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { runDemo } from '../demo/run.js';
 import type { CommandContext } from '../deployment.js';
 import { CommandFailed, EXIT } from '../exitCode.js';
 
@@ -18,7 +17,7 @@ export function demo(context: CommandContext): Command {
     )
     .action(async (options: { json: boolean }) => {
       const { terminal } = context;
-      const config = context.readConfig();
+      const config = await context.readConfig();
       const scheme = config.tls === null ? 'http' : 'https';
       const addresses = {
         http: `${scheme}://${config.host}:${config.httpPort}`,
@@ -26,6 +25,7 @@ export function demo(context: CommandContext): Command {
       };
       await assertAnswers(addresses.http);
       const say = options.json ? terminal.note : terminal.line;
+      const { runDemo } = await import('../demo/run.js');
       const { demo, envFile } = await runDemo(context, config, addresses, new AbortController().signal, say);
       if (!options.json) return;
       const { http, otlp_http, tenant, run_ids } = demo;

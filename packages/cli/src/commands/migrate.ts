@@ -11,7 +11,7 @@ export function migrate(context: CommandContext): Command {
       '\nExample:\n  SWORN_DATABASE_URL=postgres://owner@db/sworn?sslmode=verify-full sworn migrate',
     )
     .action(async (options: { json: boolean }) => {
-      const applied = await context.migrate(context.readConfig());
+      const applied = await context.migrate(await context.readConfig());
       if (options.json) context.terminal.json({ applied });
       else if (applied.length === 0) context.terminal.line('nothing to do');
       else for (const name of applied) context.terminal.line(`applied ${name}`);

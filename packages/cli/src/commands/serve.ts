@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { runDemo } from '../demo/run.js';
-import type { RunningApp } from '@sworn/server';
+import type { Config, RunningApp } from '@sworn/server';
 import type { CommandContext } from '../deployment.js';
 import { withPortHolder } from '../portHolder.js';
 
@@ -14,15 +13,13 @@ export function serve(context: CommandContext): Command {
       '\nStops on SIGINT or SIGTERM, after everything accepted is committed. Settings are environment variables:\ndocs/operate/configuration.md.\n\nExamples:\n  sworn serve\n  SWORN_DATA_DIR=/srv/sworn SWORN_HTTP_PORT=8300 sworn serve --demo',
     )
     .action(async (options: { demo: boolean }) => {
-      const config = context.readConfig();
+      const config = await context.readConfig();
       const stopAsked = firstSignal(context);
       const stopped = new AbortController();
       const app = await withPortHolder(config, () => context.startApp(config));
       try {
         sayWhereItIs(context, app);
-        const demo = options.demo
-          ? runDemo(context, config, app.addresses, stopped.signal, context.terminal.line)
-          : Promise.resolve();
+        const demo = options.demo ? fill(context, config, app, stopped.signal) : Promise.resolve();
         await Promise.race([stopAsked, app.failed, demo.then(() => stopAsked)]);
       } finally {
         context.terminal.note('stopping: committing what was accepted');
@@ -30,6 +27,11 @@ export function serve(context: CommandContext): Command {
         await app.stop();
       }
     });
+}
+
+async function fill(context: CommandContext, config: Config, { addresses }: RunningApp, signal: AbortSignal) {
+  const { runDemo } = await import('../demo/run.js');
+  return runDemo(context, config, addresses, signal, context.terminal.line);
 }
 
 /** Resolves at the first signal that asks to stop; later ones change nothing, since a stop that loses records is no stop. */
