@@ -21,9 +21,10 @@ export async function startTestCluster(url: string | undefined): Promise<TestClu
   const dir = mkdtempSync('/tmp/sworn-test-');
   // As root, PostgreSQL runs under another user, who must pass through.
   chmodSync(dir, 0o711);
-  // Refusals are what many tests are about; only what ends PostgreSQL is worth a line.
+  // Refusals are what many tests are about, and so are connections that are cut; only what ends PostgreSQL is worth a line.
   const log = (line: string): void => {
-    if (/^(FATAL|PANIC)/.test(line)) console.error(`postgres: ${line}`);
+    if (/^(FATAL|PANIC)/.test(line) && !/ to client lost|protocol synchronization/.test(line))
+      console.error(`postgres: ${line}`);
   };
   const cluster = await startEmbedded({ dataDir: join(dir, 'data'), secretsDir: join(dir, 'keys'), log });
   return {

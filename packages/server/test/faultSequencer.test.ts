@@ -6,10 +6,12 @@ import { EMPTY_ROOT, hex } from '@sworn/evidence';
 import { compileScript, compileServer } from '@sworn/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LeafDraft } from '../src/record/draft.js';
+import { openDatabase } from '../src/store/database.js';
 import { type DraftOnFile, writeDrafts } from './draftFile.js';
 import { newTrace, type SpanText } from './facadeSpans.js';
 import { buildStage, DEPLOYMENT, type Scene, type Stage, stepsOf } from './faultStage.js';
-import type { Acknowledged, Moment, Order } from './sequencer.child.js';
+import { cut, type Fate, type Moment, mortal } from './mortal.js';
+import type { Order } from './sequencer.child.js';
 
 /** An append has a dozen statements, with a conflict twice that. */
 const STATEMENTS_AT_MOST = 60;
@@ -21,7 +23,7 @@ let script: string;
 beforeAll(async () => {
   stage = await buildStage();
   code = compileServer('record', 'store');
-  compileScript(code, 'draftFile.ts');
+  for (const part of ['draftFile.ts', 'mortal.ts']) compileScript(code, part);
   script = compileScript(code, 'sequencer.child.ts');
 });
 afterAll(async () => {
@@ -35,7 +37,7 @@ interface Batch {
   readonly spans: readonly SpanText[];
 }
 
-const BATCHES: readonly (readonly [name: string, make: () => Batch])[] = [
+const BATCHES = [
   ['steps with their resource', () => ({ before: [], spans: stepsOf(newTrace(), 5) })],
   ['leaves that fill a tile', () => ({ before: stepsOf(newTrace(), 250), spans: stepsOf(newTrace(), 12) })],
   [
@@ -45,14 +47,13 @@ const BATCHES: readonly (readonly [name: string, make: () => Batch])[] = [
       return { before: [first as SpanText], spans: [{ ...(first as SpanText), name: 'another' }, ...more] };
     },
   ],
-];
+] as const satisfies readonly (readonly [name: string, make: () => Batch])[];
 
-/** Lets a process of its own sequence `drafts`. @returns what it acknowledged; null when it died first. */
-async function sequenceInChild(
-  scene: Scene,
-  drafts: readonly LeafDraft[],
-  fatal: { readonly statement: number; readonly moment: Moment },
-): Promise<Acknowledged | null> {
+/** Sequences `drafts` and may die of it. @returns whether it died before it acknowledged them. */
+type Life = (scene: Scene, drafts: readonly LeafDraft[], fate: Fate) => Promise<boolean>;
+
+/** A process of its own, killed. */
+const inChild: Life = async (scene, drafts, fate) => {
   const file = join(stage.dir, `${randomBytes(8).toString('hex')}.json`);
   writeDrafts(file, await Promise.all(drafts.map(onFile)));
   const order: Order = {
@@ -63,7 +64,7 @@ async function sequenceInChild(
     deploymentId: DEPLOYMENT,
     tenantId: scene.tenantId,
     drafts: file,
-    ...fatal,
+    fate,
   };
   const child = spawn(process.execPath, [script, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';
@@ -72,10 +73,25 @@ async function sequenceInChild(
     child.once('close', (exit, by) => resolve({ exitCode: exit, signal: by })),
   );
   rmSync(file);
-  if (signal === 'SIGKILL' && said === '') return null;
+  if (signal === 'SIGKILL' && said === '') return true;
   expect({ exitCode, signal }).toEqual({ exitCode: 0, signal: null });
-  return JSON.parse(said) as Acknowledged;
-}
+  expect(JSON.parse(said)).toHaveLength(drafts.length);
+  return false;
+};
+
+/** What the database sees of a death is a connection that ends, and what the next life sees is the database: no process need start for that. */
+const inConnection: Life = async (scene, drafts, fate) => {
+  const db = openDatabase(stage.database);
+  const died = await new Promise<boolean>((resolve, reject) => {
+    const dying = mortal(db, fate, (client) => {
+      cut(client);
+      resolve(true);
+    });
+    scene.sequence(drafts, dying).then(() => resolve(false), reject);
+  });
+  await db.close();
+  return died;
+};
 
 /** The first copy's place is not known here; a CONFLICT leaf that names place 0 is as good for the sequencer. */
 async function onFile(draft: LeafDraft): Promise<DraftOnFile> {
@@ -99,15 +115,15 @@ async function kinds({ tenantId }: Scene): Promise<Record<string, number>> {
 }
 
 /**
- * One life and the next: a process dies at a statement, the producer sends the same again.
+ * One life and the next: the first dies at a statement, the producer sends the same again.
  * @returns whether it died, and whether the new steps were stored by then.
  */
-async function liveTwice(make: () => Batch, statement: number, moment: Moment) {
+async function liveTwice(make: () => Batch, life: Life, fate: Fate) {
   const { before, spans } = make();
   const scene = await stage.newScene();
   if (before.length > 0) await scene.sequence(await scene.prepare(before));
-  const acknowledged = await sequenceInChild(scene, await scene.prepare(spans), { statement, moment });
-  await expectSound(scene, acknowledged === null ? before : spans);
+  const died = await life(scene, await scene.prepare(spans), fate);
+  await expectSound(scene, died ? before : spans);
   const again = await scene.sequence(await scene.prepare(spans));
   await expectSound(scene, spans);
   const contradicted = spans.filter((span) => before.some(({ spanId }) => spanId === span.spanId)).length;
@@ -119,27 +135,34 @@ async function liveTwice(make: () => Batch, statement: number, moment: Moment) {
   // A batch is stored whole or not at all.
   const fresh = new Set(again.slice(-(spans.length - contradicted)).map(({ outcome }) => outcome));
   expect(fresh.size).toBe(1);
-  return { died: acknowledged === null, wasStored: fresh.has('duplicate') };
+  return { died, wasStored: fresh.has('duplicate') };
+}
+
+async function dieAtEvery(make: () => Batch, life: Life, moment: Moment): Promise<void> {
+  const stored: boolean[] = [];
+  let statement = 1;
+  for (; statement <= STATEMENTS_AT_MOST; statement++) {
+    const { died, wasStored } = await liveTwice(make, life, { statement, moment });
+    stored.push(wasStored);
+    if (!died) break;
+  }
+  // The last one lived, and acknowledged; the first never began.
+  expect(statement).toBeGreaterThan(8);
+  expect(statement).toBeLessThanOrEqual(STATEMENTS_AT_MOST);
+  expect(stored.at(-1)).toBe(true);
+  expect(stored[0]).toBe(false);
+  // Once stored, stored for good: there is one statement before which nothing is there, and after which all is.
+  expect(stored).toEqual([...stored].sort());
 }
 
 describe.each(BATCHES)('a process that sequences %s', (_, make) => {
   it.each(['before', 'sent', 'answered'] as const)(
     'may die at every statement, %s: never twice, never in part, the same root',
-    async (moment) => {
-      const stored: boolean[] = [];
-      let statement = 1;
-      for (; statement <= STATEMENTS_AT_MOST; statement++) {
-        const { died, wasStored } = await liveTwice(make, statement, moment);
-        stored.push(wasStored);
-        if (!died) break;
-      }
-      // The last one lived, and acknowledged; the first never began.
-      expect(statement).toBeGreaterThan(8);
-      expect(statement).toBeLessThanOrEqual(STATEMENTS_AT_MOST);
-      expect(stored.at(-1)).toBe(true);
-      expect(stored[0]).toBe(false);
-      // Once stored, stored for good: there is one statement before which nothing is there, and after which all is.
-      expect(stored).toEqual([...stored].sort());
-    },
+    (moment) => dieAtEvery(make, inConnection, moment),
   );
+});
+
+it('a process that is killed leaves what a connection that is cut leaves, at every statement', async () => {
+  const [, , [, contradicting]] = BATCHES;
+  await dieAtEvery(contradicting, inChild, 'sent');
 });

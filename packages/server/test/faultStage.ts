@@ -15,7 +15,7 @@ import { type KeyStore, openKeyStore } from '../src/record/keyStore.js';
 import { originOf } from '../src/record/origin.js';
 import { createRedactor } from '../src/record/redact/redactor.js';
 import { createSequencer } from '../src/record/sequencer.js';
-import { inTenant } from '../src/store/database.js';
+import { type Database, inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
 import { MAPPER } from './mapper.js';
 import { newSpan, otlp, type SpanText } from './facadeSpans.js';
@@ -37,8 +37,8 @@ export interface Stage {
 export interface Scene {
   readonly tenantId: string;
   readonly prepare: (spans: readonly SpanText[]) => Promise<LeafDraft[]>;
-  /** By a sequencer that remembers nothing: a process that has just started. */
-  readonly sequence: (drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
+  /** By a sequencer that remembers nothing: a process that has just started. On the stage's database when none is named. */
+  readonly sequence: (drafts: readonly LeafDraft[], on?: Database) => Promise<readonly Appended[]>;
   readonly audit: () => Promise<Audit>;
 }
 
@@ -78,9 +78,9 @@ export async function buildStage(): Promise<Stage> {
       return {
         tenantId,
         prepare: (spans) => preparer.prepareTraces(credential, decodeTracesJson(otlp(spans).body).spans),
-        sequence: (drafts) =>
+        sequence: (drafts, on = db) =>
           createSequencer({
-            db,
+            db: on,
             role: 'writer',
             recorderKey: keyStore.deployment.recorder,
             originOf: origin,
