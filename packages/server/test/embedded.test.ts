@@ -5,7 +5,18 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { findRunning } from '../src/embedded/beside.js';
-import { dataDir, files, home, isRoot, isRunning, keyDir, query, start, useParents } from './embeddedParent.js';
+import {
+  dataDir,
+  files,
+  home,
+  isRoot,
+  isRunning,
+  keyDir,
+  query,
+  start,
+  startedBefore,
+  useParents,
+} from './embeddedParent.js';
 
 useParents();
 
@@ -81,6 +92,7 @@ describe('a fresh data directory', () => {
 
 describe('a data directory in use', () => {
   test('is refused, naming the process that has it, and is free once that has stopped', async () => {
+    await startedBefore();
     const first = await start();
     await expect(start()).rejects.toThrow(`in use by the Sworn process with pid ${first.process.pid}`);
     expect(await query(first, 'select 1 as one')).toEqual([{ one: 1 }]);
@@ -91,7 +103,7 @@ describe('a data directory in use', () => {
   });
 
   test('goes to one of two that start at the same moment', async () => {
-    await (await start()).stop();
+    await startedBefore();
     const both = await Promise.allSettled([start(), start()]);
     expect(both.map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
   });
@@ -99,6 +111,7 @@ describe('a data directory in use', () => {
 
 describe('after the parent was killed', () => {
   test('the next start shuts down the server it left behind and finds everything committed', async () => {
+    await startedBefore();
     const first = await start();
     await query(first, 'create table kept (n int)');
     for (let n = 0; n < 20; n++) await query(first, `insert into kept values (${n})`);
@@ -110,6 +123,7 @@ describe('after the parent was killed', () => {
   });
 
   test('together with PostgreSQL, under load, the next start recovers', async () => {
+    await startedBefore();
     const first = await start();
     await query(first, 'create table kept (n serial primary key, filler text)');
     const client = new pg.Client({
@@ -138,15 +152,14 @@ describe('after the parent was killed', () => {
   });
 
   test('a pid that now belongs to someone else is neither believed nor harmed', async () => {
-    const first = await start();
-    await first.stop();
+    await startedBefore();
     const stranger = spawn('/bin/sleep', ['600'], isRoot ? { uid: statSync(join(dataDir(), 'pgdata')).uid } : {});
     const lines = [
       stranger.pid,
       join(dataDir(), 'pgdata'),
       '1700000000',
       '5432',
-      first.host,
+      join(dataDir(), 'run', 'pg'),
       '',
       ' 9999999 9999999',
       'ready   ',
@@ -163,6 +176,7 @@ describe('after the parent was killed', () => {
 });
 
 test('a parent hears that PostgreSQL ended, and its directory can be started again', async () => {
+  await startedBefore();
   const first = await start();
   process.kill(first.postmaster, 'SIGKILL');
   expect(await first.postgresEnded).toBe('signal SIGKILL');
@@ -171,7 +185,7 @@ test('a parent hears that PostgreSQL ended, and its directory can be started aga
 });
 
 test('a socket that a program of another kind left in the place of the lock does not keep us out for ever', async () => {
-  await (await start()).stop();
+  await startedBefore();
   const path = join(dataDir(), 'run', 'sworn.lock');
   const server = createServer().listen(path);
   await new Promise((resolve) => server.once('listening', resolve));
@@ -197,7 +211,7 @@ test('a command that starts while the server is still starting waits until its d
 });
 
 test('a command that starts while a server fails to start is told that there is none', async () => {
-  await (await start()).stop();
+  await startedBefore();
   writeFileSync(join(dataDir(), 'pgdata', 'PG_VERSION'), '9\n');
   let over = false;
   const starting = start()

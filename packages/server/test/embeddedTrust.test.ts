@@ -27,6 +27,7 @@ import {
   query,
   spawnParent,
   start,
+  startedBefore,
   useParents,
 } from './embeddedParent.js';
 
@@ -74,7 +75,7 @@ describe.runIf(isRoot)('started by root', () => {
   });
 
   test('what the database’s user puts in the place of its pid file is neither read nor written by root', async () => {
-    await (await start()).stop();
+    await startedBefore();
     const cluster = join(dataDir(), 'pgdata');
     const pidFile = join(cluster, 'postmaster.pid');
     const control = join(cluster, 'global', 'pg_control');
@@ -100,7 +101,7 @@ describe.runIf(isRoot)('started by root', () => {
   });
 
   test('root does not walk through what the database’s user has made beside its socket', async () => {
-    await (await start()).stop();
+    await startedBefore();
     const theirs = join(dataDir(), 'run', 'pg', 'theirs');
     mkdirSync(theirs, { recursive: true });
     writeFileSync(join(theirs, 'file'), '');
