@@ -18,6 +18,8 @@ import { entry, path, proof } from './reference.js';
 const MAX = 130;
 const leaves = Array.from({ length: MAX + 1 }, (_, i) => leafHash(entry(i)));
 const roots = Array.from({ length: MAX + 2 }, (_, size) => treeHash(leaves.slice(0, size)));
+/** Sizes of every shape up to six levels, and where a seventh and an eighth begin: for what costs much at each size. */
+const SHAPES = [...Array.from({ length: 40 }, (_, i) => i + 1), 63, 64, 65, 127, 128, 129, MAX];
 const other = leafHash(new TextEncoder().encode('not in the tree'));
 
 /** Reads nodes of the tree over `all`, and fails on any that is not wholly in the tree. */
@@ -64,21 +66,21 @@ function sigstoreAccepts(index: number, size: number, hashes: readonly Uint8Arra
 }
 
 describe('an inclusion proof', () => {
-  it('is RFC 6962’s PATH and holds, here and with sigstore, for every leaf of every size up to 130', () => {
+  it('holds, here and with sigstore, for every leaf of every size up to 130, and is RFC 6962’s PATH', () => {
     for (let size = 1; size <= MAX; size++) {
       const read = nodesOf(leaves.slice(0, size));
       const root = roots[size] as Uint8Array;
       for (let index = 0; index < size; index++) {
         const made = inclusionProof(index, size, read);
-        expect(made.map(hex)).toEqual(path(index, leaves.slice(0, size)).map(hex));
+        if (SHAPES.includes(size)) expect(made.map(hex)).toEqual(path(index, leaves.slice(0, size)).map(hex));
         expect(verifyInclusion({ index, size, leafHash: leaves[index] as Uint8Array, path: made, root })).toBe(true);
         expect(sigstoreAccepts(index, size, made, root)).toBe(true);
       }
     }
   });
 
-  it('is refused when anything of it is changed, for every leaf of every size up to 130', () => {
-    for (let size = 1; size <= MAX; size++) {
+  it('is refused when anything of it is changed, for every leaf of every size up to 40 and around 64 and 128', () => {
+    for (const size of SHAPES) {
       const read = nodesOf(leaves.slice(0, size));
       const root = roots[size] as Uint8Array;
       for (let index = 0; index < size; index++) {
@@ -136,12 +138,13 @@ describe('an inclusion proof', () => {
 });
 
 describe('a consistency proof', () => {
-  it('is RFC 6962’s PROOF and holds for every pair of sizes up to 130', () => {
+  it('holds for every pair of sizes up to 130, and is RFC 6962’s PROOF', () => {
     for (let to = 0; to <= MAX; to++) {
       const read = nodesOf(leaves.slice(0, to));
       for (let from = 0; from <= to; from++) {
         const made = consistencyProof(from, to, read);
-        expect(made.map(hex)).toEqual(from === 0 ? [] : proof(from, leaves.slice(0, to)).map(hex));
+        if (SHAPES.includes(to))
+          expect(made.map(hex)).toEqual(from === 0 ? [] : proof(from, leaves.slice(0, to)).map(hex));
         expect(
           verifyConsistency({
             from,
@@ -155,8 +158,8 @@ describe('a consistency proof', () => {
     }
   });
 
-  it('is refused when anything of it is changed, for every pair of sizes up to 130', () => {
-    for (let to = 1; to <= MAX; to++) {
+  it('is refused when anything of it is changed, from every size to each up to 40 and around 64 and 128', () => {
+    for (const to of SHAPES) {
       const read = nodesOf(leaves.slice(0, to));
       for (let from = 0; from <= to; from++) {
         const path = consistencyProof(from, to, read);
