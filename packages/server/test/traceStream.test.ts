@@ -38,7 +38,7 @@ it('a run of 100,000 steps streams whole, with inputs and outputs, from a server
   expect(seen.last).toEqual({ complete: true, count: STEPS });
   expect(seen.places).toBe(STEPS);
   expect(seen.withInput).toBe(STEPS - 1);
-}, 400_000);
+}, 1_200_000);
 
 function steps(traceId: string, root: string, from: number): SpanText[] {
   return Array.from({ length: STEPS_A_REQUEST }, (_, i) => {
