@@ -17,6 +17,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'testkit/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
     globalSetup: ['testkit/src/globalSetup.ts'],
     pool: 'forks',
+    // Files of one worker share what they import: loading it anew for each took a third of the time. No file changes what others see.
+    isolate: false,
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
