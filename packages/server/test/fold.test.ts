@@ -211,6 +211,20 @@ describe('the turning point of a run', () => {
     expect(summary).toMatchObject({ executionStatus: 'FAILED', hadErrors: true, errorType: 'AgentError' });
   });
 
+  it('is the step where failure began, whichever clock ended first, and not the network below it', () => {
+    const summary = fold(
+      { id: 'root', until: 5, status: 'ERROR' },
+      { id: 'chat', parent: 'root', at: 1, until: 6, status: 'ERROR', step_kind: 'LLM', error_type: 'RateLimitError' },
+      { id: 'http', parent: 'chat', at: 1, until: 2, status: 'ERROR', step_kind: 'INFRA', error_type: '429' },
+    );
+    expect(summary).toMatchObject({ errorType: 'RateLimitError', inflection: { span_id: idOf('chat') } });
+    const bare = fold(
+      { id: 'root' },
+      { id: 'http', parent: 'root', status: 'ERROR', step_kind: 'INFRA', error_type: '500' },
+    );
+    expect(bare).toMatchObject({ errorType: '500', inflection: { span_id: idOf('http') } });
+  });
+
   it('is a failed step under a root that went well: succeeded, with errors', () => {
     const summary = fold({ id: 'root', until: 9 }, { id: 'tool', parent: 'root', status: 'ERROR', error_type: 'E' });
     expect(summary).toMatchObject({

@@ -131,7 +131,7 @@ describe('runs that another version of the mapping made', () => {
     expect(await remap({ dryRun: true })).toHaveLength(2);
     expect(await leaves('RUN')).toHaveLength(2);
     expect(await remap({ runId: runs[0] ?? '' })).toMatchObject([{ runId: runs[0] }]);
-    expect(await remap({ runId: 'nobody' })).toEqual([]);
+    expect(await remap({ runId: 'nobody' })).toEqual([{ kind: 'left', runId: 'nobody', why: 'there is no such run' }]);
     expect(await leaves('RUN')).toHaveLength(3);
   });
 

@@ -68,15 +68,24 @@ describe('a run', () => {
 
   it('is opened at first sight and sealed after the grace that follows its root', async () => {
     const waiting = sealer({ graceMs: NEVER_MS, idleMs: NEVER_MS });
-    await send({ t: 'x', id: 'child', parent: 'root', service: 'bot' });
+    await send({ t: 'x', id: 'child', parent: 'root', service: 'bot', conversation_id: 'c' });
     await settle(waiting);
     const [opened, member, ...rest] = await stored(...SEALED);
     const [step] = await stored('STEP');
     expect(rest).toEqual([]);
     expect(opened).toMatchObject({
       kind: 'OPENED',
-      members: { run_id: idOf('x', 16), trace_id: idOf('x', 16), first: step?.hash, by: 'sworn', service: 'bot' },
+      members: {
+        run_id: idOf('x', 16),
+        trace_id: idOf('x', 16),
+        first: step?.hash,
+        by: 'sworn',
+        service: 'bot',
+        conversation_id: 'c',
+      },
     });
+    const columns = `select conversation_id from sworn.llm_run_records where tenant_id = $1 and kind = 'OPENED'`;
+    expect(await house.database.admin(columns, [house.tenantId])).toEqual([{ conversation_id: 'c' }]);
     expect(member).toMatchObject({
       kind: 'MEMBER',
       members: { run_id: idOf('x', 16), trace_id: idOf('x', 16), whole: true },

@@ -1,10 +1,10 @@
 import { emptyFrontier, extendFrontier, type Frontier, frontierRoot } from '@sworn/evidence';
-import { parentsOf, stepKey } from '../otlp/map/forest.js';
+import { haveBearingDescendant, parentsOf, stepKey } from '../otlp/map/forest.js';
 import { hasFailed, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
 import { hintedRun } from './membership.js';
 import { type Inflection, inflectionOf, type RunStanding, standingOf } from './standing.js';
 import { createHolder, type HeldStep, type SealedStep } from './step.js';
-import { compare, endOf, isSkewed, max, microseconds, startOf, timeOf } from './stepTimes.js';
+import { byEnd, compare, endOf, isSkewed, max, microseconds, startOf, timeOf } from './stepTimes.js';
 import { DECISIONS, type Resumption } from './waiting.js';
 
 /** Names kept of what a run used. All names of 128 characters, a RUN leaf still stays within its 16 KiB. */
@@ -145,7 +145,7 @@ function summarise(read: readonly HeldStep[], { range, ...of }: Folded): RunSumm
   const completedAt = ended === 0n ? first.occurredAt : timeOf(ended);
   const calls = callsOf(byStart);
   const standing = standingOf(end, { steps: byStart, root, calls, resumption: of.resumption });
-  const failed = steps.filter(hasFailed).toSorted((a, b) => compare(endOf(a), endOf(b)) || a.index - b.index);
+  const failed = firstFailures(byStart);
   const pick = <T>(read: (step: HeldStep) => T | null): T | null => read(top) ?? firstOf(byStart, read);
   const policyIds = distinct(byStart.flatMap((s) => s.policyIds));
   const incidentIds = distinct(byStart.flatMap((s) => s.incidentIds));
@@ -219,6 +219,21 @@ function topOf(
   const lone = topmost.length === 1 && only !== undefined && !only.hasLocalParent ? only : null;
   const root = topmost.find(isRoot) ?? byStart.find((step) => step.isRoot) ?? lone;
   return { root, top: root ?? only ?? first };
+}
+
+/**
+ * Failed steps, first the one where it began: none below it failed, and of those it ended first. A call over the network is told by the step
+ * that made it, which knows what it was for.
+ */
+function firstFailures(steps: readonly HeldStep[]): readonly HeldStep[] {
+  const all = steps.map(hasFailed);
+  const some = steps.map((step, at) => all[at] === true && step.kind !== 'INFRA');
+  const failed = some.includes(true) ? some : all;
+  const isReached = haveBearingDescendant(parentsOf(steps), failed);
+  return steps
+    .flatMap((step, at) => (failed[at] === true ? [{ step, isReached: Number(isReached[at]) }] : []))
+    .sort((a, b) => a.isReached - b.isReached || byEnd(a.step, b.step))
+    .map(({ step }) => step);
 }
 
 function executorOf(steps: readonly HeldStep[]): 'AGENT' | 'LLM' | 'HUMAN' {

@@ -11,6 +11,8 @@ export function openedLeaf(
 ): LeafDraft {
   const { runId, traceId, first, synthetic } = run;
   const source = sourceOf(synthetic, first);
+  // Found by it from the first step on. A foreign step changes nothing.
+  const conversationId = first.foreign ? null : first.conversationId;
   return ownLeaf({
     topic: 'llm-runs',
     origin,
@@ -25,7 +27,12 @@ export function openedLeaf(
       first: hex(first.leafHash),
       is_synthetic: synthetic,
       source,
-      ...present({ service: first.service, environment: first.environment, release: first.release }),
+      ...present({
+        service: first.service,
+        environment: first.environment,
+        release: first.release,
+        conversation_id: conversationId,
+      }),
     },
     projection: {
       ...EMPTY_COLUMNS,
@@ -36,6 +43,7 @@ export function openedLeaf(
       runIndex: null,
       runOccurredAt: first.occurredAt,
       traceId: unhex(traceId),
+      conversationId,
       service: first.service,
       environment: first.environment,
       release: first.release,

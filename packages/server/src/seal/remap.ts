@@ -75,6 +75,7 @@ export async function* remapRuns(
         ? readSealedRuns(tx, tenantId, log, { after: from, limit: RUNS_AT_ONCE })
         : findRuns(tx, tenantId, log, [runId]),
     );
+    if (runId !== null && runs.length === 0) yield { kind: 'left', runId, why: 'there is no such run' };
     for (const run of runs) {
       const leaf = membersOf(run.leaf);
       if (run.revision === 0 || leaf.superseded_by !== undefined || isCurrent(deps.mapper, leaf)) continue;

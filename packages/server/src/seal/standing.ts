@@ -1,7 +1,7 @@
 import type { RunEnd } from '../otlp/map/run.js';
 import { treeOrder } from '../otlp/map/treeOrder.js';
 import type { HeldStep } from './step.js';
-import { compare, endOf, timeOf } from './stepTimes.js';
+import { byEnd, endOf, timeOf } from './stepTimes.js';
 import { type Resumption, type WaitingFor, waitingFor } from './waiting.js';
 
 /** The turning point of a run (CONTRACT.md §3, endpoint 1). */
@@ -54,8 +54,7 @@ export function standingOf(
 const LIMITS: readonly string[] = ['length', 'max_tokens'];
 
 /**
- * The first step that was denied; else the step that failed first, that is, ended first, since a failure reaches the steps around it later; else
- * the abort or time-out, else the end.
+ * The first step that was denied; else the step where failure began (`firstFailures`); else the abort or time-out, else the end.
  */
 export function inflectionOf(of: {
   readonly failed: HeldStep | undefined;
@@ -66,7 +65,7 @@ export function inflectionOf(of: {
 }): Inflection {
   const denied = of.read
     .filter(({ foreign, marks }) => !foreign && marks.some((mark) => DENIALS.includes(mark)))
-    .toSorted((a, b) => compare(endOf(a), endOf(b)) || a.index - b.index)[0];
+    .toSorted(byEnd)[0];
   const step = denied ?? of.failed;
   if (step === undefined) {
     const { executionStatus: status } = of.standing;

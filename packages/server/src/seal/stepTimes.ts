@@ -15,6 +15,11 @@ export function compare(a: bigint | null, b: bigint | null): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** What ended first; what ended at once in the order of the log. */
+export function byEnd(a: HeldStep, b: HeldStep): number {
+  return compare(endOf(a), endOf(b)) || a.index - b.index;
+}
+
 export function max(a: bigint, b: bigint | null): bigint {
   return b !== null && b > a ? b : a;
 }
