@@ -3,7 +3,7 @@ import type { RunFilters } from '../src/store/runFilters.js';
 import type { RunWindow } from '../src/store/runLead.js';
 
 /** Leaves between one run's OPENED leaf and the next one's: its MEMBER and RUN leaf, and its steps. */
-const LEAVES_A_RUN = 12;
+export const LEAVES_A_RUN = 12;
 
 /**
  * Rows of `count` runs as the sealer would have left them, newest last, written by SQL: they have no leaves, so that only what reads
@@ -22,6 +22,20 @@ export async function fillRuns(database: TestDatabase, tenantId: string, count: 
   await database.admin('set session_replication_role = origin');
   return size;
 }
+/** Leaves of that many runs, each with `LEAVES_A_RUN`, for what looks leaves up; what they say is nothing. Event key: SHA-256 of the index. */
+export async function fillLeaves(database: TestDatabase, tenantId: string, count: number): Promise<void> {
+  await database.admin('set session_replication_role = replica');
+  await database.admin(
+    `insert into sworn.leaf (tenant_id, log, leaf_index, kind, leaf, leaf_hash, event_key, digest, trace_id, run_id, occurred_at, recorded_at)
+     select $1, 'llm-runs', i, case when o > 2 then 'STEP' else (array['OPENED', 'MEMBER', 'RUN'])[o + 1] end, convert_to(repeat('x', 400), 'UTF8'),
+            sha256(int8send(i)), sha256(int8send(i)), sha256(int8send(i)), case when o > 2 then decode(run, 'hex') end, case when o <= 2 then run end, now(), now()
+       from generate_series(0, $2::bigint * ${LEAVES_A_RUN} - 1) i
+      cross join lateral (select (i % ${LEAVES_A_RUN})::int as o, lpad(to_hex(i / ${LEAVES_A_RUN}), 32, '0') as run) r`,
+    [tenantId, count],
+  );
+  await database.admin('set session_replication_role = origin');
+}
+
 /** Runs written by one statement. */
 const BATCH = 50_000;
 /** A run is sealed when so many more were opened. */

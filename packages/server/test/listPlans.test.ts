@@ -5,8 +5,8 @@ import { countRuns } from '../src/store/runCount.js';
 import type { RunFilters } from '../src/store/runFilters.js';
 import { MAX_EXAMINED, MAX_NARROW } from '../src/store/runLead.js';
 import { findRunPlaces, type RunPage } from '../src/store/runPlaces.js';
-import { sql } from '../src/store/sql.js';
 import { everyFilter, fillRuns, NO_FILTER, readRows, referenceOf } from './listLoad.js';
+import { type Cost, explaining } from './planCost.js';
 
 /** `SWORN_TEST_RUNS=1000000 npx vitest run packages/server/test/listPlans.test.ts` asks it of a million, and prints what each took. */
 const RUNS = Number(process.env['SWORN_TEST_RUNS'] ?? 10_000);
@@ -32,45 +32,8 @@ beforeAll(async () => {
 }, LOAD_MS);
 afterAll(() => t.drop());
 
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Actual Rows': number;
-  readonly 'Actual Loops': number;
-  readonly 'Rows Removed by Filter'?: number;
-  readonly Plans?: readonly PlanNode[];
-}
-
-/** What the scans of one page read, and those that were sequential. */
-interface Cost {
-  rows: number;
-  readonly sequential: string[];
-}
-
-function addCost(cost: Cost, node: PlanNode): void {
-  if (node['Relation Name'] !== undefined) {
-    cost.rows += (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
-    if (node['Node Type'].includes('Seq Scan')) cost.sequential.push(node['Relation Name']);
-  }
-  for (const child of node.Plans ?? []) addCost(cost, child);
-}
-
 const asReader = <T>(work: (tx: Tx) => Promise<T>) =>
   inTenant(t.db, 'reader', TENANT, work, { readOnly: true, snapshot: true, inIndexOrder: true });
-
-/** Runs every statement of a page twice: once to be explained, under the reader's role and its row-level security. */
-function explaining(tx: Tx, cost: Cost): Tx {
-  return {
-    ...tx,
-    async query(piece) {
-      const [row] = await tx.query<{ 'QUERY PLAN': unknown }>(sql`explain (analyze, buffers, format json) ${piece}`);
-      const said = row?.['QUERY PLAN'];
-      const [{ Plan }] = (typeof said === 'string' ? JSON.parse(said) : said) as [{ Plan: PlanNode }];
-      addCost(cost, Plan);
-      return tx.query(piece);
-    },
-  };
-}
 
 function pageOf(order: RunPage['order'], of: Partial<RunPage> = {}): RunPage {
   return { log: 'llm-runs', pin: size, order, fromPlace: 0, belowPlace: size, after: null, limit: 51, ...of };

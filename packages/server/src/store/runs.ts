@@ -80,15 +80,20 @@ const runColumns = sql`r.log, r.leaf_index as at, l.kind as "leafKind", l.leaf, 
   r.waiting_for, r.superseded_by, r.outcome, r.error_type, r.policy_ids, r.incident_ids, r.had_errors, r.is_synthetic, r.source, r.cost_nano_usd, r.duration_us,
   r.started_at, r.completed_at, n.run_names`;
 
-/** The leaf may be gone (a finding, not an error), so it joins from the left. The names are those of `run_names` at the same leaf. */
-const besideRun = sql`left join sworn.leaf l on l.tenant_id = r.tenant_id and l.log = r.log and l.leaf_index = r.leaf_index
+/**
+ * The leaf may be gone (a finding, not an error), so it joins from the left. The names are those of `run_names` at the same leaf: asked for by a
+ * range and in the primary key's order, since the index by value names the leaf last, and without statistics passes for as good with an equality.
+ */
+const besideRun = sql`left join lateral (
+    select * from sworn.leaf where tenant_id = r.tenant_id and log = r.log and leaf_index = r.leaf_index limit 1) l on true
   left join lateral (
     select size, root, note, signed_at from sworn.checkpoint
      where tenant_id = r.tenant_id and log = r.log and size > r.leaf_index
      order by size limit 1) c on true
   cross join lateral (
     select array(select field || ' ' || value from sworn.run_names
-                  where tenant_id = r.tenant_id and log = r.log and leaf_index = r.leaf_index) as run_names) n`;
+                  where tenant_id = r.tenant_id and log = r.log and leaf_index between r.leaf_index and r.leaf_index
+                  order by leaf_index, field, value) as run_names) n`;
 
 /** A projection row whose leaf is not there. */
 export interface LeaflessRun {
@@ -98,7 +103,7 @@ export interface LeaflessRun {
   readonly columns: RunColumns;
 }
 
-/** The runs at these leaves, in their order. Primary keys. */
+/** The runs at these leaves, in their order. Primary keys, looked up leaf by leaf as `readStepsAt` does. */
 export async function readRunsAt(
   tx: Tx,
   tenantId: string,
@@ -108,7 +113,10 @@ export async function readRunsAt(
   const rows = await tx.query<RunRow>(sql`
     select ${runColumns}
       from unnest(${[...indexes]}::bigint[]) with ordinality as asked(leaf_index, ordinal)
-      join sworn.llm_run_records r on r.tenant_id = ${tenantId}::uuid and r.log = ${log} and r.leaf_index = asked.leaf_index
+     cross join lateral (
+       select * from sworn.llm_run_records
+        where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
+        order by leaf_index limit 1) r
       ${besideRun}
      order by asked.ordinal`);
   return rows.map(toRun);
@@ -140,7 +148,7 @@ export interface KeyedLeaf {
   readonly leaf: Uint8Array;
 }
 
-/** The leaves with these event keys that are there. Unique index (tenant_id, log, event_key). */
+/** The leaves with these event keys that are there. Unique index `leaf_event_key`; see `findByEventKey` on `is not distinct from`. */
 export async function readKeyedLeaves(
   tx: Tx,
   tenantId: string,
@@ -150,7 +158,10 @@ export async function readKeyedLeaves(
   return tx.query<KeyedLeaf>(sql`
     select l.leaf_index as index, l.event_key as "eventKey", l.leaf
       from unnest(${[...eventKeys]}::bytea[]) as asked(event_key)
-      join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.event_key = asked.event_key`);
+     cross join lateral (
+       select leaf_index, event_key, leaf from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and event_key = asked.event_key and log is not distinct from ${log}::text
+        limit 1) l`);
 }
 
 function toRun(row: RunRow): StoredRun | LeaflessRun {
