@@ -367,6 +367,57 @@ describe('the list of runs', () => {
     expect(records[1]).toMatchObject({ count: 5, complete: true, status: 200, request_id: records[0]?.request_id });
   });
 
+  /** Does it before the house tells the token of a human, which each page of a list by `human_actor_id` asks for. */
+  function beforeTokens(work: (asked: number) => Promise<unknown>): () => void {
+    const read = house.read as { tokenOf: House['read']['tokenOf'] };
+    const { tokenOf } = read;
+    let asked = 0;
+    read.tokenOf = async (tenantId, value) => {
+      await work(++asked);
+      return tokenOf(tenantId, value);
+    };
+    return () => void (read.tokenOf = tokenOf);
+  }
+
+  it('ends a stream when its key is revoked, and says so', async () => {
+    const { tenant } = await newTenant();
+    const { key, keyId } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    for (let i = 0; i < 4; i++) await house.ingest(tenant, agentRun(newTrace(), { 'user.id': 'jane' }));
+    await house.seal(tenant);
+    const restore = beforeTokens(async (page) => {
+      if (page !== 2) return;
+      await house.keys.revoke(tenant, keyId);
+      house.advance(5_000);
+    });
+    const query = 'human_actor_id=jane&limit=1';
+    const got = await get(house, `${LIST}?${query}`, key, { accept: 'application/x-ndjson' }).finally(restore);
+    const lines = got.text.trimEnd().split('\n');
+    expect(lines.length).toBe(3);
+    expect(JSON.parse(lines.at(-1) ?? '')).toEqual({ complete: false, count: 2, code: 'not_authenticated' });
+    const records = (await accessRecords(house, tenant)).slice(-1);
+    expect(records).toMatchObject([
+      { kind: 'READ_ENDED', count: 2, complete: false, reason_code: 'not_authenticated' },
+    ]);
+  });
+
+  it('does not count for a stream, which says at its end how many there were', async () => {
+    const { tenant, key } = await newTenant();
+    await runs(tenant, 3);
+    const { pool } = house.database.db.as('reader');
+    const transactionsOf = async (query: string) => {
+      let taken = 0;
+      const take = () => void taken++;
+      pool.on('acquire', take);
+      const got = await get(house, `${LIST}?limit=1${query}`, key, { accept: 'application/x-ndjson' });
+      pool.off('acquire', take);
+      expect(JSON.parse(got.text.trimEnd().split('\n').at(-1) ?? '')).toEqual({ complete: true, count: 3 });
+      return taken;
+    };
+    await transactionsOf('');
+    // One more for each page, if it did; the key is looked up once in a while.
+    expect(await transactionsOf('&include_total=true')).toBeLessThan((await transactionsOf('')) + 3);
+  });
+
   it('records how far a stream came whose client went away', async () => {
     const { tenant } = await newTenant();
     await runs(tenant, 5);

@@ -59,9 +59,10 @@ export async function answerInOrder(
     const leave = deps.enter(credential.tenantId);
     if (leave === null) return await sendProblem(reply, noRoom());
     try {
-      const question = ask(ready, request, caller, credential);
-      const reading = await QUESTIONS[endpoint.id](deps.read, question);
       const isStream = ITEMS[endpoint.id] !== undefined && wantsNdjson(request.headers.accept);
+      const asked = ask(ready, request, caller, credential);
+      const question = isStream ? uncounted(asked) : asked;
+      const reading = await QUESTIONS[endpoint.id](deps.read, question);
       return await (isStream ? stream : answer)(deps, { ready, caller, question, reading, leave, request, reply });
     } finally {
       leave();
@@ -102,6 +103,12 @@ function ask(ready: ReadyEndpoint, request: FastifyRequest, caller: Caller, cred
     if (!PATH_ID.test(params[name] ?? '')) throw new Refusal('not_found', 'there is no such record');
   }
   return { credential, params, query: ready.readQuery(caller.query ?? '') };
+}
+
+/** A stream says at its end how many there were; counting all that match before each of its pages would cost more than they do. */
+function uncounted(question: Question): Question {
+  const { include_total: _, ...query } = question.query;
+  return { ...question, query };
 }
 
 interface Answer200 {
@@ -167,7 +174,11 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
       coding,
       first: a.reading,
       items: ITEMS[endpoint.id] ?? 'items',
-      next: (cursor) => QUESTIONS[endpoint.id](deps.read, { ...question, query: { ...question.query, cursor } }),
+      async next(cursor) {
+        // Whoever takes it slowly keeps it open for as long as he likes; his key may be revoked, or expire, meanwhile.
+        await deps.authenticate(credentialHeaders(request));
+        return QUESTIONS[endpoint.id](deps.read, { ...question, query: { ...question.query, cursor } });
+      },
       ended: (end) =>
         deps.recordAccess({
           ...allowed(deps, a),
