@@ -418,6 +418,16 @@ describe('the list of runs', () => {
     expect(await transactionsOf('&include_total=true')).toBeLessThan((await transactionsOf('')) + 3);
   });
 
+  it('goes on from a cursor whose query has its parameters in another order', async () => {
+    const { tenant, key } = await newTenant();
+    const ids = await runs(tenant, 2);
+    const first = await get(house, `${LIST}?limit=1&provider=openai&service=shop`, key);
+    const second = await get(house, `${LIST}?service=shop&cursor=${first.json.next_cursor}&provider=openai`, key);
+    expect([first, second].map((got) => got.json.items[0].run_id)).toEqual(ids.toReversed());
+    const other = await get(house, `${LIST}?service=openai&cursor=${first.json.next_cursor}&provider=shop`, key);
+    expect(other.status).toBe(400);
+  });
+
   it('records how far a stream came whose client went away', async () => {
     const { tenant } = await newTenant();
     await runs(tenant, 5);

@@ -13,8 +13,10 @@ export interface Cursor {
 export interface CursorScope {
   readonly key: Uint8Array;
   readonly tenantId: string;
-  /** Endpoint, path and filters; not limit, not cursor. */
-  readonly query: readonly unknown[];
+  /** Endpoint and path. */
+  readonly of: readonly string[];
+  /** Not limit, not cursor. In any order: a client may write its parameters anew for each page. */
+  readonly filters: Readonly<Record<string, string | number | boolean | undefined>>;
 }
 
 const MAC_BYTES = 16;
@@ -36,7 +38,8 @@ export function openCursor(scope: CursorScope, text: string): Cursor {
   return { pins, position };
 }
 
-function macOf({ key, tenantId, query }: CursorScope, body: Uint8Array): Buffer {
-  const context = JSON.stringify(['sworn.cursor/1', tenantId, ...query]);
+function macOf({ key, tenantId, of, filters }: CursorScope, body: Uint8Array): Buffer {
+  const inOrder = Object.entries(filters).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const context = JSON.stringify(['sworn.cursor/1', tenantId, of, inOrder]);
   return createHmac('sha256', key).update(context).update('\0').update(body).digest().subarray(0, MAC_BYTES);
 }

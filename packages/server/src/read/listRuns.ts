@@ -20,7 +20,7 @@ import { type RunQuery, readRunQuery } from './runQuery.js';
 /** Endpoint 1: runs, newest first by the place of their OPENED leaf, at one pin for a whole crawl. */
 export async function listRuns(deps: ReadDeps, tenantId: string, parameters: RunListQuery): Promise<Reading<RunList>> {
   const query = await readRunQuery(parameters, (value) => deps.tokenOf(tenantId, value));
-  const scope: CursorScope = { key: deps.cursorKey, tenantId, query: ['llm_runs.list', query.applied] };
+  const scope: CursorScope = { key: deps.cursorKey, tenantId, of: ['llm_runs.list'], filters: query.applied };
   const cursor = query.cursor === null ? null : openCursor(scope, query.cursor);
   const asked: Asked = { tenantId, query, scope, cursor };
   const reading = await inTenant(deps.db, 'reader', tenantId, (tx) => page(deps, tx, asked), {

@@ -29,7 +29,7 @@ export async function runTrace(
   query: RunTraceQuery,
 ): Promise<Reading<RunTrace>> {
   const { limit: _, cursor: text, ...filters } = query;
-  const scope: CursorScope = { key: deps.cursorKey, tenantId, query: ['llm_runs.trace', runId, filters] };
+  const scope: CursorScope = { key: deps.cursorKey, tenantId, of: ['llm_runs.trace', runId], filters };
   const cursor = text === undefined ? null : openCursor(scope, text);
   const read = await inTenant(
     deps.db,
