@@ -428,6 +428,14 @@ describe('the list of runs', () => {
     expect(other.status).toBe(400);
   });
 
+  it('names a bounded number of the parameters it refuses', async () => {
+    const { key } = await newTenant();
+    const got = await get(house, `${LIST}?${'a&'.repeat(7_000)}`, key);
+    expect(got.status).toBe(400);
+    expect(got.json.errors.length).toBe(32);
+    expect(got.text.length).toBeLessThan(8_192);
+  });
+
   it('records how far a stream came whose client went away', async () => {
     const { tenant } = await newTenant();
     await runs(tenant, 5);

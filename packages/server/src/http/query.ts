@@ -4,6 +4,8 @@ import { type ParameterError, Refusal } from '../access/refusal.js';
 
 /** Names that may be repeated in an answer; anything else in a query is the attacker's text. */
 const QUOTABLE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+/** Parameters of one request that an answer finds fault with: there may be thousands in its 16 KiB. */
+const MAX_ERRORS = 32;
 const WHOLE_NUMBER = /^(0|[1-9]\d{0,14})$/;
 
 /** What a parameter's schema may say. */
@@ -60,7 +62,8 @@ function valueOf(type: string | undefined, text: string): string | number | bool
   return text;
 }
 
-function refusal(errors: readonly ParameterError[]): Refusal {
+function refusal(all: readonly ParameterError[]): Refusal {
+  const errors = all.slice(0, MAX_ERRORS);
   const detail = errors.map((error) => `${error.parameter}: ${error.detail}`).join('; ');
-  return new Refusal('invalid_parameter', detail, { errors: errors.slice(0, 32) });
+  return new Refusal('invalid_parameter', detail, { errors });
 }
