@@ -171,6 +171,18 @@ describe('polls', () => {
     ]);
   });
 
+  it('of one credential from elsewhere have records of their own, which say from where', async () => {
+    const path = `${LIST}/${runId}/envelope`;
+    const etag = (await get(house, path, reader)).headers.get('etag') ?? '';
+    const records = await added(tenant, async () => {
+      for (const address of ['192.0.2.10', '192.0.2.10', '203.0.113.66', '203.0.113.66'])
+        await get(house, path, reader, { 'if-none-match': etag, ...from(address) });
+    });
+    const sources = await Promise.all(['192.0.2.10', '203.0.113.66'].map((ip) => house.read.tokenOf(tenant, ip)));
+    expect(ofKind(records, 'READ').map((r) => r.source)).toEqual(sources);
+    expect(ofKind(records, 'READ_FOLDED')).toMatchObject(sources.map((source) => ({ source, count: 1 })));
+  });
+
   it('that were counted do not hide an answer with content: each of those has a record of its own', async () => {
     const path = `${LIST}/${runId}/envelope`;
     const records = await added(tenant, async () => {
@@ -196,6 +208,16 @@ describe('refusals to a credential', () => {
     expect(ofKind(records, 'READ_FOLDED')).toMatchObject([
       { fold: 'refusal', endpoint: 'llm_runs.trace', reason_code: 'not_found', status: 404, count: 15, role: 'reader' },
     ]);
+  });
+
+  it('are not counted among those of the same credential from elsewhere: a thief’s first ten are seen, whatever its owner does', async () => {
+    const records = await added(tenant, async () => {
+      for (let i = 0; i < 15; i++) await get(house, `${LIST}/unknown-${i}/trace`, reader, from('192.0.2.10'));
+      for (let i = 0; i < 3; i++) await get(house, `${LIST}/tried-${i}/trace`, reader, from('203.0.113.66'));
+    });
+    const thief = await house.read.tokenOf(tenant, '203.0.113.66');
+    expect(ofKind(records, 'READ').filter((r) => r.source === thief).length).toBe(3);
+    expect(sum(records)).toBe(18);
   });
 
   it('are never folded where the refusal shows the stored bytes of a record', async () => {
@@ -304,7 +326,8 @@ describe('the folds of a process', () => {
 
   it('are a bounded number: whoever has a credential has records of his own beyond it, and nobody else ever does', () => {
     const folds = new Folds();
-    const poll = (i: number) => folds.of(event({ status: 304 }), { by: 'poll', representation: String(i) });
+    const poll = (i: number) =>
+      folds.of(event({ status: 304 }), { by: 'poll', network: '192.0.2.1', representation: String(i) });
     for (let i = 0; i < 4_096; i++) expect(poll(i)).not.toBeNull();
     expect(poll(4_096)).toBeNull();
     expect(poll(17)).not.toBeNull();

@@ -43,14 +43,17 @@ export interface AccessEvent {
   readonly fold: Fold | null;
 }
 
-/** What makes requests alike, beside their tenant, endpoint and minute (docs/decisions/0014). None of them is answered with content. */
+/**
+ * What makes requests alike, beside their tenant, endpoint, minute and network (docs/decisions/0014). None of them is answered with content.
+ * `network`: also of a credential, so that whoever has stolen one does not go under in what its owner does.
+ */
 export type Fold =
-  /** Refused without a valid credential: alike are those of one network and reason. */
+  /** Refused without a valid credential: alike are those of one reason. */
   | { readonly by: 'source'; readonly network: string }
   /** Answered 304: alike are those of one credential and representation. */
-  | { readonly by: 'poll'; readonly representation: string }
+  | { readonly by: 'poll'; readonly network: string; readonly representation: string }
   /** Refused to a credential: alike are those of one reason. */
-  | { readonly by: 'refusal' };
+  | { readonly by: 'refusal'; readonly network: string };
 
 /** What a record of Sworn's own reads needs of the tenant's keys. */
 export interface AccessRecordDeps {

@@ -35,7 +35,7 @@ export async function foldedLeaf(
       endpoint,
       decision,
       ...present({
-        source: by === 'source' ? await deps.tokenOf(tenantId, standIn.source) : null,
+        source: by === 'overflow' ? null : await deps.tokenOf(tenantId, standIn.source),
         credential_id: credential?.keyId ?? null,
         role: credential?.role ?? null,
         permission,

@@ -3,7 +3,7 @@ import type { AccessEvent, Fold } from './accessRecord.js';
 
 /** Folds of a process in memory, about 1 KB each. Whoever has a credential and finds no room has records of his own. */
 const FOLDS_HELD = 4_096;
-/** Records that alike refusals of one credential have of their own in a minute: enough to see what somebody tries. The rest are counted. */
+/** Records that alike refusals of one credential and network have of their own in a minute: enough to see what somebody tries. The rest are counted. */
 const REFUSALS_KEPT = 10;
 /** Endpoints and reasons of one network that are told apart in a minute; its others are one fold, so that no single source uses up the allowance. */
 const KINDS_A_NETWORK = 8;
@@ -64,7 +64,9 @@ export class Folds {
     const minute = event.at.slice(0, 16);
     if (fold.by === 'source') return this.#ofStranger(event, fold.network, minute);
     const alike = fold.by === 'poll' ? fold.representation : event.reason;
-    const name = [minute, fold.by, event.tenantId, event.credential?.keyId, event.endpoint, alike].join('\0');
+    const name = [minute, fold.by, event.tenantId, event.credential?.keyId, fold.network, event.endpoint, alike].join(
+      '\0',
+    );
     const open = this.#open.get(name);
     if (open !== undefined || this.#isFull()) return open ?? null;
     return this.#begin(name, event, { by: fold.by, keeps: fold.by === 'refusal' ? REFUSALS_KEPT : 1 });

@@ -142,7 +142,11 @@ async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
     count: a.reading.count,
     answer: `sha256:${digest}`,
     fold: isUnchanged
-      ? { by: 'poll', representation: sha256Of(JSON.stringify([base.runId, base.filters, digest])) }
+      ? {
+          by: 'poll',
+          network: networkOf(a.caller.source),
+          representation: sha256Of(JSON.stringify([base.runId, base.filters, digest])),
+        }
       : null,
   });
   a.leave();
@@ -284,8 +288,9 @@ export async function refuse(deps: OrderDeps, r: Refusing): Promise<FastifyReply
 
 /** A compromised record is answered with its stored bytes: that is content, and content has a record of its own. */
 function foldOf(caller: Caller, credential: Credential | null, refusal: Refusal): Fold | null {
-  if (credential === null) return { by: 'source', network: networkOf(caller.source) };
-  return refusal.compromised === null ? { by: 'refusal' } : null;
+  const network = networkOf(caller.source);
+  if (credential === null) return { by: 'source', network };
+  return refusal.compromised === null ? { by: 'refusal', network } : null;
 }
 
 function noRoom(): Refusal {
