@@ -3,6 +3,8 @@ import type { AccessEvent, Fold } from './accessRecord.js';
 
 /** Folds of a process in memory, about 1 KB each. Whoever has a credential and finds no room has records of his own. */
 const FOLDS_HELD = 4_096;
+/** Of them, those that callers with a credential leave free: or one could fill all, and where strangers come from would be said of none. */
+const FOLDS_FOR_STRANGERS = 512;
 /** Records that alike refusals of one credential and network have of their own in a minute: enough to see what somebody tries. The rest are counted. */
 const REFUSALS_KEPT = 10;
 /** Endpoints and reasons of one network that are told apart in a minute; its others are one fold, so that no single source uses up the allowance. */
@@ -68,7 +70,7 @@ export class Folds {
       '\0',
     );
     const open = this.#open.get(name);
-    if (open !== undefined || this.#isFull()) return open ?? null;
+    if (open !== undefined || this.#isFull(FOLDS_FOR_STRANGERS)) return open ?? null;
     return this.#begin(name, event, { by: fold.by, keeps: fold.by === 'refusal' ? REFUSALS_KEPT : 1 });
   }
 
@@ -107,7 +109,7 @@ export class Folds {
     const name = isMixed ? [minute, 'network', tenantId, network].join('\0') : exact;
     const wider = this.#open.get(name);
     if (wider !== undefined) return wider;
-    if (!this.#isFull() && this.#allow(Date.parse(event.at))) {
+    if (!this.#isFull(0) && this.#allow(Date.parse(event.at))) {
       this.#kinds.set(network, kinds + 1);
       return this.#begin(name, event, { by: 'source', keeps: 1, isMixed });
     }
@@ -137,8 +139,8 @@ export class Folds {
     return fold;
   }
 
-  #isFull(): boolean {
-    return this.#open.size + this.#over.size >= FOLDS_HELD;
+  #isFull(free: number): boolean {
+    return this.#open.size + this.#over.size >= FOLDS_HELD - free;
   }
 
   #allow(nowMs: number): boolean {
