@@ -136,3 +136,19 @@ describe.runIf(RUNS <= 10_000)('each filter, in each order and at any pin,', () 
     },
   );
 });
+
+test('a trace in which one run has very many parts leads to the others, too', async () => {
+  // The sender carved so many subtrees out of the trace of run 20 for it, and then one for run 30.
+  await t.admin('set session_replication_role = replica');
+  await t.admin(
+    `insert into sworn.run_members (tenant_id, log, leaf_index, run_id, trace_id, whole, roots)
+     select $1, 'llm-runs', i * 12 + 5, lpad(case when i < 1500 then '14' else '1e' end, 32, '0'), decode(lpad('14', 32, '0'), 'hex'), false,
+            array[int8send(i)]
+       from generate_series(100, 1500) i`,
+    [TENANT],
+  );
+  await t.admin('set session_replication_role = origin');
+  const filters = { ...NO_FILTER, traceId: Buffer.from('14'.padStart(32, '0'), 'hex') };
+  const { places } = await asReader((tx) => findRunPlaces(tx, TENANT, filters, pageOf('place_desc')));
+  expect(places.map(({ place }) => place / 12)).toEqual([30, 20]);
+});

@@ -26,6 +26,8 @@ const MAX_SEALED_ABOVE_PIN = 20_000;
 const MAX_NOT_NOTED = 4_000;
 /** Runs of one trace: 64 by the sealer, and those they were superseded by. */
 const MAX_RUNS_OF_TRACE = 1_000;
+/** MEMBER leaves of one trace: each carves out at least one of the 100,000 steps whose place is looked up (seal/membership.ts). */
+const MAX_MEMBERS_OF_TRACE = 100_000;
 
 /**
  * Where the runs that a list looks at come from: one index, or several merged. A place may come up more than once, and need not match.
@@ -127,13 +129,19 @@ function ofRun(tenantId: string, runId: string, window: RunWindow): Sql {
   return few(sql`${allRuns(tenantId, window)} and run_id = ${runId} order by revision limit 1`);
 }
 
-/** A run may have several traces, and a trace several runs: both are in `run_members`. Index `run_members_trace`, then one look each. */
+/**
+ * A run may have several traces, and a trace several runs, each by several MEMBER leaves: all in `run_members`. Index `run_members_trace`, then one
+ * look each.
+ */
 function ofTrace(tenantId: string, traceId: Uint8Array, { log, pin }: RunWindow): Sql {
   return few(sql`
     select r.run_index
-      from (select run_id from sworn.run_members
-             where tenant_id = ${tenantId}::uuid and trace_id = ${traceId} and leaf_index < ${pin}
-             order by leaf_index limit ${MAX_RUNS_OF_TRACE}) m
+      from (select run_id
+              from (select run_id, leaf_index from sworn.run_members
+                     where tenant_id = ${tenantId}::uuid and trace_id = ${traceId} and leaf_index < ${pin}
+                       and log is not distinct from ${log}::text
+                     order by leaf_index limit ${MAX_MEMBERS_OF_TRACE}) e
+             group by run_id order by min(leaf_index) limit ${MAX_RUNS_OF_TRACE}) m
      cross join lateral (
        select run_index from sworn.llm_run_records
         where tenant_id = ${tenantId}::uuid and log = ${log} and run_id = m.run_id
