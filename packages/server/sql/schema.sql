@@ -362,7 +362,6 @@ table llm_run_records owner sworn_owner row security forced
   CREATE INDEX llm_run_records_status ON sworn.llm_run_records USING btree (tenant_id, execution_status, run_index)
   CREATE INDEX llm_run_records_superseded ON sworn.llm_run_records USING btree (tenant_id, log, run_index) WHERE (superseded_by IS NOT NULL)
   CREATE INDEX llm_run_records_synthetic ON sworn.llm_run_records USING btree (tenant_id, run_index) WHERE is_synthetic
-  CREATE INDEX llm_run_records_trace ON sworn.llm_run_records USING btree (tenant_id, trace_id, leaf_index)
   CREATE INDEX llm_run_records_waiting ON sworn.llm_run_records USING btree (tenant_id, conversation_id, run_index) WHERE (waiting_for IS NOT NULL)
   CREATE INDEX llm_run_records_waits ON sworn.llm_run_records USING btree (tenant_id, log, run_index) WHERE (waiting_for IS NOT NULL)
   policy checker_reads_all permissive for select to sworn_checker using (true)

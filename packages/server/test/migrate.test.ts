@@ -111,9 +111,9 @@ describe('a database is refused', () => {
   });
 
   test('when it is newer than the program', async () => {
-    await t.admin(`insert into sworn.migration values (9, '0009_later.sql', 'x', now())`);
-    await expect(migrate(options())).rejects.toThrow('newer than this program: it has 0009_later.sql');
-    await t.admin('delete from sworn.migration where number = 9');
+    await t.admin(`insert into sworn.migration values (9999, '9999_later.sql', 'x', now())`);
+    await expect(migrate(options())).rejects.toThrow('newer than this program: it has 9999_later.sql');
+    await t.admin('delete from sworn.migration where number = 9999');
   });
 
   test('when a prefix or a password could break out of its statement', async () => {
