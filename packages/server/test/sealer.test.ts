@@ -122,6 +122,31 @@ describe('a run', () => {
     expect(await openRuns()).toMatchObject([{ wait: 12_000 }]);
   });
 
+  it('does not wait for what a foreign key sends, which is counted when it is sealed', async () => {
+    const by = sealer({ graceMs: 12_000, idleMs: 300_000 });
+    await send({ t: 'x', id: 'root' });
+    await settle(by);
+    const due = () => house.database.admin(`select due_at from sworn.open_run where tenant_id = $1`, [house.tenantId]);
+    const before = await due();
+    await send(
+      { t: 'x', id: 'f', parent: 'root', foreign: true },
+      { t: 'x', id: 'f', kind: 'CONFLICT', foreign: true },
+    );
+    await settle(by);
+    expect(await due()).toEqual(before);
+    await send({ t: 'x', id: 'own', parent: 'root' }, { t: 'x', id: 'g', parent: 'root', foreign: true });
+    await settle(by);
+    expect(await due()).not.toEqual(before);
+    await letTimePass();
+    await settle(by);
+    expect((await expectSoundRuns())[0]?.members).toMatchObject({ steps: 4, foreign_steps: 2, conflicts: 1 });
+    await send({ t: 'x', id: 'h', parent: 'root', foreign: true });
+    await settle(by);
+    await letTimePass();
+    await settle(by);
+    expect((await expectSoundRuns())[1]?.members).toMatchObject({ steps: 5, foreign_steps: 3 });
+  });
+
   it('is aborted, and says that its root is missing, when that never came', async () => {
     await send({ t: 'x', id: 'child', parent: 'root', remote_parent: false });
     await settle(sealer({ graceMs: NEVER_MS }));

@@ -202,12 +202,13 @@ interface News {
   rootSeenAt: string | null;
   /** Its trace has become another run's: there is nothing to wait for. */
   atOnce: boolean;
+  isForeign: boolean;
 }
 
 function newsOf(place: Place, known: ReadonlyMap<string, KnownRun>): News[] {
   const { sighting, runs, traceId, owner } = place;
   if (sighting === undefined) return [];
-  const { steps, lastIndex, lastSeenAt, rootSeenAt, named } = sighting;
+  const { steps, lastIndex, lastSeenAt, rootSeenAt, named, isForeign } = sighting;
   return [...runs]
     .filter((runId) => runId !== traceId || named.has(traceId) || !isSuperseded(known.get(traceId)))
     .map((runId) => ({
@@ -217,6 +218,7 @@ function newsOf(place: Place, known: ReadonlyMap<string, KnownRun>): News[] {
       lastSeenAt,
       rootSeenAt,
       atOnce: runId === traceId && owner !== traceId,
+      isForeign,
     }));
 }
 
@@ -237,6 +239,7 @@ function newsOfMember(
       lastSeenAt: recordedAt,
       rootSeenAt: null,
       atOnce: place !== undefined && runId === traceId && place.owner !== traceId,
+      isForeign: false,
     }));
 }
 
@@ -251,11 +254,12 @@ function tell(news: Map<string, News>, one: News): void {
   if (one.lastSeenAt > told.lastSeenAt) told.lastSeenAt = one.lastSeenAt;
   told.rootSeenAt ??= one.rootSeenAt;
   told.atOnce &&= one.atOnce;
+  told.isForeign &&= one.isForeign;
 }
 
 function activityOf(deps: FollowDeps, news: News, run: KnownRun | OpenedRun | undefined): RunActivity {
   if (run === undefined) throw new Error('a MEMBER leaf names a run that was never opened');
-  const { runId, steps, lastIndex, lastSeenAt, atOnce } = news;
+  const { runId, steps, lastIndex, lastSeenAt, atOnce, isForeign } = news;
   const wait = (ms: number) =>
     atOnce ? 0 : Math.min(ms * 2 ** Math.min(run.revision, 16), Math.max(ms, LONGEST_WAIT_MS));
   return {
@@ -267,6 +271,7 @@ function activityOf(deps: FollowDeps, news: News, run: KnownRun | OpenedRun | un
     steps,
     lastIndex,
     lastSeenAt,
+    isForeign,
     rootSeenAt: news.rootSeenAt ?? ('leaf' in run && hadRoot(run) ? lastSeenAt : null),
     graceMs: wait(deps.graceMs),
     idleMs: wait(deps.idleMs),

@@ -139,6 +139,7 @@ async function wokenBy(
     steps: 0,
     lastIndex: index,
     lastSeenAt: now,
+    isForeign: false,
     rootSeenAt: now,
     graceMs: 0,
     idleMs: 0,

@@ -15,6 +15,8 @@ export interface Sighting {
   lastIndex: number;
   lastSeenAt: string;
   rootSeenAt: string | null;
+  /** Nothing but leaves of a foreign key: they are counted, and no run waits for them. */
+  isForeign: boolean;
 }
 
 /** By trace id, in the order of their first leaves. */
@@ -27,7 +29,10 @@ export function sightings(leaves: readonly FollowedLeaf[]): Map<string, Sighting
     seen.set(traceId, sighting);
     sighting.lastIndex = leaf.index;
     sighting.lastSeenAt = leaf.recordedAt;
-    if (leaf.kind === 'STEP') addStep(sighting, leaf);
+    const bytes = Buffer.from(leaf.leaf.buffer, leaf.leaf.byteOffset, leaf.leaf.byteLength);
+    const isForeign = bytes.includes(FOREIGN);
+    sighting.isForeign &&= isForeign;
+    if (leaf.kind === 'STEP') addStep(sighting, leaf, { bytes, isForeign });
   }
   return seen;
 }
@@ -41,17 +46,20 @@ function newSighting(traceId: string, { index, recordedAt }: FollowedLeaf): Sigh
     lastIndex: index,
     lastSeenAt: recordedAt,
     rootSeenAt: null,
+    isForeign: true,
   };
 }
 
 /** Most steps name no run and are not the first of their trace: they are not parsed, a member that is there is found by its bytes. */
-function addStep(sighting: Sighting, leaf: FollowedLeaf): void {
+function addStep(
+  sighting: Sighting,
+  leaf: FollowedLeaf,
+  { bytes, isForeign }: { readonly bytes: Buffer; readonly isForeign: boolean },
+): void {
   sighting.steps++;
-  const bytes = Buffer.from(leaf.leaf.buffer, leaf.leaf.byteOffset, leaf.leaf.byteLength);
   const mayName = bytes.includes(RUN_HINT);
   if (sighting.first !== null && !mayName) {
-    if (sighting.rootSeenAt === null && mayBeRoot(bytes) && !bytes.includes(FOREIGN))
-      sighting.rootSeenAt = leaf.recordedAt;
+    if (sighting.rootSeenAt === null && mayBeRoot(bytes) && !isForeign) sighting.rootSeenAt = leaf.recordedAt;
     return;
   }
   const step = readStep(leaf);

@@ -157,6 +157,8 @@ export interface RunActivity {
   readonly steps: number;
   readonly lastIndex: number;
   readonly lastSeenAt: string;
+  /** Only a foreign key has sent something: a run that is open waits no longer for it. */
+  readonly isForeign: boolean;
   /** `recorded_at` of the root step; null while none came. */
   readonly rootSeenAt: string | null;
   /** Milliseconds of quiet until it is sealed: with a root, and without one. */
@@ -188,6 +190,7 @@ export async function noteActivity(
 /** Opens runs, again or for the first time, or says of open ones what is new. Primary key of `open_run`. */
 export async function openRuns(tx: Tx, tenantId: string, runs: readonly RunActivity[]): Promise<void> {
   if (runs.length === 0) return;
+  const still = runs.filter((r) => r.isForeign).map((r) => r.runId);
   await tx.query(sql`
     insert into sworn.open_run as o (tenant_id, run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, root_seen_at, grace_ms, idle_ms, due_at)
     select ${tenantId}::uuid, r.run_id, decode(r.trace_id, 'hex'), r.opened_index, r.run_occurred_at, r.revision, r.steps, r.last_index, r.last_seen_at, r.root_seen_at, r.grace_ms, r.idle_ms,
@@ -199,10 +202,10 @@ export async function openRuns(tx: Tx, tenantId: string, runs: readonly RunActiv
         as r(run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, root_seen_at, grace_ms, idle_ms)
         on conflict (tenant_id, run_id) do update
        set steps = o.steps + excluded.steps, last_index = greatest(o.last_index, excluded.last_index),
-           last_seen_at = greatest(o.last_seen_at, excluded.last_seen_at), root_seen_at = coalesce(o.root_seen_at, excluded.root_seen_at),
-           grace_ms = excluded.grace_ms, idle_ms = excluded.idle_ms,
-           due_at = greatest(o.last_seen_at, excluded.last_seen_at)
-             + (case when coalesce(o.root_seen_at, excluded.root_seen_at) is null then excluded.idle_ms else excluded.grace_ms end) * interval '1 millisecond'`);
+           last_seen_at = case when o.run_id = any(${still}::text[]) then o.last_seen_at else greatest(o.last_seen_at, excluded.last_seen_at) end,
+           root_seen_at = coalesce(o.root_seen_at, excluded.root_seen_at), grace_ms = excluded.grace_ms, idle_ms = excluded.idle_ms,
+           due_at = case when o.run_id = any(${still}::text[]) then o.due_at else greatest(o.last_seen_at, excluded.last_seen_at)
+             + (case when coalesce(o.root_seen_at, excluded.root_seen_at) is null then excluded.idle_ms else excluded.grace_ms end) * interval '1 millisecond' end`);
 }
 
 /** A run whose time to be sealed has come. */
