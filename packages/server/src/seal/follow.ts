@@ -22,6 +22,8 @@ import type { SealedStep } from './step.js';
 export const FOLLOW_LEAVES = 4_000;
 /** Drafts in one call of the sequencer, which stores a call in one transaction. OPENED and MEMBER of a run are never parted. */
 const APPEND_LEAVES = 2_000;
+/** Runs looked up with one statement: the traces of a turn may have 64 runs each, and a statement its time. */
+const RUNS_AT_ONCE = 1_000;
 /** A run that keeps opening again waits longer each time, up to this. */
 const LONGEST_WAIT_MS = 3_600_000;
 
@@ -143,9 +145,13 @@ async function knownRuns(
   runIds: readonly string[],
 ): Promise<Map<string, KnownRun>> {
   const asked = [...new Set(runIds)];
-  if (asked.length === 0) return new Map();
-  const known = await inTenant(db, 'reader', tenantId, (tx) => findRuns(tx, tenantId, log, asked));
-  return new Map(known.map((run) => [run.runId, run]));
+  const known = new Map<string, KnownRun>();
+  for (let from = 0; from < asked.length; from += RUNS_AT_ONCE) {
+    const some = asked.slice(from, from + RUNS_AT_ONCE);
+    const found = await inTenant(db, 'reader', tenantId, (tx) => findRuns(tx, tenantId, log, some));
+    for (const run of found) known.set(run.runId, run);
+  }
+  return known;
 }
 
 /** What is known of a run that was just opened: it has no revision yet. */

@@ -133,7 +133,9 @@ export async function findRuns(tx: Tx, tenantId: string, log: string, runIds: re
        select * from sworn.llm_run_records
         where tenant_id = ${tenantId}::uuid and log = ${log} and run_id = asked.run_id
         order by revision desc limit 1) r
-      join sworn.leaf l on l.tenant_id = r.tenant_id and l.log = r.log and l.leaf_index = r.leaf_index`);
+     cross join lateral (
+       select leaf from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = r.leaf_index limit 1) l`);
 }
 
 /** Which of `runIds` are open. Primary key of `open_run`. */
