@@ -59,7 +59,7 @@ function fold(...said: readonly Said[]): RunSummary {
 function sealed(summary: RunSummary): Record<string, unknown> {
   const { leaf } = runLeaf({
     origin: `test/${crypto.randomUUID()}/llm-runs`,
-    runId: 'a'.repeat(32),
+    runId: 'a'.repeat(256),
     traceId: 'a'.repeat(32),
     membersBelow: 3,
     revision: 1,
@@ -100,6 +100,13 @@ describe('the tree of a run', () => {
       },
     );
     expect(both).toEqual({ ...own, steps: 2, foreignSteps: 1, tree: both.tree, range: both.range });
+  });
+
+  it('holds no foreign steps in the place of own ones', () => {
+    const folding = createFold(3);
+    const said = ['f', 'g', 'h', 'own'].map((id, i) => step({ id, foreign: i < 3, output_tokens: 7 }, i));
+    for (const one of said) folding.add(one);
+    expect(folding.finish(BARE)).toMatchObject({ steps: 4, foreignSteps: 3, stepsNotRead: 0, outputTokens: 7 });
   });
 
   it('counts conflicts apart from steps', () => {
@@ -271,6 +278,7 @@ describe('what a run is told by', () => {
     const names = Object.fromEntries(
       [
         'service',
+        'instance',
         'environment',
         'release',
         'provider',
@@ -281,21 +289,28 @@ describe('what a run is told by', () => {
         'error_type',
       ].map((name) => [name, long('n', 0)]),
     );
-    const said = Array.from({ length: 300 }, (_, i) => ({
+    const said = Array.from({ length: 4095 }, (_, i) => ({
       id: `s${i}`,
       ...(i === 0 ? {} : { parent: 's0' }),
       ...names,
       step_kind: i % 2 === 0 ? 'TOOL' : 'LLM',
       tool: long('t', i),
       finish_reasons: [long('f', i), long('g', i)],
+      policy_ids: [long('p', i)],
+      incident_ids: [long('i', i)],
       human_actor_id: `tok_${'0'.repeat(32)}`,
       resource: 'f'.repeat(64),
       status: 'ERROR',
       input_tokens: Number.MAX_SAFE_INTEGER,
       cost_nano_usd: Number.MAX_SAFE_INTEGER,
     }));
-    const leaf = sealed(fold(...said)) as { tools: string[]; finish_reasons: string[]; input_tokens: number };
-    expect(leaf.tools).toHaveLength(48);
+    const resumedBy = long('r', 0).padEnd(256, 'x');
+    const leaf = sealed({ ...fold(...said), resumedBy }) as {
+      tools: string[];
+      finish_reasons: string[];
+      input_tokens: number;
+    };
+    expect(leaf.tools).toHaveLength(32);
     expect(leaf.finish_reasons).toHaveLength(16);
     expect(leaf.input_tokens).toBe(Number.MAX_SAFE_INTEGER);
   });

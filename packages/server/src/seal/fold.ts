@@ -8,7 +8,7 @@ import { byEnd, compare, endOf, isSkewed, max, microseconds, startOf, timeOf } f
 import { DECISIONS, type Resumption } from './waiting.js';
 
 /** Names kept of what a run used. All names of 128 characters, a RUN leaf still stays within its 16 KiB. */
-const MAX_TOOLS = 48;
+const MAX_TOOLS = 32;
 const MAX_FINISH_REASONS = 16;
 /** Policies, and incidents, that one run names: with the other lists they fit a leaf of 16 KiB; what is left out is counted. */
 const MAX_IDS = 16;
@@ -91,14 +91,19 @@ export interface FoldedRun {
   readonly resumption: Resumption | null;
 }
 
+/** Steps of foreign keys that are held: they tell a run of nothing else, and take no place of an own one. */
+const MAX_FOREIGN_READ = 1_000;
+
 /** A new fold. `maxStepsRead` for tests. */
 export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
   const hold = createHolder();
-  const steps: HeldStep[] = [];
+  const own: HeldStep[] = [];
+  const foreign: HeldStep[] = [];
   let range = emptyFrontier;
   let pending: Uint8Array[] = [];
   let root: HeldStep | null = null;
   let conflicts = 0;
+  let foreignSteps = 0;
   const traces = new Set<string>();
   const flush = () => {
     range = extendFrontier(range, pending);
@@ -109,9 +114,11 @@ export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
       pending.push(step.leafHash);
       traces.add(step.traceId);
       if (pending.length === 1024) flush();
-      if (steps.length < maxStepsRead) steps.push(hold(step));
+      if (step.foreign) {
+        if (foreignSteps++ < MAX_FOREIGN_READ) foreign.push(hold(step));
+      } else if (own.length < maxStepsRead) own.push(hold(step));
       // The root of a long run comes last.
-      else if (root === null && step.isRoot && !step.foreign) root = hold(step);
+      else if (root === null && step.isRoot) root = hold(step);
     },
     addConflict() {
       conflicts++;
@@ -119,21 +126,29 @@ export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
     isEmpty: () => range.size === 0 && pending.length === 0,
     finish(of) {
       flush();
-      return summarise(root === null ? steps : [...steps, root], { ...of, conflicts, traces: traces.size, range });
+      const read = root === null ? own : [...own, root];
+      return summarise({ own: read, foreign }, { ...of, conflicts, foreignSteps, traces: traces.size, range });
     },
   };
 }
 
 interface Folded extends FoldedRun {
   readonly conflicts: number;
+  readonly foreignSteps: number;
   readonly traces: number;
   readonly range: Frontier;
 }
 
-function summarise(read: readonly HeldStep[], { range, ...of }: Folded): RunSummary {
+/** What is held of a run's steps, each in leaf order. */
+interface Held {
+  readonly own: readonly HeldStep[];
+  readonly foreign: readonly HeldStep[];
+}
+
+function summarise({ own, foreign }: Held, { range, ...of }: Folded): RunSummary {
   // A foreign key's spans are kept and counted, and change nothing; a run of nothing else is told by them all the same.
-  const own = read.filter((step) => !step.foreign);
-  const steps = own.length > 0 ? own : read;
+  const steps = own.length > 0 ? own : foreign;
+  const read = foreign.length === 0 ? own : [...own, ...foreign].sort((a, b) => a.index - b.index);
   const byStart = steps.toSorted((a, b) => compare(startOf(a), startOf(b)) || a.index - b.index);
   const [first] = byStart;
   if (first === undefined) throw new Error('a run without steps');
@@ -159,7 +174,7 @@ function summarise(read: readonly HeldStep[], { range, ...of }: Folded): RunSumm
     stepsNotRead: range.size - read.length,
     traces: of.traces,
     conflicts: of.conflicts,
-    foreignSteps: read.filter((step) => step.foreign).length,
+    foreignSteps: of.foreignSteps,
     skewedSteps: read.filter(isSkewed).length,
     cutLinks: cutLinks(steps),
     hintsLeftOut: new Set(steps.map(hintedRun).filter((run) => run !== null && run !== of.runId)).size,
