@@ -315,12 +315,6 @@ describe('JSON deeper than the stack', () => {
     expect(fields).not.toHaveProperty('input_tokens');
     expect(fields).not.toHaveProperty('conversation_id');
   });
-
-  test('out of the name of a flattened message ends where the depth does', () => {
-    const view = readSpan(spanOf({ [`llm.input_messages.0.${'a.'.repeat(50_000)}b`]: 'x' }).bytes);
-    const text = stepContent(MAPPER.mapping, view, 'LLM').input?.text ?? '';
-    expect(text).toBe(`[${'{"a":'.repeat(99)}null${'}'.repeat(99)}]`);
-  });
 });
 
 describe('the content of a step', () => {
