@@ -5,6 +5,7 @@ role sworn_checker login
   set bytea_output=hex
   set default_transaction_read_only=on
   set idle_in_transaction_session_timeout=5s
+  set jit=off
   set plan_cache_mode=force_custom_plan
   set search_path=pg_catalog, pg_temp
 role sworn_owner
@@ -14,6 +15,7 @@ role sworn_reader login
   set bytea_output=hex
   set default_transaction_read_only=on
   set idle_in_transaction_session_timeout=5s
+  set jit=off
   set plan_cache_mode=force_custom_plan
   set search_path=pg_catalog, pg_temp
   set statement_timeout=5s
@@ -23,6 +25,7 @@ role sworn_recorder login
   set bytea_output=hex
   set enable_seqscan=off
   set idle_in_transaction_session_timeout=5s
+  set jit=off
   set plan_cache_mode=force_custom_plan
   set search_path=pg_catalog, pg_temp
 role sworn_remover
@@ -31,6 +34,7 @@ role sworn_signer login
   set TimeZone=UTC
   set bytea_output=hex
   set idle_in_transaction_session_timeout=5s
+  set jit=off
   set plan_cache_mode=force_custom_plan
   set search_path=pg_catalog, pg_temp
 role sworn_writer login
@@ -39,6 +43,7 @@ role sworn_writer login
   set bytea_output=hex
   set enable_seqscan=off
   set idle_in_transaction_session_timeout=5s
+  set jit=off
   set plan_cache_mode=force_custom_plan
   set search_path=pg_catalog, pg_temp
 

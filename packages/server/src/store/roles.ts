@@ -17,6 +17,8 @@ const SETTINGS: readonly (readonly [name: string, value: string])[] = [
   ['idle_in_transaction_session_timeout', '5s'],
   // A prepared statement must not keep the plan that was right for an empty table.
   ['plan_cache_mode', 'force_custom_plan'],
+  // Nothing asked here is long enough to compile for, and what rules out a plan by its cost would have each statement compiled: half a second.
+  ['jit', 'off'],
 ];
 
 /** Settings of one role on top. */
