@@ -55,7 +55,7 @@ describe('the demo', () => {
 
   test('does not wait for the run that waits for somebody, and says so', () => {
     expect(server.out()).toContain('They are sealed, and signed checkpoints cover them.');
-    expect(server.out()).toContain('1 of them waits for somebody to decide on a tool call');
+    expect(server.out()).toContain('Waiting for somebody’s decision, and RUNNING until it comes: 1');
   });
 
   test('beside a running server says as JSON what there is, without a key', async () => {

@@ -1,25 +1,13 @@
-import type { RunningApp } from './app.js';
-import type { Config } from './config.js';
-import type { Deployment } from './deployment.js';
+import type { startApp as StartApp } from './app.js';
+import type { readLeaf as ReadLeaf } from './leafByHand.js';
 
 /**
  * What needs the contract's schemas and the web framework, loaded when it is asked for: they are most of all modules there are, and a command
  * beside the server would load them for nothing.
  */
 
-/** The server in this process (`app.ts`); resolves when requests are served. */
-export async function startApp(config: Config): Promise<RunningApp> {
-  const app = await import('./app.js');
-  return app.startApp(config);
-}
+/** `startApp` of app.ts. */
+export const startApp: typeof StartApp = async (...args) => (await import('./app.js')).startApp(...args);
 
-/** The exact bytes of a leaf (`leafByHand.ts`), its access record written first; null when there is none. */
-export async function readLeaf(
-  deployment: Deployment,
-  tenantId: string,
-  recordId: string,
-  actor: string,
-): Promise<Uint8Array | null> {
-  const byHand = await import('./leafByHand.js');
-  return byHand.readLeaf(deployment, tenantId, recordId, actor);
-}
+/** `readLeaf` of leafByHand.ts. */
+export const readLeaf: typeof ReadLeaf = async (...args) => (await import('./leafByHand.js')).readLeaf(...args);

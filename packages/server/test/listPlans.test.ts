@@ -76,7 +76,7 @@ describe.each(['before there are statistics', 'with statistics'])('a page of run
       for (const half of [false, true]) {
         const middle = Math.floor(size / 2);
         const page = pageOf(order, !half ? {} : order === 'place_asc' ? { fromPlace: middle } : { belowPlace: middle });
-        const cost: Cost = { rows: 0, sequential: [] };
+        const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
         await asReader((tx) => findRunPlaces(explaining(tx, cost), TENANT, asked(filters, order), page));
         const bound = order === 'occurred_desc' ? ROWS_BY_OCCURRENCE : ROWS_OF_A_PAGE + choosing(filters);
         expect([name, order, cost.sequential]).toEqual([name, order, []]);

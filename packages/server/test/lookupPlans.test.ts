@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inTenant, type Tx } from '../src/store/database.js';
-import { readProvenMembers } from '../src/store/members.js';
+import { readFirstTraces, readMembersOfTraces, readProvenMembers, readTracesOfRuns } from '../src/store/members.js';
 import { readKeyedLeaves, readRevisions, readRunsAt } from '../src/store/runs.js';
+import { findRuns, readLeavesAt, readTracesBegun } from '../src/store/sealing.js';
 import { readStepsAt } from '../src/store/steps.js';
 import { fillLeaves, fillRuns, LEAVES_A_RUN } from './listLoad.js';
 import { type Cost, explaining } from './planCost.js';
@@ -11,22 +12,37 @@ import { type Cost, explaining } from './planCost.js';
 const RUNS = 5_000;
 /** A full page. */
 const ASKED = 100;
-/** Rows read for one that is asked for: of a run its row, its leaf and its names; nothing of the others. */
-const ROWS_EACH = 8;
+/** Blocks read for one: the way down an index and the row, for each table. */
+const BLOCKS_EACH = 60;
+/** Rows read for one that is asked for: of a run its rows, its leaves and its names; nothing of the others. */
+const ROWS_EACH = LEAVES_A_RUN;
 const LOAD_MS = 120_000;
 const TENANT = '11111111-1111-4111-8111-111111111111';
 const TABLES = ['leaf', 'llm_run_records', 'run_names', 'run_members'].map((table) => `sworn.${table}`);
 const SIZE = RUNS * LEAVES_A_RUN;
 
-let t: TestDatabase;
-beforeAll(async () => {
-  t = await testDatabase();
-  // When statistics are made is the test's to say.
+/** What the planner knows when this tenant's rows come: nothing; of a few rows that others have in another log; of all. */
+const KNOWN = ['nothing', 'a few rows of others', 'all'] as const;
+
+/** When statistics are made is the test's to say. */
+async function fillKnowing(known: (typeof KNOWN)[number]): Promise<TestDatabase> {
+  const t = await testDatabase();
   for (const table of TABLES) await t.admin(`alter table ${table} set (autovacuum_enabled = off)`);
+  const analyze = () => t.admin(`analyze ${TABLES.join(', ')}`);
+  if (known === 'a few rows of others') {
+    const other = '22222222-2222-4222-8222-222222222222';
+    await fillRuns(t, other, 20);
+    await fillLeaves(t, other, 20);
+    await t.admin('set session_replication_role = replica');
+    await t.admin(`update sworn.leaf set log = 'control'`);
+    await t.admin('set session_replication_role = origin');
+    await analyze();
+  }
   await fillRuns(t, TENANT, RUNS);
   await fillLeaves(t, TENANT, RUNS);
-}, LOAD_MS);
-afterAll(() => t.drop());
+  if (known === 'all') await analyze();
+  return t;
+}
 
 /** From the newest of the log, which a plan that walks it comes to last. */
 const newest = <T>(of: (run: number) => T): T[] => Array.from({ length: ASKED }, (_, i) => of(RUNS - 1 - i));
@@ -92,14 +108,63 @@ const LOOKUPS: [what: string, found: number, look: (tx: Tx) => Promise<{ readonl
   ],
 ];
 
-describe.each(['before there are statistics', 'with statistics'])('%s', (when) => {
-  beforeAll(async () => {
-    if (when === 'with statistics') await t.admin(`analyze ${TABLES.join(', ')}`);
-  }, LOAD_MS);
+/** What the sealer looks up, by `lookUp`. */
+const SEALERS: typeof LOOKUPS = [
+  // Those whose last revision has its leaf below SIZE.
+  [
+    'the newest revisions of runs',
+    ASKED,
+    (tx) =>
+      findRuns(
+        tx,
+        TENANT,
+        'llm-runs',
+        newest((run) => runIdOf(run - 20)),
+      ),
+  ],
+  [
+    'leaves by index',
+    ASKED,
+    (tx) =>
+      readLeavesAt(
+        tx,
+        TENANT,
+        'llm-runs',
+        newest((run) => run * LEAVES_A_RUN),
+      ),
+  ],
+  [
+    'first leaves of traces',
+    ASKED,
+    (tx) => readTracesBegun(tx, TENANT, 'llm-runs', { traceIds: newest(runIdOf), below: SIZE, limit: 1 }),
+  ],
+  [
+    'members by trace, of the sealer',
+    ASKED,
+    (tx) => readMembersOfTraces(tx, TENANT, 'llm-runs', { traceIds: newest(runIdOf), below: SIZE }),
+  ],
+  ['traces by run', ASKED, (tx) => readTracesOfRuns(tx, TENANT, 'llm-runs', { runIds: newest(runIdOf), below: SIZE })],
+  [
+    'first traces by run',
+    ASKED,
+    (tx) => readFirstTraces(tx, TENANT, 'llm-runs', { runIds: newest(runIdOf), below: SIZE, limit: 256 }),
+  ],
+];
 
-  test.each(LOOKUPS)('%s are looked up one by one, and nothing else is read', async (_, found, look) => {
-    for (const inIndexOrder of [true, false]) {
-      const cost: Cost = { rows: 0, sequential: [] };
+describe.each(KNOWN)('when the planner knows %s', (known) => {
+  let t: TestDatabase;
+  beforeAll(async () => {
+    t = await fillKnowing(known);
+  }, LOAD_MS);
+  afterAll(() => t.drop());
+
+  const cases = [
+    ...LOOKUPS.map((lookup) => [...lookup, [true, false]] as const),
+    ...SEALERS.map((lookup) => [...lookup, [true]] as const),
+  ];
+  test.each(cases)('%s are looked up one by one, and nothing else is read', async (_, found, look, orders) => {
+    for (const inIndexOrder of orders) {
+      const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
       const rows = await inTenant(t.db, 'reader', TENANT, (tx) => look(explaining(tx, cost)), {
         readOnly: true,
         snapshot: true,
@@ -109,6 +174,7 @@ describe.each(['before there are statistics', 'with statistics'])('%s', (when) =
       // Nothing is signed here: an empty table is scanned in no time.
       expect(cost.sequential.filter((table) => table !== 'checkpoint')).toEqual([]);
       expect(cost.rows).toBeLessThanOrEqual(ROWS_EACH * Math.max(found, 1));
+      expect(cost.blocks).toBeLessThanOrEqual(BLOCKS_EACH * Math.max(found, ASKED));
     }
   });
 });

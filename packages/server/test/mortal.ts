@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Database } from '../src/store/database.js';
+import type { Database, Role } from '../src/store/database.js';
 
 /** When a statement is fatal: not sent yet; sent, its fate unknown; answered. */
 export type Moment = 'before' | 'sent' | 'answered';
@@ -61,23 +61,36 @@ export function mortal(db: Database, { statement, moment }: Fate, die: (client: 
       if (dieWhenAnswered && result instanceof Promise) return result.then(dead);
       return result;
     };
-    return new Proxy(client, {
-      get(target, name) {
-        if (name === 'query') return query;
-        const member: unknown = Reflect.get(target, name, target);
-        return typeof member === 'function' ? member.bind(target) : member;
-      },
-    });
+    return asking(client, query);
   }
 
+  return lending(db, async (take) => (isDead ? never() : lent(await take())));
+}
+
+/** A database that lends its connections by `lend`, which takes them. */
+export function lending(
+  db: Database,
+  lend: (take: () => Promise<pg.PoolClient>, role: Role) => Promise<pg.PoolClient>,
+): Database {
   return {
     ...db,
     as(role) {
       const pool = db.as(role);
-      const connect = async (): Promise<pg.PoolClient> => (isDead ? never() : lent(await pool.pool.connect()));
+      const connect = () => lend(() => pool.pool.connect(), role);
       return { ...pool, pool: { connect } as pg.Pool, bypassesRowSecurity: () => pool.bypassesRowSecurity() };
     },
   };
+}
+
+/** A connection that asks by `query` in place of its own. */
+export function asking(client: pg.PoolClient, query: (asked: unknown) => unknown): pg.PoolClient {
+  return new Proxy(client, {
+    get(target, name) {
+      if (name === 'query') return query;
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
 }
 
 /** What the kernel does with a connection whose process is gone: what was written arrives, and nothing after it. */

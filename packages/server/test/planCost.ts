@@ -7,12 +7,15 @@ interface PlanNode {
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
   readonly 'Rows Removed by Filter'?: number;
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
   readonly Plans?: readonly PlanNode[];
 }
 
-/** What the scans of some statements read, and those that were sequential. */
+/** What the scans of some statements read, and those that were sequential. `blocks`: an index that is walked reads them, and no rows. */
 export interface Cost {
   rows: number;
+  blocks: number;
   readonly sequential: string[];
 }
 
@@ -33,6 +36,7 @@ export function explaining(tx: Tx, cost: Cost): Tx {
       const said = row?.['QUERY PLAN'];
       const [{ Plan }] = (typeof said === 'string' ? JSON.parse(said) : said) as [{ Plan: PlanNode }];
       addCost(cost, Plan);
+      cost.blocks += Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks'];
       return tx.query(piece);
     },
   };

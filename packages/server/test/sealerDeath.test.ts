@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NotSequenced } from '../src/record/notSequenced.js';
 import type { Sealer } from '../src/seal/sealer.js';
-import type { Database } from '../src/store/database.js';
+import { asking, lending } from './mortal.js';
 import { openSealerHouse, type SealerHouse, type Span } from './sealerHouse.js';
 
 let house: SealerHouse;
@@ -40,7 +40,7 @@ interface Mortal {
   done: number;
 }
 
-function mortal(dieAt: number, when: 'before' | 'after'): Mortal {
+function mortalSealer(dieAt: number, when: 'before' | 'after'): Mortal {
   const life = {
     done: 0,
     async step<T>(work: () => Promise<T>): Promise<T> {
@@ -51,25 +51,13 @@ function mortal(dieAt: number, when: 'before' | 'after'): Mortal {
       return result;
     },
   };
-  const { db } = house.database;
-  const dying: Database = {
-    ...db,
-    as(role) {
-      const pool = db.as(role);
-      if (role === 'reader') return pool;
-      const connect = async () => lent(await pool.pool.connect());
-      return { ...pool, pool: { connect } as pg.Pool, bypassesRowSecurity: () => pool.bypassesRowSecurity() };
-    },
-  };
   // What is released after a death is not usable: its connection ends, and the database rolls back.
-  const lent = (client: pg.PoolClient) =>
-    new Proxy(client, {
-      get(target, name) {
-        if (name === 'query') return (query: pg.QueryConfig) => life.step(() => target.query(query));
-        const member: unknown = Reflect.get(target, name, target);
-        return typeof member === 'function' ? member.bind(target) : member;
-      },
-    });
+  const dying = lending(house.database.db, async (take, role) => {
+    const client = await take();
+    return role === 'reader'
+      ? client
+      : asking(client, (query) => life.step(() => client.query(query as pg.QueryConfig)));
+  });
   const sealer = house.sealer({
     db: dying,
     append: (tenantId, drafts) =>
@@ -105,12 +93,12 @@ it('a sealer that is killed at any of its statements leaves a history that the n
   await live(house.sealer());
   const expected = await newest();
   expect(expected.size).toBe(6);
-  const whole = mortal(Number.MAX_SAFE_INTEGER, 'before');
+  const whole = mortalSealer(Number.MAX_SAFE_INTEGER, 'before');
   await live(whole.sealer);
   expect(await newest()).toEqual(expected);
   let deaths = 0;
   for (let at = 1; at <= whole.done; at++) {
-    const { sealer } = mortal(at, at % 2 === 0 ? 'before' : 'after');
+    const { sealer } = mortalSealer(at, at % 2 === 0 ? 'before' : 'after');
     await live(sealer).then(
       () => undefined,
       () => deaths++,

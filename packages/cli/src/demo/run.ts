@@ -80,7 +80,7 @@ async function fill(
       ? 'They are sealed, and signed checkpoints cover them.'
       : 'They are stored, but not all sealed and covered yet.',
   );
-  if (waiting > 0) say(`${waiting} of them waits for somebody to decide on a tool call: RUNNING until that comes.`);
+  if (waiting > 0) say(`Waiting for somebody’s decision, and RUNNING until it comes: ${waiting}.`);
   const rootless = sent.traceIds.size - sent.rooted.size;
   if (rootless > 0) {
     say(

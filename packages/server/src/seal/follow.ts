@@ -1,6 +1,6 @@
 import { decodeLeaf } from '@sworn/evidence';
 import type { Appended, LeafDraft } from '../record/draft.js';
-import { type Database, inTenant } from '../store/database.js';
+import { type Database, inTenant, lookUp } from '../store/database.js';
 import { readRunsOfTraces } from '../store/members.js';
 import {
   findRuns,
@@ -51,7 +51,7 @@ export interface Followed {
  * and notes which of them have something new. Resolves to null when the tenant has no such log, or another process followed it meanwhile.
  */
 export async function follow(deps: FollowDeps, tenantId: string): Promise<Followed | null> {
-  const seen = await inTenant(deps.db, 'reader', tenantId, async (tx) => {
+  const seen = await lookUp(deps.db, tenantId, async (tx) => {
     const log = (await readOpenSizes(tx, tenantId)).get('llm-runs')?.log;
     if (log === undefined) return null;
     const from = await readCursor(tx, tenantId, log);
@@ -78,7 +78,7 @@ async function whatIsNew(deps: FollowDeps, of: OfLog, leaves: readonly FollowedL
   const seen = sightings(leaves);
   const followed = seenMembers(leaves);
   const traceIds = new Set([...seen.keys(), ...followed.filter((m) => !m.isOwn).map((m) => m.traceId)]);
-  const { members, open } = await inTenant(deps.db, 'reader', of.tenantId, async (tx) => ({
+  const { members, open } = await lookUp(deps.db, of.tenantId, async (tx) => ({
     members: byTrace(await readRunsOfTraces(tx, of.tenantId, of.log, [...traceIds])),
     open: await readOpenAmong(tx, of.tenantId, [...new Set(followed.map((m) => m.runId))]),
   }));
@@ -148,7 +148,7 @@ async function knownRuns(
   const known = new Map<string, KnownRun>();
   for (let from = 0; from < asked.length; from += RUNS_AT_ONCE) {
     const some = asked.slice(from, from + RUNS_AT_ONCE);
-    const found = await inTenant(db, 'reader', tenantId, (tx) => findRuns(tx, tenantId, log, some));
+    const found = await lookUp(db, tenantId, (tx) => findRuns(tx, tenantId, log, some));
     for (const run of found) known.set(run.runId, run);
   }
   return known;

@@ -1,5 +1,5 @@
 import { hex } from '@sworn/evidence';
-import { type Database, inTenant } from '../store/database.js';
+import { type Database, lookUp } from '../store/database.js';
 import {
   type FollowedLeaf,
   readLeavesAt,
@@ -72,7 +72,7 @@ export function createGatherer(at: Below): Gatherer {
 
   async function load(traceIds: readonly string[]): Promise<void> {
     const begun = new Map<string, FollowedLeaf[]>(traceIds.map((traceId) => [traceId, []]));
-    const leaves = await inTenant(at.db, 'reader', at.tenantId, (tx) =>
+    const leaves = await lookUp(at.db, at.tenantId, (tx) =>
       readTracesBegun(tx, at.tenantId, at.log, { traceIds, below: at.below, limit: SHORT_TRACE + 1 }),
     );
     for (const leaf of leaves) if (leaf.traceId !== null) begun.get(hex(leaf.traceId))?.push(leaf);
@@ -82,7 +82,7 @@ export function createGatherer(at: Below): Gatherer {
 
   /** A chunk of a trace's leaves from an index on. */
   function chunk(traceId: string, from: number): Promise<FollowedLeaf[]> {
-    return inTenant(at.db, 'reader', at.tenantId, (tx) =>
+    return lookUp(at.db, at.tenantId, (tx) =>
       readTraceLeaves(tx, at.tenantId, at.log, traceId, { from, below: at.below, limit: FOLD_LEAVES }),
     );
   }
@@ -117,7 +117,7 @@ export function createGatherer(at: Below): Gatherer {
     if (!isShared(members)) {
       const all: number[] = [];
       for (let from = 0; ; from = (all.at(-1) ?? 0) + 1) {
-        const some = await inTenant(at.db, 'reader', at.tenantId, (tx) =>
+        const some = await lookUp(at.db, at.tenantId, (tx) =>
           readTraceIndexes(tx, at.tenantId, at.log, traceId, { from, below: at.below, limit: INDEXES_AT_ONCE }),
         );
         for (const index of some) all.push(index);
@@ -149,7 +149,7 @@ export function createGatherer(at: Below): Gatherer {
     const sorted = Float64Array.from(indexes).sort();
     for (let from = 0; from < sorted.length; from += FOLD_LEAVES) {
       const some = [...sorted.subarray(from, from + FOLD_LEAVES)];
-      const leaves = await inTenant(at.db, 'reader', at.tenantId, (tx) => readLeavesAt(tx, at.tenantId, at.log, some));
+      const leaves = await lookUp(at.db, at.tenantId, (tx) => readLeavesAt(tx, at.tenantId, at.log, some));
       for (const leaf of leaves) addPiece(into, pieceOf(leaf));
     }
     return sorted.length;

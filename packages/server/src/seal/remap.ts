@@ -5,7 +5,7 @@ import { type DataKey, openBody } from '../record/body.js';
 import type { DataKeys } from '../record/dataKeys.js';
 import type { Appended, LeafDraft } from '../record/draft.js';
 import { KeyRefused } from '../record/keyFile.js';
-import { type Database, inTenant } from '../store/database.js';
+import { type Database, lookUp } from '../store/database.js';
 import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
 import { readSealedRuns } from '../store/remapping.js';
 import { findRuns, type KnownRun, readOpenSizes } from '../store/sealing.js';
@@ -61,16 +61,11 @@ export async function* remapRuns(
   tenantId: string,
   { runId, dryRun }: RemapRequest,
 ): AsyncGenerator<Remapped> {
-  const log = await inTenant(
-    deps.db,
-    'reader',
-    tenantId,
-    async (tx) => (await readOpenSizes(tx, tenantId)).get('llm-runs')?.log,
-  );
+  const log = await lookUp(deps.db, tenantId, async (tx) => (await readOpenSizes(tx, tenantId)).get('llm-runs')?.log);
   if (log === undefined) return;
   for (let after = ''; ; ) {
     const from = after;
-    const runs = await inTenant(deps.db, 'reader', tenantId, (tx) =>
+    const runs = await lookUp(deps.db, tenantId, (tx) =>
       runId === null
         ? readSealedRuns(tx, tenantId, log, { after: from, limit: RUNS_AT_ONCE })
         : findRuns(tx, tenantId, log, [runId]),
@@ -136,7 +131,7 @@ async function summarise({ db }: RemapDeps, one: OneRun, fold: Fold, roots: Read
 async function stepsOf({ db }: RemapDeps, { tenantId, log, run, leaf }: OneRun) {
   const below = sizesOf(leaf)['llm-runs'];
   const membersBelow = membersBelowOf(run, leaf);
-  const traces = await inTenant(db, 'reader', tenantId, async (tx) => {
+  const traces = await lookUp(db, tenantId, async (tx) => {
     const ids = (await readTracesOfRuns(tx, tenantId, log, { runIds: [run.runId], below: membersBelow })).map(
       ({ traceId }) => traceId,
     );
@@ -169,7 +164,7 @@ async function mapAgain(
   steps: readonly SealedStep[],
 ): Promise<SealedStep[] | string> {
   const indexes = steps.map(({ index }) => index);
-  const { stored, bodies } = await inTenant(deps.db, 'reader', tenantId, async (tx) => ({
+  const { stored, bodies } = await lookUp(deps.db, tenantId, async (tx) => ({
     stored: new Map((await readStepsAt(tx, tenantId, log, indexes)).map((step) => [step.index, step])),
     bodies: await readBodies(tx, tenantId, log, indexes),
   }));

@@ -1,5 +1,5 @@
 import { decodeLeaf } from '@sworn/evidence';
-import { type Database, inTenant } from '../store/database.js';
+import { type Database, lookUp } from '../store/database.js';
 import { readNextRun } from '../store/sealing.js';
 import type { RunSummary } from './fold.js';
 import type { Resumption } from './waiting.js';
@@ -12,7 +12,7 @@ export async function findResumption(
   { conversationId, service, startedAt }: RunSummary,
 ): Promise<Resumption | null> {
   if (conversationId === null) return null;
-  const next = await inTenant(db, 'reader', tenantId, (tx) =>
+  const next = await lookUp(db, tenantId, (tx) =>
     readNextRun(tx, tenantId, log, { conversationId, service, startedAt, runId, runIndex }),
   );
   if (next === null) return null;

@@ -2,7 +2,7 @@ import { decodeLeaf, type JsonValue } from '@sworn/evidence';
 import type { LeafDraft } from '../record/draft.js';
 import { NotSequenced } from '../record/notSequenced.js';
 import { readClock } from '../store/append.js';
-import { inTenant } from '../store/database.js';
+import { inTenant, lookUp } from '../store/database.js';
 import { isTransient } from '../store/failure.js';
 import { readFirstTraces, readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
 import { type DueRun, findRuns, type KnownRun, readCursor, readDueRuns, readOpenSizes } from '../store/sealing.js';
@@ -24,6 +24,7 @@ const MAX_VIEWS = 3;
 const PLACES_AT_ONCE = 10_000;
 /** Roots that one MEMBER leaf names: a list of a leaf holds no more. */
 const ROOTS_OF_LEAF = 64;
+
 /** What the sealer needs. */
 export type SealerDeps = FollowDeps & SettleDeps;
 
@@ -67,7 +68,7 @@ export function createSealer(deps: SealerDeps): Sealer {
 
   /** Runs that are sealed together have no more MEMBER leaves than traces are read together. A run of more is alone. */
   async function groupsOf({ tenantId, log }: OfLog, due: readonly DueRun[]): Promise<DueRun[][]> {
-    const members = await inTenant(deps.db, 'reader', tenantId, (tx) =>
+    const members = await lookUp(deps.db, tenantId, (tx) =>
       readFirstTraces(tx, tenantId, log, {
         runIds: due.map((run) => run.runId),
         below: Number.MAX_SAFE_INTEGER,
@@ -125,7 +126,7 @@ export function createSealer(deps: SealerDeps): Sealer {
    */
   async function viewOf({ tenantId, log }: OfLog, group: readonly DueRun[]): Promise<View> {
     const runIds = group.map((run) => run.runId);
-    return inTenant(deps.db, 'reader', tenantId, async (tx) => {
+    return lookUp(deps.db, tenantId, async (tx) => {
       const followed = await readCursor(tx, tenantId, log);
       const open = await readOpenSizes(tx, tenantId);
       const sizeOf = (topic: string) => open.get(topic)?.size ?? 0;

@@ -1,7 +1,7 @@
 import type { Appended, LeafDraft } from '../record/draft.js';
 import { NotSequenced } from '../record/notSequenced.js';
 import { readClock } from '../store/append.js';
-import { type Database, inTenant } from '../store/database.js';
+import { type Database, inTenant, lookUp } from '../store/database.js';
 import { closeRuns, openRuns, putOffRuns, type RunActivity, readWaitingRuns, type Spoken } from '../store/sealing.js';
 
 /** A run that could not be sealed is tried again after this. */
@@ -125,7 +125,7 @@ async function wokenBy(
 ): Promise<RunActivity[]> {
   const conversations = sealed.flatMap((s) => (s.conversation === null ? [] : [s.conversation]));
   if (conversations.length === 0) return [];
-  const { waiting, now } = await inTenant(db, 'reader', tenantId, async (tx) => ({
+  const { waiting, now } = await lookUp(db, tenantId, async (tx) => ({
     waiting: await readWaitingRuns(tx, tenantId, log, conversations),
     now: await readClock(tx),
   }));

@@ -103,6 +103,11 @@ export async function inTenant<T>(
   return transaction(db, role, `set local sworn.tenant = '${tenantId}'`, work, options);
 }
 
+/** As the reader, in the order of indexes: for what is looked up there, of which a planner that knows only other tenants' rows may think otherwise. */
+export async function lookUp<T>(db: Database, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return inTenant(db, 'reader', tenantId, work, { inIndexOrder: true });
+}
+
 /** Runs `work` in one transaction that sees no tenant: for tables that belong to none (deployment, leases) and for lists of tenants. */
 export async function outsideTenants<T>(
   db: Database,

@@ -13,6 +13,9 @@ export interface StoredMember {
   readonly roots: readonly string[];
 }
 
+/** More than any run has: a limit, and the order of an index below it, keep the planner at that index. */
+const ALL = 2_147_483_647;
+
 const memberColumns = sql`m.leaf_index as index, m.run_id as "runId", encode(m.trace_id, 'hex') as "traceId", m.whole,
   array(select encode(root, 'hex') from unnest(m.roots) with ordinality as r(root, place) order by place) as roots`;
 
@@ -64,9 +67,11 @@ export async function readTracesOfRuns(
     select m.run_id as "runId", encode(m.trace_id, 'hex') as "traceId"
       from unnest(${[...asked.runIds]}::text[]) as asked(run_id)
      cross join lateral (
-       select run_id, trace_id, min(leaf_index) as first from sworn.run_members
-        where tenant_id = ${tenantId}::uuid and run_id = asked.run_id and leaf_index < ${asked.below}
-          and log is not distinct from ${log}::text
+       select run_id, trace_id, min(leaf_index) as first
+         from (select run_id, trace_id, leaf_index from sworn.run_members
+                where tenant_id = ${tenantId}::uuid and run_id = asked.run_id and leaf_index < ${asked.below}
+                  and log is not distinct from ${log}::text
+                order by leaf_index limit ${ALL}) e
         group by run_id, trace_id) m
      order by m.first`);
 }
@@ -94,7 +99,10 @@ export async function readProvenMembers(
         where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and leaf_index < ${asked.below}
           and log is not distinct from ${log}::text
         order by leaf_index) m
-      left join sworn.leaf l on l.tenant_id = m.tenant_id and l.log = m.log and l.leaf_index = m.leaf_index
+      left join lateral (
+       select kind, leaf, leaf_hash from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and log = m.log and leaf_index between m.leaf_index and m.leaf_index
+        order by leaf_index limit 1) l on true
      order by m.leaf_index`);
 }
 

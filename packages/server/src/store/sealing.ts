@@ -106,7 +106,10 @@ export async function readLeavesAt(
   return tx.query<FollowedLeaf>(sql`
     select ${leafColumns}
       from unnest(${[...indexes]}::bigint[]) as asked(leaf_index)
-      join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = ${log} and l.leaf_index = asked.leaf_index
+     cross join lateral (
+       select leaf_index, kind, leaf, leaf_hash, trace_id, recorded_at from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
+        order by leaf_index limit 1) l
      order by l.leaf_index`);
 }
 
@@ -123,7 +126,10 @@ export interface KnownRun {
   readonly leaf: Uint8Array;
 }
 
-/** The newest revision of each of `runIds` that was opened before. Unique index (tenant_id, log, run_id, revision). */
+/**
+ * The newest revision of each of `runIds` that was opened before. Unique index (tenant_id, log, run_id, revision), and the primary key of `leaf`:
+ * by a range of one in its order, which no other index has.
+ */
 export async function findRuns(tx: Tx, tenantId: string, log: string, runIds: readonly string[]): Promise<KnownRun[]> {
   return tx.query<KnownRun>(sql`
     select r.run_id as "runId", encode(r.trace_id, 'hex') as "traceId", r.revision, r.run_index as "runIndex",
@@ -135,7 +141,8 @@ export async function findRuns(tx: Tx, tenantId: string, log: string, runIds: re
         order by revision desc limit 1) r
      cross join lateral (
        select leaf from sworn.leaf
-        where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = r.leaf_index limit 1) l`);
+        where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between r.leaf_index and r.leaf_index
+        order by leaf_index limit 1) l`);
 }
 
 /** Which of `runIds` are open. Primary key of `open_run`. */
