@@ -13,3 +13,4 @@ export {
   type ServerProcess,
   type SuperuserPlace,
 } from './serverProcess.js';
+export { type LogKeyPair, logKeyPair, madeUpLeaves, type TlogServer, tlogServer } from './tlogServer.js';

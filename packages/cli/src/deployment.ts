@@ -87,6 +87,8 @@ export interface Addresses {
 /** What every command is given. */
 export interface CommandContext {
   readonly terminal: Terminal;
+  /** The process's environment, for what is no setting of a server. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Rejects with ConfigMistakes that name all mistakes. */
   readConfig(): Promise<Config>;
   /** Opens the deployment beside a running server, or on its database alone. */

@@ -6,6 +6,7 @@ const server = () => import('@sworn/server');
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   terminal: terminalOn(process.stdout, process.stderr),
+  env: process.env,
   readConfig: async () => (await server()).readConfig(process.env),
   connect: async (config) => (await import('./connect.js')).connect(config),
   startApp: async (config) => (await server()).startApp(config),

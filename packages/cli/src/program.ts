@@ -15,6 +15,7 @@ import { signerAdopt } from './commands/signerAdopt.js';
 import { tenantCreate } from './commands/tenantCreate.js';
 import { tenantList } from './commands/tenantList.js';
 import { version } from './commands/version.js';
+import { watch } from './commands/watch.js';
 import type { CommandContext } from './deployment.js';
 import { CommandFailed, EXIT, type ExitCode } from './exitCode.js';
 
@@ -59,7 +60,8 @@ function program(context: CommandContext): Command {
   const sworn = new Command('sworn').description('Provable evidence of what AI systems did.').addHelpText(
     'after',
     `
-Settings are SWORN_* environment variables; every command but serve works beside a running server with the same settings.
+Settings are SWORN_* environment variables; every command but serve works beside a running server with the same settings,
+and watch from anywhere without any.
 
 Examples:
   sworn serve --demo
@@ -97,6 +99,7 @@ Exit codes:
   sworn.addCommand(group('log', "a tenant's logs", [logKey(context)], 'sworn log key --tenant acme'));
   sworn.addCommand(group('signer', 'the signer', [signerAdopt(context)], 'sworn signer adopt'));
   sworn.addCommand(group('clock', 'the clock', [clockAccept(context)], 'date && sworn clock accept'));
+  sworn.addCommand(watch(context));
   sworn.addCommand(version(context));
   harden(sworn, context);
   return sworn;

@@ -4,6 +4,8 @@ export interface Terminal {
   line(text: string): void;
   /** The answer as one JSON document. */
   json(value: unknown): void;
+  /** One line of an answer that goes on, as JSON. */
+  jsonLine(value: unknown): void;
   /** Exact bytes to standard output, nothing added: only for what is evidence. */
   bytes(bytes: Uint8Array): void;
   /** One line beside the answer (progress, warnings), to standard error. */
@@ -20,8 +22,8 @@ export function printable(text: string): string {
 }
 
 /** JSON that is as safe to print: the same characters as JSON's own escapes, so that it parses back to the same value. */
-export function printableJson(value: unknown): string {
-  const text = JSON.stringify(value, null, 2);
+export function printableJson(value: unknown, indent = 2): string {
+  const text = JSON.stringify(value, null, indent);
   return text
     .split('\n')
     .map((line) => line.replace(HARMFUL, (harmful) => harmful.split('').map(jsonEscape).join('')))
@@ -34,6 +36,7 @@ export function terminalOn(stdout: NodeJS.WritableStream, stderr: NodeJS.Writabl
   return {
     line: (text) => void stdout.write(`${printable(text)}\n`),
     json: (value) => void stdout.write(`${printableJson(value)}\n`),
+    jsonLine: (value) => void stdout.write(`${printableJson(value, 0)}\n`),
     bytes: (bytes) => void stdout.write(bytes),
     note: (text) => void stderr.write(`${printable(text)}\n`),
   };

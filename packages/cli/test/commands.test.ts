@@ -58,7 +58,19 @@ describe('a command line that cannot be meant', () => {
 
   test('help gives examples and the exit codes', async () => {
     expect((await home.run(['--help'])).out).toContain('Exit codes:');
-    for (const path of ['', 'tenant', 'key', 'key create', 'db', 'log', 'signer', 'clock', 'demo', 'version']) {
+    for (const path of [
+      '',
+      'tenant',
+      'key',
+      'key create',
+      'db',
+      'log',
+      'signer',
+      'clock',
+      'demo',
+      'watch',
+      'version',
+    ]) {
       const help = await home.run([...path.split(' ').filter(Boolean), '--help']);
       expect([path, help.code]).toEqual([path, 0]);
       expect(help.out, path).toMatch(/Examples?:\n/);

@@ -27,6 +27,8 @@ export interface Serving {
 /** A deployment of its own, and the command to work on it. */
 export interface Home {
   readonly dataDir: string;
+  /** Starts the command, and leaves it running. */
+  start(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess;
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Said>;
   /** The same with a standard output that nobody reads any more. */
   runUnread(args: readonly string[]): Promise<Omit<Said, 'bytes' | 'out'>>;
@@ -54,6 +56,7 @@ export function makeHome(): Home {
     spawn(process.execPath, [script, ...args], { env: { ...own, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   return {
     dataDir: own.SWORN_DATA_DIR,
+    start: (args, env) => start(args, env),
     run: (args, env = {}) => said(start(args, env)),
     npmStart: () => said(start([], {}, START)),
     async runUnread(args) {

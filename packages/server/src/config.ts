@@ -137,6 +137,11 @@ export const SETTINGS = [
     meaning: 'true states that a TLS proxy stands in front of a non-loopback address.',
   },
   { name: 'SWORN_LOG_LEVEL', default: 'info', meaning: 'debug, info, warn or error.' },
+  {
+    name: 'SWORN_WATCH_TOKEN',
+    default: '(none)',
+    meaning: 'Credential of `sworn watch`, where --credential-file names none. Nothing else reads it.',
+  },
 ] as const satisfies readonly Setting[];
 
 type SettingName = (typeof SETTINGS)[number]['name'];
