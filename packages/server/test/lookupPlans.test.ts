@@ -2,9 +2,15 @@ import { createHash } from 'node:crypto';
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inTenant, type Tx } from '../src/store/database.js';
-import { readFirstTraces, readMembersOfTraces, readProvenMembers, readTracesOfRuns } from '../src/store/members.js';
+import {
+  readFirstTraces,
+  readMembersOfTraces,
+  readProvenMembers,
+  readRunsOfTraces,
+  readTracesOfRuns,
+} from '../src/store/members.js';
 import { readKeyedLeaves, readRevisions, readRunsAt } from '../src/store/runs.js';
-import { findRuns, readLeavesAt, readTracesBegun } from '../src/store/sealing.js';
+import { findRuns, readLeavesAt, readTraceIndexes, readTraceLeaves, readTracesBegun } from '../src/store/sealing.js';
 import { readStepsAt } from '../src/store/steps.js';
 import { fillLeaves, fillRuns, LEAVES_A_RUN } from './listLoad.js';
 import { type Cost, explaining } from './planCost.js';
@@ -144,6 +150,17 @@ const SEALERS: typeof LOOKUPS = [
     (tx) => readMembersOfTraces(tx, TENANT, 'llm-runs', { traceIds: newest(runIdOf), below: SIZE }),
   ],
   ['traces by run', ASKED, (tx) => readTracesOfRuns(tx, TENANT, 'llm-runs', { runIds: newest(runIdOf), below: SIZE })],
+  ['runs by trace', ASKED, (tx) => readRunsOfTraces(tx, TENANT, 'llm-runs', newest(runIdOf))],
+  [
+    'leaves of a trace',
+    1,
+    (tx) => readTraceLeaves(tx, TENANT, 'llm-runs', runIdOf(5), { from: 0, below: SIZE, limit: 1 }),
+  ],
+  [
+    'indexes of a trace',
+    1,
+    (tx) => readTraceIndexes(tx, TENANT, 'llm-runs', runIdOf(5), { from: 0, below: SIZE, limit: 1 }),
+  ],
   [
     'first traces by run',
     ASKED,

@@ -50,8 +50,9 @@ export async function readRunsOfTraces(
       from unnest(${traceIds.map((id) => Buffer.from(id, 'hex'))}::bytea[]) as asked(trace_id)
      cross join lateral (
        select run_id, min(leaf_index) as first, min(leaf_index) filter (where whole) as taken
-         from sworn.run_members
-        where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and log is not distinct from ${log}::text
+         from (select run_id, whole, leaf_index from sworn.run_members
+                where tenant_id = ${tenantId}::uuid and trace_id = asked.trace_id and log is not distinct from ${log}::text
+                order by leaf_index limit ${ALL}) e
         group by run_id) m
      order by m.first`);
 }
