@@ -50,7 +50,7 @@ module.exports = {
       severity: 'error',
       from: { path: server('otlp') },
       to: {
-        path: `${inServer('mapping', 'store', 'record', 'seal', 'sign', 'read', 'export', 'ingest', 'http', 'access', 'embedded')}|^packages/server/src/(app|main|config)\\.ts$`,
+        path: `${inServer('mapping', 'store', 'record', 'seal', 'sign', 'read', 'check', 'export', 'ingest', 'http', 'access', 'embedded')}|^packages/server/src/(app|main|config)\\.ts$`,
       },
     },
     {
@@ -59,7 +59,7 @@ module.exports = {
       severity: 'error',
       from: { path: server('store') },
       to: {
-        path: inServer('mapping', 'record', 'seal', 'sign', 'read', 'export', 'ingest', 'http', 'access', 'embedded'),
+        path: inServer('mapping', 'record', 'seal', 'sign', 'read', 'check', 'export', 'ingest', 'http', 'access', 'embedded'),
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -67,7 +67,7 @@ module.exports = {
       name: 'middle-knows-no-edge',
       comment: 'The middle layer does not know who called it.',
       severity: 'error',
-      from: { path: inServer('record', 'seal', 'sign', 'read', 'export') },
+      from: { path: inServer('record', 'seal', 'sign', 'read', 'check', 'export') },
       to: { path: inServer('ingest', 'http'), dependencyTypesNot: ['type-only'] },
     },
     {

@@ -1,4 +1,4 @@
-import type { Config, RunningApp } from '@sworn/server';
+import type { CheckReport, Config, FsckRequest, RunningApp } from '@sworn/server';
 import type { Terminal } from './terminal.js';
 
 /** A tenant as lists show it. */
@@ -95,6 +95,8 @@ export interface CommandContext {
   connect(config: Config): Promise<Deployment>;
   /** Starts the server in this process; it accepts when this resolves. */
   startApp(config: Config): Promise<RunningApp>;
+  /** Checks the records, beside a running server or alone; writes nothing. */
+  fsck(config: Config, request: FsckRequest): Promise<CheckReport>;
   /** Names of the migrations applied, in order. */
   migrate(config: Config): Promise<readonly string[]>;
 }

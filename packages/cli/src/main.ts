@@ -11,4 +11,5 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   connect: async (config) => (await import('./connect.js')).connect(config),
   startApp: async (config) => (await server()).startApp(config),
   migrate: async (config) => (await server()).migrateDeployment(config),
+  fsck: async (config, request) => (await server()).fsck(config, request),
 });

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { clockAccept } from './commands/clockAccept.js';
 import { dbUrl } from './commands/dbUrl.js';
 import { demo } from './commands/demo.js';
+import { fsck } from './commands/fsck.js';
 import { keyCreate } from './commands/keyCreate.js';
 import { keyList } from './commands/keyList.js';
 import { keyRevoke } from './commands/keyRevoke.js';
@@ -95,6 +96,7 @@ Exit codes:
   sworn.addCommand(migrate(context));
   sworn.addCommand(group('db', 'the embedded database', [dbUrl(context)], 'psql "$(sworn db url)"'));
   sworn.addCommand(leaf(context));
+  sworn.addCommand(fsck(context));
   sworn.addCommand(remap(context));
   sworn.addCommand(group('log', "a tenant's logs", [logKey(context)], 'sworn log key --tenant acme'));
   sworn.addCommand(group('signer', 'the signer', [signerAdopt(context)], 'sworn signer adopt'));

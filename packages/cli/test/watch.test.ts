@@ -37,7 +37,7 @@ async function watch(args: readonly string[], env: Readonly<Record<string, strin
   const no = (): never => {
     throw new TypeError('a watcher has no deployment');
   };
-  const of = { readConfig: no, connect: no, startApp: no, migrate: no };
+  const of = { readConfig: no, connect: no, startApp: no, migrate: no, fsck: no };
   const code = await runCommandLine(['watch', ...args], { terminal: terminalOn(stdout, stderr), env, ...of });
   stdout.end();
   stderr.end();

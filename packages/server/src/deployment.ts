@@ -89,6 +89,42 @@ export async function migrateDeployment(config: Config): Promise<readonly string
   }
 }
 
+/** A deployment as whoever judges it opens it: nothing of the database is believed, migrated or written. */
+export interface Judged {
+  readonly id: string;
+  readonly db: Database;
+  readonly keyStore: KeyStore;
+  readonly signerDir: string;
+  readonly originOf: (tenantId: string, log: string) => string;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a deployment for the checks, beside a server or alone. Unlike `openDeployment` it does not stop at a `control` log that was changed: that is
+ * what the checks are to say.
+ */
+export async function openForJudging(config: Config): Promise<Judged> {
+  const { id, keyDir, keyStore } = await openPlaces(config, true);
+  const cluster = await reachDatabase(config, keyDir, { database: 'beside', mustExist: true });
+  const passwordOf = (role: Role): string => rolePassword(keyStore, role);
+  const db = openDatabase({ address: cluster.address, rolePrefix: config.rolePrefix, passwordOf });
+  return {
+    id,
+    db,
+    keyStore,
+    signerDir: signerDirOf(config, id),
+    originOf: (tenantId, log) => originOf(id, tenantId, log),
+    async close() {
+      await db.close();
+      await cluster.stop();
+    },
+  };
+}
+
+function signerDirOf(config: Config, id: string): string {
+  return config.signerState ?? join(config.stateDir, id, 'signer');
+}
+
 interface Parts {
   readonly config: Config;
   readonly id: string;
@@ -129,7 +165,7 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
     db,
     keyStore,
     clock,
-    signerDir: config.signerState ?? join(config.stateDir, id, 'signer'),
+    signerDir: signerDirOf(config, id),
     originOf: origin,
     recorder,
     tenants: createTenants({

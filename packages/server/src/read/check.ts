@@ -127,7 +127,10 @@ function comparable(value: Cell): string {
 }
 
 /** What `llm_run_records` must hold beside an OPENED or RUN leaf. */
-function runColumnsOf(m: Members, leaf: StoredLeaf): Readonly<Record<string, Cell>> {
+export function runColumnsOf(
+  m: Members,
+  leaf: Pick<StoredLeaf, 'kind' | 'index' | 'occurredAt'>,
+): Readonly<Record<string, Cell>> {
   const isOpened = leaf.kind === 'OPENED';
   return {
     kind: leaf.kind,

@@ -228,6 +228,19 @@ const SHAPES: Shapes = {
   },
 };
 
+/** A table of projection rows. */
+export type ProjectionTable = ProjectionRow['table'];
+
+/** Columns of each projection beside its place. */
+export const PROJECTION_COLUMNS: Readonly<Record<ProjectionTable, readonly Column[]>> = {
+  // The generated ones too: who takes the generation off can write them, and lists filter by them.
+  llm_run_records: [...SHAPES.llm_run_records.columns, ['cost_magnitude', 'int4'], ['duration_magnitude', 'int4']],
+  run_members: SHAPES.run_members.columns,
+  resources: SHAPES.resources.columns,
+  access_records: SHAPES.access_records.columns,
+  control_records: SHAPES.control_records.columns,
+};
+
 /** Inserts projection rows beside their leaves, table by table, and the names that runs use. */
 export async function insertProjections(tx: Tx, tenantId: string, rows: readonly PlacedRow[]): Promise<void> {
   const byTable = new Map<ProjectionRow['table'], PlacedRow[]>();

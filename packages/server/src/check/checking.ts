@@ -1,0 +1,37 @@
+import type { KeyStore } from '../record/keyStore.js';
+import type { VerifyCheckpoint } from '../read/checkpoints.js';
+import type { SignerMemory } from '../sign/journal.js';
+import { type Database, outsideTenants, type Tx } from '../store/database.js';
+
+/** What the checks work with. */
+export interface Checking {
+  readonly db: Database;
+  readonly keyStore: KeyStore;
+  readonly recorderKey: Uint8Array;
+  readonly directoryKey: Uint8Array;
+  readonly originOf: (tenantId: string, log: string) => string;
+  readonly verifyCheckpoint: VerifyCheckpoint;
+  /** What is remembered outside of the database; null: this host signs nothing. */
+  readonly memory: SignerMemory | null;
+  /** Data keys that were unwrapped before, by tenant and id. */
+  readonly keys: Map<string, Unwrapped>;
+  /** Asks as the checker's role, in a short transaction of its own: what lies below a head never changes. */
+  ask<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+}
+
+/** A data key that is there. */
+export interface Unwrapped {
+  /** As `DataKey.prk`; null: it does not open under the tenant's key. */
+  readonly prk: Uint8Array | null;
+}
+
+/** What of it others have ready. */
+export type CheckingDeps = Omit<Checking, 'ask' | 'keys'>;
+
+export function createChecking(deps: CheckingDeps): Checking {
+  return {
+    ...deps,
+    keys: new Map(),
+    ask: (work) => outsideTenants(deps.db, 'checker', work, { snapshot: true, readOnly: true, inIndexOrder: true }),
+  };
+}

@@ -1,0 +1,190 @@
+import { emptyFrontier } from '@sworn/evidence';
+import {
+  type HeadRow,
+  type LogPlace,
+  readBatchBefore,
+  readHeads,
+  readLeafEnd,
+  readNewestCheckpoint,
+} from '../store/checking.js';
+import type { Checking } from './checking.js';
+import { type Finding, findingOf, type Tell } from './finding.js';
+import { checkRange, type LogState } from './log.js';
+import { checkPosture } from './posture.js';
+import { checkBeyond, checkUnknown } from './strays.js';
+
+/** Findings of one log that are kept; of a table that was emptied every record is one. The rest is counted. */
+const FINDINGS_A_LOG = 1_000;
+
+/** What is to be checked. */
+export interface CheckRequest {
+  /** Null: all of them. */
+  readonly tenantId: string | null;
+  /** Stored name; null: all of them. */
+  readonly log: string | null;
+  /** V1 to V5 only. */
+  readonly treeOnly?: boolean;
+  readonly onProgress?: (progress: CheckProgress) => void;
+}
+
+/** How far a check is. */
+export interface CheckProgress {
+  readonly place: LogPlace;
+  /** Leaves looked at, of all logs, and how many there are. */
+  readonly done: number;
+  readonly total: number;
+  /** Bytes of leaves and bodies that were read. */
+  readonly bytes: number;
+  readonly findings: number;
+}
+
+/** A log as it was found. */
+export interface CheckedLog extends LogPlace {
+  readonly size: number;
+  /** Leaves that lie under a root written down outside of their rows. */
+  readonly verified: number;
+}
+
+/** What a check found. */
+export interface CheckReport {
+  readonly logs: readonly CheckedLog[];
+  /** About records: any of them makes the verdict. */
+  readonly findings: readonly Finding[];
+  /** About the walls around them (V11). */
+  readonly advisories: readonly Finding[];
+  /** Findings beyond those that are kept. */
+  readonly more: number;
+  readonly leaves: number;
+  readonly bytes: number;
+}
+
+/**
+ * Checks everything there is, or one tenant or log of it: V1 to V11, reading as the checker's role. Never stops at the first finding.
+ * @throws StoreFailure when the database cannot be asked: then nothing is said.
+ */
+export async function checkDeployment(
+  checking: Checking,
+  of: { readonly platformTenant: string; readonly tenants: readonly string[] },
+  request: CheckRequest,
+): Promise<CheckReport> {
+  const findings: Finding[] = [];
+  const advisories: Finding[] = [];
+  const counts = new Map<string, number>();
+  let more = 0;
+  const tell: Tell = (said) => {
+    const finding = findingOf(said);
+    if (finding.check === 'V11') {
+      advisories.push(finding);
+      return;
+    }
+    const log = `${finding.tenantId}/${finding.log}`;
+    const count = (counts.get(log) ?? 0) + 1;
+    counts.set(log, count);
+    if (count > FINDINGS_A_LOG) more++;
+    else findings.push(finding);
+  };
+  const remembered = rememberedPlaces(checking);
+  const tenants = [...new Set([...of.tenants, ...remembered.map(({ tenantId }) => tenantId)])];
+  const states: (LogPlace & { readonly state: LogState })[] = [];
+  const places = new Set<string>();
+  for (const tenantId of tenants.filter((id) => request.tenantId === null || id === request.tenantId)) {
+    const heads = await checking.ask((tx) => readHeads(tx, tenantId));
+    for (const head of heads) {
+      places.add(`${tenantId}/${head.log}`);
+      if (request.log === null || request.log === head.log)
+        states.push({ tenantId, log: head.log, state: await stateOf(checking, { tenantId, log: head.log }, head) });
+    }
+  }
+  for (const place of remembered)
+    if (!places.has(`${place.tenantId}/${place.log}`) && isAsked(request, place))
+      tell({
+        ...place,
+        code: 'LOG_SHORTER_THAN_SIGNED',
+        index: 0,
+        table: 'log_head',
+        expected: `a log of at least ${place.size} leaves`,
+        found: 'no such log',
+      });
+
+  const total = states.reduce((sum, { state }) => sum + state.size, 0);
+  const logs: CheckedLog[] = [];
+  let [done, bytes] = [0, 0];
+  for (const { tenantId, log, state } of states) {
+    const place = { tenantId, log };
+    const onProgress = (leaves: number, read: number): void => {
+      done += leaves;
+      bytes += read;
+      request.onProgress?.({ place, done, total, bytes, findings: findings.length + more });
+    };
+    const { verified } = await checkRange(checking, state, {
+      place,
+      from: emptyFrontier,
+      below: state.size,
+      treeOnly: request.treeOnly === true,
+      tell,
+      onProgress,
+      turn: () => Promise.resolve(),
+    });
+    await checkMemory(checking, place, state.head, tell);
+    await checkBeyond(checking, place, tell);
+    logs.push({ ...place, size: state.size, verified });
+  }
+  if (request.log === null) {
+    const isLog = ({ tenantId, log }: LogPlace) => places.has(`${tenantId}/${log}`);
+    await checkUnknown(checking, { tenantId: request.tenantId, isLog }, tell);
+  }
+  if (request.tenantId === null && request.log === null) await checkPosture(checking, of.platformTenant, tell);
+  return { logs, findings, advisories, more, leaves: done, bytes };
+}
+
+function isAsked({ tenantId, log }: CheckRequest, place: LogPlace): boolean {
+  return (tenantId === null || tenantId === place.tenantId) && (log === null || log === place.log);
+}
+
+/** A log's size, as far as anything beside its head knows of it. */
+async function stateOf(checking: Checking, place: LogPlace, head: HeadRow): Promise<LogState> {
+  const ends = await checking.ask(async (tx) => {
+    const batch = await readBatchBefore(tx, place, Number.MAX_SAFE_INTEGER);
+    const checkpoint = await readNewestCheckpoint(tx, place);
+    return [await readLeafEnd(tx, place), batch === null ? 0 : batch.first + batch.count, checkpoint?.size ?? 0];
+  });
+  const signed = checking.memory?.load(checking.originOf(place.tenantId, place.log))?.size ?? 0;
+  // What a row claims beyond what is there and what is signed is no size to walk to.
+  const bound = Math.max(ends[0] ?? 0, signed, Math.min(ends[1] ?? 0, head.size), Math.min(ends[2] ?? 0, head.size));
+  return { head, size: Math.min(head.size, bound) };
+}
+
+/** Check V2: the log is no shorter than what is remembered outside, and what it has of checkpoints is remembered there. */
+async function checkMemory(checking: Checking, place: LogPlace, head: HeadRow, tell: Tell): Promise<void> {
+  if (checking.memory === null) return;
+  const signed = checking.memory.load(checking.originOf(place.tenantId, place.log));
+  const newest = await checking.ask((tx) => readNewestCheckpoint(tx, place));
+  const isOurs = newest !== null && checking.verifyCheckpoint(place.tenantId, place.log, newest);
+  if (signed !== null && head.size < signed.size)
+    tell({
+      ...place,
+      code: 'LOG_SHORTER_THAN_SIGNED',
+      index: head.size,
+      table: 'leaf',
+      expected: `at least ${signed.size} leaves`,
+      found: `${head.size}`,
+    });
+  if (isOurs && newest.size > (signed?.size ?? 0))
+    tell({
+      ...place,
+      code: 'SIGNER_MEMORY_LOST',
+      index: signed?.size ?? 0,
+      table: 'checkpoint',
+      expected: `memory of size ${newest.size}`,
+      found: signed === null ? 'no memory' : `memory of size ${signed.size}`,
+    });
+}
+
+/** The logs that the signer remembers, by the names in their origins. */
+function rememberedPlaces({ memory, originOf }: Checking): (LogPlace & { readonly size: number })[] {
+  return (memory?.origins() ?? []).flatMap((origin) => {
+    const [, tenantId, log] = origin.split('/');
+    if (tenantId === undefined || log === undefined || originOf(tenantId, log) !== origin) return [];
+    return [{ tenantId, log, size: memory?.load(origin)?.size ?? 0 }];
+  });
+}

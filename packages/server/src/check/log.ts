@@ -1,0 +1,384 @@
+import { encodeFrontier, equalBytes, type Frontier, frontierRoot, hex, leafHash, TILE_WIDTH } from '@sworn/evidence';
+import type { Members } from '../read/members.js';
+import { authenticate } from '../record/authenticator.js';
+import {
+  type CheckpointRow,
+  type FullLeaf,
+  type HeadRow,
+  type LogPlace,
+  readBatchBefore,
+  readCheckpointsIn,
+  readLeaves,
+  readProjection,
+  readRunNames,
+  readTilesOf,
+} from '../store/checking.js';
+import { readBatches, type StoredBatch } from '../store/signing.js';
+import { checkBodies } from './bodies.js';
+import type { Checking } from './checking.js';
+import { mayBeGone, readExcuses } from './excuses.js';
+import type { Tell } from './finding.js';
+import { checkColumns, checkTime, parseLeaf, type ReadLeaf, topicOf } from './leaves.js';
+import { checkProjection, checkRunNames, TABLES_OF } from './projections.js';
+import { checkRuns } from './runs.js';
+import { type Known, TreeWalk, type UpperTiles } from './tree.js';
+
+/** Leaves looked at together, with their bodies a few megabytes. */
+const CHUNK = 16 * TILE_WIDTH;
+/** Roots read at once: each is a batch or a checkpoint. */
+const ROOTS_AT_ONCE = 2 * CHUNK;
+
+/** A log with a head, and how many leaves it must have. */
+export interface LogState {
+  readonly head: HeadRow;
+  /** As the head says, but no more than anything else knows of: whoever writes a head does not make us count to the end of time. */
+  readonly size: number;
+}
+
+/** How much of a log is looked at, and how closely. */
+export interface LogCheck {
+  readonly place: LogPlace;
+  /** A tree that was found sound, to go on from. */
+  readonly from: Frontier;
+  /** Leaves from here on are left for another time; at most the log's size. */
+  readonly below: number;
+  /** V1 to V5 only: that nothing was changed or taken away, not yet what stands beside it. */
+  readonly treeOnly: boolean;
+  readonly tell: Tell;
+  /** Called after each chunk with how many leaves it had. */
+  readonly onProgress: (leaves: number, bytes: number) => void;
+  /** Asked before each chunk; resolves when it may go on. */
+  readonly turn: () => Promise<void>;
+}
+
+/** How far a log was found sound. */
+export interface LogResult {
+  /** Leaves that lie under a root written down outside of their rows. */
+  readonly verified: number;
+  /** From where a later check may go on. */
+  readonly resumeFrom: Frontier;
+}
+
+/** Checks V1 to V9 on a range of one log, chunk by chunk. */
+export async function checkRange(checking: Checking, state: LogState, check: LogCheck): Promise<LogResult> {
+  const { place, tell } = check;
+  const { head } = state;
+  const origin = checking.originOf(place.tenantId, place.log);
+  const walk = new TreeWalk(place, check.from, tell);
+  const remembered = checking.memory?.load(origin) ?? null;
+  let latest: string | null = null;
+  let chain = await chainAt(checking, place, origin, check.from.size);
+  // Kept: a tile's root may be asked for in the chunk after the one that fills it.
+  const upperTiles = new Map<string, Uint8Array>();
+  const upper: UpperTiles = (level, index) => upperTiles.get(`${level}/${index}`) ?? null;
+  for (let from = check.from.size; from < check.below; ) {
+    await check.turn();
+    // Whole tiles, so that one is looked at with all its leaves.
+    const whole = Math.floor((from + CHUNK) / TILE_WIDTH) * TILE_WIDTH;
+    const range = { from, below: Math.min(whole, check.below) };
+    const chunk = await readChunk(checking, place, range);
+    for (const [name, hashes] of chunk.upper) upperTiles.set(name, hashes);
+    const known = knownRoots(checking, { place, origin, head }, chunk, chain, tell);
+    ({ chain } = known);
+    if (remembered !== null && remembered.size > range.from && remembered.size <= range.below)
+      known.roots.push({ ...remembered, what: 'signer', first: range.from });
+    const read = await walkChunk(checking, { ...check, walk, head, upper }, chunk, range, inOrder(known.roots));
+    for (const row of chunk.rows) latest = checkTime(place, row, latest, tell);
+    if (check.treeOnly) await checkBodies(checking, { place, origin, open: false }, read, tell);
+    else await checkBeside(checking, { place, origin, range }, read, tell);
+    check.onProgress(range.below - range.from, chunk.bytes);
+    from = range.below;
+  }
+  walk.settle(upper);
+  if (check.below === state.size) checkHead(place, state, { walk, latest, chain }, tell);
+  return { verified: walk.proven, resumeFrom: walk.resumeFrom() };
+}
+
+/** The batch of ours in which a range begins, or that ends where it begins. */
+async function chainAt(checking: Checking, place: LogPlace, origin: string, from: number): Promise<Chain> {
+  if (from === 0) return { next: 0, root: null, straddles: null };
+  const batch = await checking.ask((tx) => readBatchBefore(tx, place, from));
+  if (batch === null || !isOurs(checking, origin, batch)) return { next: from, root: null, straddles: null };
+  const next = batch.first + batch.count;
+  const straddles: Known | null =
+    next > from ? { size: next, root: batch.rootAfter, what: 'batch', first: batch.first } : null;
+  return { next, root: batch.rootAfter, straddles };
+}
+
+function isOurs(checking: Checking, origin: string, batch: StoredBatch): boolean {
+  return equalBytes(batch.mac, authenticate(checking.recorderKey, { origin, ...batch }));
+}
+
+/** What is read of a range. */
+interface Chunk {
+  readonly rows: readonly FullLeaf[];
+  readonly bytes: number;
+  /** By tile index. */
+  readonly tiles: ReadonlyMap<number, Uint8Array>;
+  readonly upper: ReadonlyMap<string, Uint8Array>;
+  readonly batches: readonly StoredBatch[];
+  readonly checkpoints: readonly CheckpointRow[];
+}
+
+async function readChunk(
+  checking: Checking,
+  place: LogPlace,
+  { from, below }: { from: number; below: number },
+): Promise<Chunk> {
+  return checking.ask(async (tx) => {
+    const { leaves, bytes } = await readLeaves(tx, place, { from, below });
+    const tilesOf = (level: number) => {
+      const width = TILE_WIDTH ** (level + 1);
+      return readTilesOf(tx, place, level, { from: Math.floor(from / width), below: Math.floor(below / width) });
+    };
+    const upper = new Map<string, Uint8Array>();
+    for (let level = 1; TILE_WIDTH ** (level + 1) <= below; level++)
+      for (const { index, hashes } of await tilesOf(level)) upper.set(`${level}/${index}`, hashes);
+    return {
+      rows: leaves,
+      bytes,
+      tiles: new Map((await tilesOf(0)).map(({ index, hashes }) => [index, hashes])),
+      upper,
+      batches: await readBatches(tx, place.tenantId, place.log, { from, below, limit: ROOTS_AT_ONCE }),
+      checkpoints: await readCheckpointsIn(tx, place, { from, to: below, limit: ROOTS_AT_ONCE }),
+    };
+  });
+}
+
+/** Up to where batches follow one on another. */
+interface Chain {
+  readonly next: number;
+  /** `root_after` of the last one; null: not known. */
+  readonly root: Uint8Array | null;
+  /** The root of a batch that began before the range. */
+  readonly straddles: Known | null;
+}
+
+/** V1, and of V3 that the batches are ours and follow one on another: the roots that stand written within a range. */
+function knownRoots(
+  checking: Checking,
+  at: { readonly place: LogPlace; readonly origin: string; readonly head: HeadRow },
+  chunk: Chunk,
+  before: Chain,
+  tell: Tell,
+): { readonly roots: Known[]; readonly chain: Chain } {
+  const { place, origin, head } = at;
+  const roots: Known[] = before.straddles === null ? [] : [before.straddles];
+  const batchAt = { ...place, code: 'AUTHENTICATOR_MISMATCH', table: 'batch_authenticator' } as const;
+  let { next, root } = before;
+  for (const batch of chunk.batches) {
+    const { first } = batch;
+    if (!isOurs(checking, origin, batch)) {
+      tell({ ...batchAt, index: first, expected: 'our MAC over the batch', found: 'another' });
+      continue;
+    }
+    if (first !== next)
+      tell({
+        ...batchAt,
+        index: Math.min(first, next),
+        expected: `a batch of ours from ${next}`,
+        found: `one from ${first}`,
+      });
+    else if (root !== null && !equalBytes(root, batch.rootBefore))
+      tell({ ...batchAt, index: first, expected: 'the root that the batch before it ended at', found: 'another' });
+    [next, root] = [first + batch.count, batch.rootAfter];
+    if (next <= head.size) roots.push({ size: next, root, what: 'batch', first });
+  }
+  for (const checkpoint of chunk.checkpoints) {
+    const { size } = checkpoint;
+    if (checking.verifyCheckpoint(place.tenantId, place.log, checkpoint))
+      roots.push({ size, root: checkpoint.root, what: 'checkpoint', first: before.next });
+    else {
+      const expected = `our signature over this log, size ${size} and root`;
+      tell({
+        ...place,
+        code: 'CHECKPOINT_INVALID',
+        index: size - 1,
+        table: 'checkpoint',
+        expected,
+        found: 'a note without it',
+      });
+    }
+  }
+  return { roots, chain: { next, root, straddles: null } };
+}
+
+const RANK = { batch: 0, checkpoint: 1, signer: 2 } as const;
+
+/** Of one size, what proves before what is held against it. */
+function inOrder(roots: readonly Known[]): Known[] {
+  return roots.toSorted((a, b) => a.size - b.size || RANK[a.what] - RANK[b.what]);
+}
+
+interface Walking extends LogCheck {
+  readonly walk: TreeWalk;
+  readonly head: HeadRow;
+  readonly upper: UpperTiles;
+}
+
+/** V3, V4 and V5: every place of the range, its leaf and its entry in the tree. Returns the leaves that are what their hash says. */
+async function walkChunk(
+  checking: Checking,
+  { place, tell, walk, head, upper }: Walking,
+  chunk: Chunk,
+  range: { readonly from: number; readonly below: number },
+  roots: readonly Known[],
+): Promise<readonly ReadLeaf[]> {
+  const read: ReadLeaf[] = [];
+  const absent: number[] = [];
+  let [nextRow, nextRoot] = [0, 0];
+  for (let index = range.from; index < range.below; index++) {
+    const tile = Math.floor(index / TILE_WIDTH);
+    const entry = entryOf(chunk, index);
+    if (entry === null && index % TILE_WIDTH === 0 && (tile + 1) * TILE_WIDTH <= head.size)
+      tell({ ...place, code: 'TILE_MISSING', index, table: 'tile', expected: `tile 0/${tile}`, found: 'no such row' });
+    const row = chunk.rows[nextRow];
+    if (row?.index !== index) {
+      absent.push(index);
+      walk.add({ computed: null, stored: entry, inTile: entry !== null });
+    } else {
+      const leaf = readLeaf(place, row, entry, tell);
+      walk.add({ computed: leaf.hash, stored: entry ?? row.leafHash, inTile: entry !== null });
+      if (leaf.said !== null) read.push({ row, hash: leaf.hash, said: leaf.said });
+      while (chunk.rows[++nextRow]?.index === index)
+        tell({
+          ...place,
+          code: 'DUPLICATE_INDEX',
+          index,
+          table: 'leaf',
+          expected: 'one leaf at an index',
+          found: 'more',
+        });
+    }
+    for (let root = roots[nextRoot]; root !== undefined && root.size <= index + 1; root = roots[++nextRoot])
+      if (root.size === index + 1) walk.hold(root, upper);
+  }
+  await tellAbsent(checking, place, absent, tell);
+  return read;
+}
+
+/** Hashes a leaf and reads it, if its bytes are those that its hash stands for. */
+function readLeaf(
+  place: LogPlace,
+  row: FullLeaf,
+  entry: Uint8Array | null,
+  tell: Tell,
+): { readonly hash: Uint8Array; readonly said: Members | null } {
+  const hash = leafHash(row.leaf);
+  if (!equalBytes(hash, entry ?? row.leafHash)) return { hash, said: null };
+  if (!equalBytes(hash, row.leafHash))
+    tell({
+      ...place,
+      code: 'COLUMN_MISMATCH',
+      index: row.index,
+      table: 'leaf',
+      expected: `leaf_hash ${hex(hash)}`,
+      found: row.leafHash.toString('hex'),
+    });
+  return { hash, said: parseLeaf(place, row, tell) };
+}
+
+/** V5: what is not there, place after place as one finding. */
+async function tellAbsent(checking: Checking, place: LogPlace, absent: readonly number[], tell: Tell): Promise<void> {
+  if (absent.length === 0) return;
+  const excuses = await readExcuses(checking, place.tenantId);
+  const missing = absent.filter((index) => !mayBeGone(excuses, place, index));
+  for (let at = 0; at < missing.length; ) {
+    const first = missing[at] as number;
+    let last = first;
+    while (missing[++at] === last + 1) last++;
+    const expected = last === first ? 'a leaf' : `leaves ${first} to ${last}`;
+    tell({
+      ...place,
+      code: 'MISSING_UNAUTHORISED',
+      index: first,
+      table: 'leaf',
+      expected,
+      found: 'none, and no proven retention',
+    });
+  }
+}
+
+/** What the full tile says of a place; null while its tile is filling, or is not there. */
+function entryOf({ tiles }: Chunk, index: number): Uint8Array | null {
+  const at = index % TILE_WIDTH;
+  return tiles.get(Math.floor(index / TILE_WIDTH))?.subarray(at * 32, (at + 1) * 32) ?? null;
+}
+
+/** V6, V8 and V9: what stands beside the leaves. */
+async function checkBeside(
+  checking: Checking,
+  at: {
+    readonly place: LogPlace;
+    readonly origin: string;
+    readonly range: { readonly from: number; readonly below: number };
+  },
+  leaves: readonly ReadLeaf[],
+  tell: Tell,
+): Promise<void> {
+  const { place, origin, range } = at;
+  for (const leaf of leaves) checkColumns(place, origin, leaf, tell);
+  const topic = topicOf(place.log);
+  for (const table of topic === null ? [] : (TABLES_OF[topic] ?? [])) {
+    const rows = await checking.ask((tx) => readProjection(tx, table, place, range));
+    checkProjection({ place, origin, table }, leaves, rows, tell);
+  }
+  if (topic === 'llm-runs') {
+    checkRunNames(place, leaves, await checking.ask((tx) => readRunNames(tx, place, range)), tell);
+    await checkRuns(checking, place, leaves, tell);
+  }
+  await checkBodies(checking, { place, origin, open: true }, leaves, tell);
+}
+
+/** The head is what the leaves come to, and the batches reach it. */
+function checkHead(
+  place: LogPlace,
+  { head, size }: LogState,
+  { walk, latest, chain }: { readonly walk: TreeWalk; readonly latest: string | null; readonly chain: Chain },
+  tell: Tell,
+): void {
+  const at = { ...place, table: 'log_head' };
+  if (size < head.size)
+    tell({
+      ...at,
+      code: 'HEAD_MISMATCH',
+      index: size,
+      expected: `next index ${size}, where leaves and batches end`,
+      found: String(head.size),
+    });
+  else if (chain.next < head.size)
+    tell({
+      ...place,
+      code: 'UNAUTHENTICATED_APPEND',
+      index: chain.next,
+      table: 'batch_authenticator',
+      expected: `batches of ours up to ${head.size}`,
+      found: `up to ${chain.next}`,
+    });
+  else if (chain.next > head.size)
+    tell({
+      ...at,
+      code: 'HEAD_MISMATCH',
+      index: head.size,
+      expected: `next index ${chain.next}, where the batches end`,
+      found: String(head.size),
+    });
+  if (walk.proven !== head.size) return;
+  const tree = walk.provenTree();
+  if (!equalBytes(encodeFrontier(tree), head.frontier) || !equalBytes(frontierRoot(tree), head.root))
+    tell({
+      ...at,
+      code: 'HEAD_MISMATCH',
+      index: head.size,
+      expected: `root ${hex(frontierRoot(tree))} and its frontier`,
+      found: `root ${hex(head.root)}`,
+    });
+  if (latest !== null && head.lastRecordedAt !== latest)
+    tell({
+      ...at,
+      code: 'HEAD_MISMATCH',
+      index: head.size,
+      expected: `last recorded at ${latest}`,
+      found: String(head.lastRecordedAt),
+    });
+}

@@ -1,0 +1,195 @@
+import { hex } from '@sworn/evidence';
+import { runColumnsOf } from '../read/check.js';
+import type { Cell, LogPlace, ProjectedRow } from '../store/checking.js';
+import { PROJECTION_COLUMNS, type ProjectionTable } from '../store/projection.js';
+import { ownEventKey } from '../record/ownLeaf.js';
+import type { Tell } from './finding.js';
+import type { ReadLeaf } from './leaves.js';
+
+/** What stands beside leaves of a topic: for each table, the cells that a leaf asks for; null: it has no row there. */
+type Expected = (leaf: ReadLeaf, origin: string) => Readonly<Record<string, Cell>> | null;
+
+/** Tables beside each topic's leaves. */
+export const TABLES_OF: Readonly<Record<string, readonly ProjectionTable[]>> = {
+  'llm-runs': ['llm_run_records', 'run_members'],
+  system: ['resources'],
+  audit: [],
+  access: ['access_records'],
+  control: ['control_records'],
+};
+
+const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
+  llm_run_records: ({ row, said }) => {
+    if (row.kind !== 'OPENED' && row.kind !== 'RUN') return null;
+    const { run_names: _, ...cells } = runColumnsOf(said, row) as Readonly<Record<string, Cell>>;
+    return {
+      ...cells,
+      cost_magnitude: magnitude(said.count('cost_nano_usd')),
+      duration_magnitude: magnitude(said.count('duration_us')),
+    };
+  },
+  run_members: ({ row, said }) => {
+    if (row.kind !== 'MEMBER') return null;
+    const roots = said.texts('roots');
+    return {
+      run_id: said.text('run_id'),
+      trace_id: said.text('trace_id'),
+      whole: said.flag('whole'),
+      roots: roots.length === 0 ? null : roots,
+    };
+  },
+  resources: ({ row, said, hash }) => {
+    if (row.kind !== 'RESOURCE') return null;
+    return {
+      part: said.text('part'),
+      leaf_hash: hash,
+      service: said.text('service'),
+      service_instance: said.text('service_instance'),
+      host_id: said.text('host_id'),
+      environment: said.text('environment'),
+    };
+  },
+  access_records: ({ row, said }) => ({
+    kind: row.kind,
+    request_id: said.text('request_id'),
+    endpoint: said.text('endpoint'),
+    credential_id: said.text('credential_id'),
+    decision: said.text('decision'),
+    permission: said.text('permission'),
+    run_id: said.text('run_id'),
+    status: said.count('status'),
+    view: said.text('view'),
+  }),
+  control_records: (leaf, origin) => ({ kind: leaf.row.kind, subject: subjectOf(leaf, origin) }),
+};
+
+/** Binary digits, as the generated columns count them; 0 has none. */
+function magnitude(value: number | null): number | null {
+  if (value === null || value < 0) return value === null ? null : 64;
+  return value === 0 ? 0 : value.toString(2).length;
+}
+
+/** The member that a `control` leaf's subject repeats; of a kind that is not here, none: it has no subject. */
+const SUBJECTS: Readonly<Record<string, string>> = {
+  TENANT_CREATED: 'tenant_id',
+  KEY_CREATED: 'key_id',
+  KEY_REVOKED: 'key_id',
+  SIGNING_KEY_ADDED: 'public_key',
+  SIGNING_KEY_RETIRED: 'public_key',
+  FINDING: 'id',
+  FINDING_CLEARED: 'id',
+};
+
+function subjectOf({ row, said }: ReadLeaf, origin: string): string | null {
+  const ownLog = said.text('of_log');
+  switch (row.kind) {
+    case 'KEYS_CHECK':
+      // Whose keys they are stands in the event key alone.
+      return ['tenant', 'deployment'].find((whose) => row.eventKey.equals(ownEventKey('KEYS_CHECK', whose))) ?? null;
+    case 'SIGNER_ADOPTED':
+    case 'LOG_RECOVERED':
+      return ownLog === null ? null : origin.replace(/[^/]+$/, ownLog);
+    case 'FINDING':
+      // Findings of before checks had names are called by their code.
+      return said.text('id') ?? said.text('finding');
+    default:
+      return said.text(SUBJECTS[row.kind] ?? '');
+  }
+}
+
+/** Check V6 for the rows beside a chunk of leaves, V10 for those that stand beside none. Both come in index order. */
+export function checkProjection(
+  at: { readonly place: LogPlace; readonly origin: string; readonly table: ProjectionTable },
+  leaves: readonly ReadLeaf[],
+  rows: readonly ProjectedRow[],
+  tell: Tell,
+): void {
+  const { place, origin, table } = at;
+  const beside = new Map<number, ProjectedRow>();
+  for (const row of rows) {
+    if (beside.has(row.index))
+      tell({ ...place, code: 'STRAY_ROW', index: row.index, table, expected: 'one row beside the leaf', found: 'two' });
+    beside.set(row.index, row);
+  }
+  for (const leaf of leaves) {
+    const { index } = leaf.row;
+    const expected = EXPECTED[table](leaf, origin);
+    const row = beside.get(index);
+    beside.delete(index);
+    if (expected === null && row === undefined) continue;
+    if (expected === null)
+      tell({ ...place, code: 'STRAY_ROW', index, table, expected: `no row beside a ${leaf.row.kind}`, found: 'one' });
+    else if (row === undefined)
+      tell({
+        ...place,
+        code: 'PROJECTION_MISSING',
+        index,
+        table,
+        expected: `the row of a ${leaf.row.kind}`,
+        found: 'none',
+      });
+    else {
+      const differing = PROJECTION_COLUMNS[table]
+        .map(([name]) => name)
+        .filter((name) => !same(expected[name], row.cells[name]));
+      if (differing.length > 0)
+        tell({
+          ...place,
+          code: 'PROJECTION_MISMATCH',
+          index,
+          table,
+          expected: `${differing.join(', ')} as the leaf says`,
+          found: 'another value',
+        });
+    }
+  }
+  for (const index of beside.keys())
+    tell({ ...place, code: 'STRAY_ROW', index, table, expected: 'a leaf beside the row', found: 'none' });
+}
+
+/** The names that runs of a chunk use, each a row of `run_names`. */
+export function checkRunNames(
+  place: LogPlace,
+  leaves: readonly ReadLeaf[],
+  rows: readonly { readonly index: number; readonly name: string; readonly runIndex: number }[],
+  tell: Tell,
+): void {
+  const found = new Map<number, string[]>();
+  for (const { index, name, runIndex } of rows) {
+    const said = `${name} ${runIndex}`;
+    const names = found.get(index);
+    if (names === undefined) found.set(index, [said]);
+    else names.push(said);
+  }
+  for (const { row, said } of leaves) {
+    if (row.kind !== 'OPENED' && row.kind !== 'RUN') continue;
+    const columns = runColumnsOf(said, row);
+    const names = (columns['run_names'] as readonly string[]).map((name) => `${name} ${String(columns['run_index'])}`);
+    const there = found.get(row.index)?.sort() ?? [];
+    found.delete(row.index);
+    if (JSON.stringify(names.toSorted()) === JSON.stringify(there)) continue;
+    const at = { ...place, index: row.index, table: 'run_names' };
+    const [expected, count] = [`${names.length} names as the leaf says`, `${there.length}, of which some differ`];
+    tell({
+      ...at,
+      code: there.length < names.length ? 'PROJECTION_MISSING' : 'PROJECTION_MISMATCH',
+      expected,
+      found: count,
+    });
+  }
+  for (const index of found.keys())
+    tell({ ...place, code: 'STRAY_ROW', index, table: 'run_names', expected: 'a run beside the row', found: 'none' });
+}
+
+/** A leaf's value and a cell: bytes and their hex are the same, nothing and an empty list too. */
+function same(a: Cell | undefined, b: Cell | undefined): boolean {
+  if (a === b) return true;
+  return plain(a) === plain(b);
+}
+
+function plain(cell: Cell | undefined): string | number | boolean | null {
+  if (cell === undefined || cell === null) return null;
+  if (cell instanceof Uint8Array) return hex(cell);
+  if (typeof cell === 'object') return cell.length === 0 ? null : JSON.stringify(cell.map(plain));
+  return cell;
+}

@@ -1,0 +1,58 @@
+import { type Checking, createChecking } from './check/checking.js';
+import { type CheckReport, type CheckRequest, checkDeployment } from './check/engine.js';
+import type { Config } from './config.js';
+import { type Judged, openForJudging } from './deployment.js';
+import { createCheckpointVerifier } from './read/checkpoints.js';
+import { openJournal } from './sign/journal.js';
+import { readPlatform } from './store/checking.js';
+import { outsideTenants } from './store/database.js';
+import { readTenants } from './store/tenant.js';
+
+/** What the checks of a deployment work with. The signer's memory is only looked at. */
+function checkingOf(judged: Omit<Judged, 'close'>): Checking {
+  const { db, keyStore, originOf, signerDir } = judged;
+  return createChecking({
+    db,
+    keyStore,
+    recorderKey: keyStore.deployment.recorder,
+    directoryKey: keyStore.deployment.directory,
+    originOf,
+    verifyCheckpoint: createCheckpointVerifier({ publicKey: keyStore.noteSigner.publicKey, originOf }),
+    memory: openJournal(signerDir),
+  });
+}
+
+/** What `fsck` is asked: a tenant by its id or, if only one has it, its name. */
+export interface FsckRequest extends Omit<CheckRequest, 'tenantId'> {
+  readonly tenant: string | null;
+}
+
+/**
+ * Checks the records of a deployment, all or of one tenant or log (INTEGRITY.md, "Checks"), beside its server or alone. Writes nothing.
+ * @throws RangeError for a tenant or log that nothing knows of; StoreFailure when the database cannot be asked
+ */
+export async function fsck(config: Config, request: FsckRequest): Promise<CheckReport> {
+  const judged = await openForJudging(config);
+  try {
+    const rows = await outsideTenants(judged.db, 'checker', readTenants);
+    const platform = await outsideTenants(judged.db, 'checker', readPlatform);
+    const tenantId = request.tenant === null ? null : tenantOf(rows, request.tenant);
+    const tenants = [...rows.map((row) => row.tenantId), ...(platform === null ? [] : [platform])];
+    return await checkDeployment(
+      checkingOf(judged),
+      { platformTenant: platform ?? '00000000-0000-0000-0000-000000000000', tenants },
+      { ...request, tenantId },
+    );
+  } finally {
+    await judged.close();
+  }
+}
+
+/** An id that no row knows may be that of a tenant whose rows are gone. */
+function tenantOf(rows: readonly { readonly tenantId: string; readonly name: string }[], asked: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(asked)) return asked;
+  const named = rows.filter(({ name }) => name === asked);
+  if (named.length !== 1)
+    throw new RangeError(`${named.length === 0 ? 'no tenant is' : 'several tenants are'} called ${asked}: give an id`);
+  return (named[0] as { tenantId: string }).tenantId;
+}

@@ -1,0 +1,152 @@
+import type pg from 'pg';
+import type { Tx } from './database.js';
+import { toStoreFailure } from './failure.js';
+
+/** What a COPY sends at once is kept in one buffer that grows to it; a chunk of leaves with bodies is some megabytes. */
+const FIRST_BYTES = 1 << 20;
+
+/**
+ * The rows of a query in PostgreSQL's binary format: a fifth of the cost of rows that the driver parses, for those who read whole logs.
+ * `query` is code; COPY takes no parameters, so values stand in it by `literal` only.
+ * @throws StoreFailure
+ */
+export async function copyOut(tx: Tx, query: string): Promise<Tuples> {
+  try {
+    return new Tuples(await receive(tx.client, `copy (${query}) to stdout with (format binary)`));
+  } catch (error) {
+    throw toStoreFailure(error);
+  }
+}
+
+/** A UUID or the name of a log as a literal. @throws Error for any other text: whoever owns the database may have put it there. */
+export function literal(value: string): string {
+  if (!/^[a-z0-9.-]{1,64}$/.test(value)) throw new Error('not a value that may stand in a COPY');
+  return `'${value}'`;
+}
+
+function receive(client: pg.PoolClient, text: string): Promise<Buffer> {
+  let buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  let length = 0;
+  return new Promise((resolve, reject) => {
+    client.query({
+      text,
+      callback: () => undefined,
+      submit(connection: pg.Connection) {
+        connection.query(text);
+      },
+      // The driver hands out a piece of its own buffer, which it uses again.
+      handleCopyData({ chunk }: { readonly chunk: Buffer }) {
+        if (length + chunk.length > buffer.length) {
+          const grown = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + chunk.length));
+          buffer.copy(grown, 0, 0, length);
+          buffer = grown;
+        }
+        length += chunk.copy(buffer, length);
+      },
+      handleError: reject,
+      handleCommandComplete: () => undefined,
+      handleReadyForQuery: () => resolve(buffer.subarray(0, length)),
+    } as unknown as pg.Submittable);
+  });
+}
+
+const HEADER_BYTES = 19;
+const MICROS_TO_2000 = Date.UTC(2000, 0, 1) * 1000;
+
+/** Rows of a binary COPY, read field by field in the order of the columns. Bytes are views of one buffer. */
+export class Tuples {
+  readonly #buffer: Buffer;
+  #at = HEADER_BYTES;
+  #second = Number.NaN;
+  #secondText = '';
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  /** Bytes that the database sent. */
+  get bytesRead(): number {
+    return this.#buffer.length;
+  }
+
+  /** Goes to the next row; false: that was the last. */
+  next(): boolean {
+    const columns = this.#buffer.readInt16BE(this.#at);
+    this.#at += 2;
+    return columns >= 0;
+  }
+
+  bytes(): Buffer | null {
+    const length = this.#buffer.readInt32BE(this.#at);
+    this.#at += 4;
+    if (length < 0) return null;
+    this.#at += length;
+    return this.#buffer.subarray(this.#at - length, this.#at);
+  }
+
+  text(): string | null {
+    const length = this.#buffer.readInt32BE(this.#at);
+    this.#at += 4;
+    if (length < 0) return null;
+    this.#at += length;
+    return this.#buffer.toString('utf8', this.#at - length, this.#at);
+  }
+
+  /** int2, int4 or int8; one beyond 2^53−1 comes rounded, which equals nothing that a leaf says. */
+  number(): number | null {
+    const bytes = this.bytes();
+    if (bytes === null) return null;
+    if (bytes.length === 8) return bytes.readInt32BE(0) * 2 ** 32 + bytes.readUInt32BE(4);
+    return bytes.length === 4 ? bytes.readInt32BE(0) : bytes.readInt16BE(0);
+  }
+
+  flag(): boolean | null {
+    const bytes = this.bytes();
+    return bytes === null ? null : bytes[0] === 1;
+  }
+
+  uuid(): string | null {
+    const hex = this.bytes()?.toString('hex');
+    if (hex === undefined) return null;
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  }
+
+  /** RFC 3339 with six digits; what no leaf can say (`infinity`, other years) comes as a text that is no time. */
+  time(): string | null {
+    const since2000 = this.number();
+    if (since2000 === null) return null;
+    const micros = since2000 + MICROS_TO_2000;
+    const second = Math.floor(micros / 1_000_000);
+    if (second !== this.#second) {
+      const date = new Date(second * 1000);
+      this.#second = second;
+      this.#secondText = Number.isNaN(date.getTime()) ? 'beyond time ' : date.toISOString().slice(0, 20);
+    }
+    return `${this.#secondText}${String(micros - second * 1_000_000).padStart(6, '0')}Z`;
+  }
+
+  texts(): string[] | null {
+    return this.#list((bytes) => bytes.toString('utf8'));
+  }
+
+  bytesList(): Buffer[] | null {
+    return this.#list((bytes) => bytes);
+  }
+
+  /** A one-dimensional array; a null element, which no row of ours has, comes as its own text. */
+  #list<T>(read: (bytes: Buffer) => T): T[] | null {
+    const array = this.bytes();
+    if (array === null) return null;
+    const items: T[] = [];
+    if (array.readInt32BE(0) === 0) return items;
+    for (let at = 20; at < array.length; ) {
+      const length = array.readInt32BE(at);
+      at += 4;
+      items.push(read(length < 0 ? NULL_ELEMENT : array.subarray(at, at + length)));
+      at += Math.max(length, 0);
+    }
+    return items;
+  }
+}
+
+const NULL_ELEMENT = Buffer.from('\0null');
