@@ -27,9 +27,11 @@ export {
   type RangeClaim,
   type ReadNode,
   rangeProof,
+  type SubtreesClaim,
   verifyConsistency,
   verifyInclusion,
   verifyRange,
+  verifySubtrees,
 } from './proof.js';
 export { parseRecordId, type RecordPlace, recordId } from './recordId.js';
 export {
@@ -48,7 +50,7 @@ export {
 } from './tile.js';
 export { isTimestamp } from './time.js';
 export { token } from './token.js';
-export { TOPICS, type Topic } from './topic.js';
+export { TOPICS, type Topic, topicOfLog } from './topic.js';
 export {
   decodeFrontier,
   EMPTY_ROOT,

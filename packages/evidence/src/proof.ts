@@ -3,7 +3,6 @@ import {
   EMPTY_ROOT,
   emptyFrontier,
   extendBySubtree,
-  extendFrontier,
   type Frontier,
   frontierRoot,
   HASH_BYTES,
@@ -151,16 +150,32 @@ export interface RangeClaim {
 }
 
 /** Whether the claim holds. False for any malformed claim; never throws. */
-export function verifyRange({ begin, size, leafHashes, path, root }: RangeClaim): boolean {
-  const end = begin + leafHashes.length;
-  if (!isSize(begin) || !isSize(size) || leafHashes.length === 0 || end > size) return false;
-  if (!areHashes([root]) || !areHashes(leafHashes) || !areHashes(path)) return false;
+export function verifyRange({ leafHashes, ...claim }: RangeClaim): boolean {
+  return verifySubtrees({ ...claim, level: 0, roots: leafHashes });
+}
+
+/** A claim that these are the roots of the perfect subtrees of 2^level leaves from leaf `begin`, side by side, as a tile holds them. */
+export interface SubtreesClaim extends Omit<RangeClaim, 'leafHashes'> {
+  /** 0 to 52; `begin` is a multiple of 2^level. */
+  readonly level: number;
+  /** At least one; the range of `path` ends where the last subtree does. */
+  readonly roots: readonly Uint8Array[];
+}
+
+/** Whether the claim holds, by the proof of that range of leaves. False for any malformed claim; never throws. */
+export function verifySubtrees({ begin, size, level, roots, path, root }: SubtreesClaim): boolean {
+  const width = 2 ** level;
+  const end = begin + roots.length * width;
+  if (!isSize(begin) || !isSize(size) || !isSize(end) || roots.length === 0 || end > size) return false;
+  if (!Number.isInteger(level) || level < 0 || begin % width !== 0) return false;
+  if (!areHashes([root]) || !areHashes(roots) || !areHashes(path)) return false;
   const left = subtreesBetween(0, begin).length;
   const right = subtreesBetween(end, size);
   if (path.length !== left + right.length) return false;
-  let frontier: Frontier = extendFrontier({ size: begin, hashes: path.slice(0, left) }, leafHashes);
-  right.forEach(({ level }, i) => {
-    frontier = extendBySubtree(frontier, 2 ** level, path[left + i] as Uint8Array);
+  let frontier: Frontier = { size: begin, hashes: path.slice(0, left) };
+  for (const hash of roots) frontier = extendBySubtree(frontier, width, hash);
+  right.forEach((subtree, i) => {
+    frontier = extendBySubtree(frontier, 2 ** subtree.level, path[left + i] as Uint8Array);
   });
   return equalBytes(frontierRoot(frontier), root);
 }

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { concat, hex, utf8 } from '../src/bytes.js';
-import { consistencyProof, inclusionProof, verifyConsistency, verifyInclusion } from '../src/proof.js';
+import {
+  consistencyProof,
+  inclusionProof,
+  rangeProof,
+  verifyConsistency,
+  verifyInclusion,
+  verifySubtrees,
+} from '../src/proof.js';
 import {
   decodeEntries,
   encodeEntries,
@@ -161,6 +168,41 @@ describe('the tiles of a log', () => {
       ).toBe(true);
     }
     expect(fetched).toContain('2/0');
+  });
+
+  it('lie under the root of the tree, full and partial ones of every level, and a changed one does not', () => {
+    const leaves = Array.from({ length: 66_000 }, (_, i) => leafHash(entry(i)));
+    const above = Array.from({ length: 257 }, (_, i) => treeHash(leaves.slice(256 * i, 256 * (i + 1))));
+    const rows = [leaves, above, [treeHash(above.slice(0, 256))]];
+    const read = nodesInTiles((level, index) => concat(...(rows[level] ?? []).slice(256 * index, 256 * (index + 1))));
+    const size = leaves.length;
+    const root = treeHash(leaves);
+    for (const [level, index] of [
+      [0, 0],
+      [0, 256],
+      [0, 257],
+      [1, 0],
+      [1, 1],
+      [2, 0],
+    ] as const) {
+      const roots = (rows[level] ?? []).slice(256 * index, 256 * (index + 1));
+      const begin = index * 256 ** (level + 1);
+      const path = rangeProof({ begin, end: begin + roots.length * 256 ** level, size }, read);
+      const good = { begin, size, level: 8 * level, roots, path, root };
+      expect(verifySubtrees(good), `${level}/${index}`).toBe(true);
+      const other = leaves[7] as Uint8Array;
+      const lies = [
+        { ...good, roots: roots.with(-1, other) },
+        { ...good, roots: roots.slice(1) },
+        { ...good, roots: [] },
+        { ...good, path: [...path, other] },
+        { ...good, root: other },
+        ...[-1, 0.5, 8 * level + 1, 53].map((bad) => ({ ...good, level: bad })),
+        ...[-1, begin + 1, 0.5].map((bad) => ({ ...good, begin: bad })),
+        { ...good, size: begin },
+      ];
+      expect(lies.filter(verifySubtrees), `${level}/${index}`).toEqual([]);
+    }
   });
 
   it('are refused when a proof asks more of them than they hold', () => {
