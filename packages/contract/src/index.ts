@@ -27,4 +27,5 @@ export {
   RunList,
   RunListQuery,
 } from './run.js';
+export { TLOG_ROUTES, type TlogRoute, TOPIC_PERMISSIONS } from './tlog.js';
 export { MAX_IO_BYTES, RunTrace, RunTraceQuery, STEP_KINDS, STEP_STATUSES, Step, StepContent } from './trace.js';

@@ -16,8 +16,10 @@ import { loggable } from '../loggable.js';
 import { callerOf } from './caller.js';
 import { addDeepLinks } from './deepLinks.js';
 import { isOurHost } from './host.js';
-import { type Answering, answerInOrder, type OrderDeps, refuse } from './order.js';
+import { type Answering, answerInOrder, type OrderDeps } from './order.js';
 import { refusalOf, sendProblem } from './problem.js';
+import { refuse } from './refuse.js';
+import { addTlogRoutes } from './tlog.js';
 import { createUnread } from './unread.js';
 import { queryReader } from './query.js';
 
@@ -110,6 +112,7 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
   addHooks(app, deps, allowedHosts);
   addPublicRoutes(app, deps);
   addDeepLinks(app);
+  addTlogRoutes(app, answering);
   for (const endpoint of ENDPOINTS) {
     const ready = { endpoint, readQuery: queryReader(endpoint.query) };
     app.route({

@@ -1,32 +1,26 @@
 import { createHash } from 'node:crypto';
-import { type Endpoint, type EndpointId, PATH_ID, type Permission } from '@sworn/contract';
+import { type Endpoint, type EndpointId, PATH_ID, type Permission, TOPIC_PERMISSIONS } from '@sworn/contract';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AccessEvent, Fold } from '../access/accessRecord.js';
+import type { AccessEvent } from '../access/accessRecord.js';
 import type { Authenticate } from '../access/authenticate.js';
 import type { Credential } from '../access/credential.js';
 import { timestamp } from '../access/keys.js';
-import type { AccessRecorder, Leave, RecordAccess } from '../access/recorder.js';
+import type { Leave } from '../access/recorder.js';
 import { invalidParameter, Refusal } from '../access/refusal.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { type Caller, callerOf, networkOf } from './caller.js';
-import { codingFor, encode } from './coding.js';
+import { type Coding, codingFor, encode } from './coding.js';
 import { ndjson, wantsNdjson } from './ndjson.js';
 import { loggable } from '../loggable.js';
 import { refusalOf, sendProblem } from './problem.js';
 import { type Answer, ITEMS, QUESTIONS, type Question } from './questions.js';
+import { noRoom, refuse, type RefuseDeps } from './refuse.js';
 
 /** What answering needs. */
-export interface OrderDeps {
+export interface OrderDeps extends RefuseDeps {
   readonly authenticate: Authenticate;
-  readonly recordAccess: RecordAccess;
-  /** A place for a read whose record will have to be written; null: more wait than can be written soon. */
-  readonly enter: AccessRecorder['enter'];
   readonly read: ReadDeps;
-  /** Whose log holds refusals of callers nobody knows. */
-  readonly platformTenant: string;
   readonly trustedProxies: ReadonlySet<string>;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
 }
 
 /** What answering needs of the facade it belongs to. */
@@ -35,23 +29,34 @@ export interface Answering extends OrderDeps {
   readonly streams: Set<Promise<void>>;
 }
 
-/** An endpoint, ready to read its query. */
-export interface ReadyEndpoint {
-  readonly endpoint: Endpoint & { readonly id: EndpointId };
-  readonly readQuery: (search: string) => Question['query'];
+/** A request at a route that has an access rule. */
+export interface Arrived {
+  /** Of the route, for access records. */
+  readonly id: string;
+  readonly permission: Permission;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** One whose credential has the permission. */
+export interface Admitted extends Arrived {
+  readonly caller: Caller;
+  readonly credential: Credential;
+  /** Called when the read is recorded: whoever takes the answer slowly keeps no other from reading. */
+  readonly leave: Leave;
 }
 
 /**
  * Answers one request in the order that makes every read audited (CONTRACT.md §1): credential, permission, parameters, pin and read, access
- * record durable, and only then the first byte of the answer. Refusals are recorded in the same way.
+ * record durable, and only then the first byte of the answer. Refusals are recorded in the same way. `answer` does what comes after the
+ * permission; what it throws is refused.
  */
-export async function answerInOrder(
-  deps: Answering,
-  ready: ReadyEndpoint,
-  request: FastifyRequest,
-  reply: FastifyReply,
+export async function inOrder(
+  deps: OrderDeps,
+  arrived: Arrived,
+  answer: (admitted: Admitted) => Promise<FastifyReply>,
 ): Promise<FastifyReply> {
-  const { endpoint } = ready;
+  const { id, permission, request, reply } = arrived;
   const caller = callerOf(request, deps.trustedProxies);
   let credential: Credential | null = null;
   try {
@@ -59,11 +64,9 @@ export async function answerInOrder(
     const leave = deps.enter(credential.tenantId);
     if (leave === null) return await sendProblem(reply, noRoom());
     try {
-      const isStream = ITEMS[endpoint.id] !== undefined && wantsNdjson(request.headers.accept);
-      const asked = ask(ready, request, caller, credential);
-      const question = isStream ? uncounted(asked) : asked;
-      const reading = await QUESTIONS[endpoint.id](deps.read, question);
-      return await (isStream ? stream : answer)(deps, { ready, caller, question, reading, leave, request, reply });
+      demandPermission(credential, permission);
+      demandNoBody(request);
+      return await answer({ ...arrived, caller, credential, leave });
     } finally {
       leave();
     }
@@ -73,8 +76,8 @@ export async function answerInOrder(
     return refuse(deps, {
       caller,
       credential,
-      endpoint: endpoint.id,
-      permission: endpoint.permission,
+      endpoint: id,
+      permission,
       params: request.params,
       refusal,
       request,
@@ -89,20 +92,48 @@ function credentialHeaders(request: FastifyRequest): Readonly<Record<string, rea
   return { authorization: headersDistinct.authorization, 'x-api-key': headersDistinct['x-api-key'] };
 }
 
-/** Permission, then parameters. @throws Refusal */
-function ask(ready: ReadyEndpoint, request: FastifyRequest, caller: Caller, credential: Credential): Question {
-  const { endpoint } = ready;
-  if (!credential.permissions.has(endpoint.permission)) {
-    throw new Refusal('permission_denied', `a key of role ${credential.role} lacks ${endpoint.permission}`);
-  }
+/** @throws Refusal `permission_denied` */
+export function demandPermission(credential: Credential, permission: Permission): void {
+  if (credential.permissions.has(permission)) return;
+  throw new Refusal('permission_denied', `a key of role ${credential.role} lacks ${permission}`);
+}
+
+function demandNoBody(request: FastifyRequest): void {
   const { 'content-length': length, 'transfer-encoding': chunked } = request.headers;
   if ((length !== undefined && length !== '0') || chunked !== undefined)
     throw invalidParameter('body', 'a read takes no body');
+}
+
+/** An endpoint, ready to read its query. */
+export interface ReadyEndpoint {
+  readonly endpoint: Endpoint & { readonly id: EndpointId };
+  readonly readQuery: (search: string) => Question['query'];
+}
+
+/** Answers a request of an endpoint, whole or as a stream. */
+export function answerInOrder(
+  deps: Answering,
+  ready: ReadyEndpoint,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { id, permission } = ready.endpoint;
+  return inOrder(deps, { id, permission, request, reply }, async (admitted) => {
+    const isStream = ITEMS[ready.endpoint.id] !== undefined && wantsNdjson(request.headers.accept);
+    const asked = ask(ready, admitted);
+    const question = isStream ? uncounted(asked) : asked;
+    const reading = await QUESTIONS[ready.endpoint.id](deps.read, question);
+    return (isStream ? stream : answer)(deps, { ...admitted, ready, question, reading });
+  });
+}
+
+/** Parameters of the path, then of the query. @throws Refusal */
+function ask({ endpoint, readQuery }: ReadyEndpoint, { request, caller, credential }: Admitted): Question {
   const params = request.params as Record<string, string>;
   for (const name of endpoint.params) {
     if (!PATH_ID.test(params[name] ?? '')) throw new Refusal('not_found', 'there is no such record');
   }
-  return { credential, params, query: ready.readQuery(caller.query ?? '') };
+  return { credential, params, query: readQuery(caller.query ?? '') };
 }
 
 /** A stream says at its end how many there were; counting all that match before each of its pages would cost more than they do. */
@@ -111,59 +142,78 @@ function uncounted(question: Question): Question {
   return { ...question, query };
 }
 
-interface Answer200 {
+interface Answer200 extends Admitted {
   readonly ready: ReadyEndpoint;
-  readonly caller: Caller;
   readonly question: Question;
   readonly reading: Reading<Answer>;
-  /** Called when the read is recorded: whoever takes the answer slowly keeps no other from reading. */
-  readonly leave: Leave;
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
 }
 
 async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
   const { endpoint } = a.ready;
-  const { reply, request } = a;
-  const serialise = reply.getSerializationFunction('200');
+  const serialise = a.reply.getSerializationFunction('200');
   if (serialise === undefined) throw new Error(`${endpoint.id} has no serialiser`);
   const bytes = Buffer.from(serialise(a.reading.answer), 'utf8');
-  const digest = sha256Of(bytes);
-  const coding = codingFor(request.headers['accept-encoding'], bytes.length);
   const { provisional } = a.reading.answer;
-  // A trace is by id too; what an open run says changes with every step, and is no representation to hold on to.
-  const isSettled = endpoint.shape === 'record' || (endpoint.shape === 'long' && provisional === false);
-  const etag = isSettled ? `"${digest.slice(0, 32)}-${coding}"` : null;
-  const isUnchanged = etag !== null && names(request.headers['if-none-match'], etag);
-  const base = allowed(deps, a);
-  await deps.recordAccess({
-    ...base,
-    status: isUnchanged ? 304 : 200,
+  return sendRecorded(deps, a, {
+    bytes,
+    type: 'application/json; charset=utf-8',
+    coding: codingFor(a.request.headers['accept-encoding'], bytes.length),
+    // A trace is by id too; what an open run says changes with every step, and is no representation to hold on to.
+    isSettled: endpoint.shape === 'record' || (endpoint.shape === 'long' && provisional === false),
     count: a.reading.count,
+    said: saidOf(a),
+    headers: {
+      'sworn-log-sizes': logSizes(a.reading, endpoint.permission),
+      vary: 'accept-encoding, accept',
+      'cache-control': endpoint.shape === 'long' ? 'no-store' : 'private, no-cache',
+    },
+  });
+}
+
+/** An answer in one piece, and what its access record says of it. */
+export interface Whole {
+  readonly bytes: Buffer;
+  readonly type: string;
+  readonly coding: Coding;
+  /** Whether it may be held on to: an ETag names it, and asking again for the same is a poll. */
+  readonly isSettled: boolean;
+  /** Records in it. */
+  readonly count: number;
+  readonly said: Said;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Sends an answer once its access record is durable; 304 without the bytes when the caller has them. */
+export async function sendRecorded(deps: OrderDeps, a: Admitted, whole: Whole): Promise<FastifyReply> {
+  const { bytes, type, coding, isSettled, count, said, headers } = whole;
+  const digest = sha256Of(bytes);
+  const etag = isSettled ? `"${digest.slice(0, 32)}-${coding}"` : null;
+  const isUnchanged = etag !== null && names(a.request.headers['if-none-match'], etag);
+  await deps.recordAccess({
+    ...allowed(deps, a, said),
+    status: isUnchanged ? 304 : 200,
+    count,
     answer: `sha256:${digest}`,
     fold: isUnchanged
       ? {
           by: 'poll',
           network: networkOf(a.caller.source),
-          representation: sha256Of(JSON.stringify([base.runId, base.filters, digest])),
+          representation: sha256Of(JSON.stringify([said.runId, said.filters, digest])),
         }
       : null,
   });
   a.leave();
-  reply
-    .header('sworn-log-sizes', logSizes(a.reading, endpoint.permission))
-    .header('vary', 'accept-encoding, accept')
-    .header('cache-control', endpoint.shape === 'long' ? 'no-store' : 'private, no-cache');
-  if (etag !== null) reply.header('etag', etag);
-  if (isUnchanged) return reply.code(304).send();
-  if (coding !== 'identity') reply.header('content-encoding', coding);
-  return reply.type('application/json; charset=utf-8').send(await encode(coding, bytes));
+  a.reply.headers(headers);
+  if (etag !== null) a.reply.header('etag', etag);
+  if (isUnchanged) return a.reply.code(304).send();
+  if (coding !== 'identity') a.reply.header('content-encoding', coding);
+  return a.reply.type(type).send(await encode(coding, bytes));
 }
 
 async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
   const { endpoint } = a.ready;
   const { reply, request, question } = a;
-  await deps.recordAccess({ ...allowed(deps, a), status: 200, count: null, answer: null, fold: null });
+  await deps.recordAccess({ ...allowed(deps, a, saidOf(a)), status: 200, count: null, answer: null, fold: null });
   a.leave();
   const coding = codingFor(request.headers['accept-encoding'], Number.POSITIVE_INFINITY);
   reply
@@ -185,7 +235,7 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
       },
       ended: (end) =>
         deps.recordAccess({
-          ...allowed(deps, a),
+          ...allowed(deps, a, saidOf(a)),
           kind: 'READ_ENDED',
           status: 200,
           complete: end.complete,
@@ -204,97 +254,29 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
   );
 }
 
+/** What an access record says of what was asked for, and the sizes at which it was answered. */
+type Said = Pick<AccessEvent, 'runId' | 'filters' | 'pins'>;
+
+function saidOf({ question, reading }: Answer200): Said {
+  const { limit: _, cursor: __, ...filters } = question.query;
+  return { runId: question.params.run_id ?? null, filters, pins: reading.pins };
+}
+
 type Undecided = Omit<AccessEvent, 'status' | 'count' | 'answer' | 'fold'>;
 
-function allowed(deps: OrderDeps, { ready, caller, question, reading }: Answer200): Undecided {
-  const { credential, params, query } = question;
-  const { limit: _, cursor: __, ...filters } = query;
+function allowed(deps: OrderDeps, { id, permission, caller, credential }: Admitted, said: Said): Undecided {
   return {
     kind: 'READ',
     tenantId: credential.tenantId,
     ...caller,
-    endpoint: ready.endpoint.id,
+    endpoint: id,
     credential: { keyId: credential.keyId, role: credential.role },
-    permission: ready.endpoint.permission,
+    permission,
     decision: 'ALLOW',
     reason: null,
-    runId: params.run_id ?? null,
-    filters,
-    pins: reading.pins,
+    ...said,
     at: timestamp(deps.now()),
   };
-}
-
-/** A refusal to record and to send. */
-export interface Refusing {
-  readonly caller: Caller;
-  /** Null: nobody knows who asked. */
-  readonly credential: Credential | null;
-  readonly endpoint: string;
-  readonly permission: Permission | null;
-  readonly params: unknown;
-  readonly refusal: Refusal;
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-}
-
-/** Records a refusal, then sends it. One that cannot be recorded is sent as 503. */
-export async function refuse(deps: OrderDeps, r: Refusing): Promise<FastifyReply> {
-  const { caller, credential, endpoint, refusal } = r;
-  const tenantId = credential?.tenantId ?? deps.platformTenant;
-  const leave = deps.enter(tenantId);
-  // What cannot be recorded is answered 503, whatever else was wrong with it.
-  if (leave === null) return sendProblem(r.reply, noRoom());
-  let sent = refusal;
-  const asked =
-    typeof r.params === 'object' && r.params !== null && 'run_id' in r.params ? String(r.params.run_id) : null;
-  try {
-    await deps.recordAccess({
-      kind: 'READ',
-      tenantId,
-      ...caller,
-      // What nobody's credential asked for is kept by place and minute alone.
-      query: credential === null ? null : caller.query,
-      correlationId: credential === null ? null : caller.correlationId,
-      view: credential === null ? null : caller.view,
-      endpoint,
-      credential: credential === null ? null : { keyId: credential.keyId, role: credential.role },
-      permission: r.permission,
-      decision: 'DENY',
-      reason: refusal.code,
-      status: refusal.status,
-      runId: null,
-      // An id that names nothing here may be anything, a person's name too: it stands as a token.
-      filters: credential === null || asked === null ? {} : { run_id: asked },
-      pins: [],
-      count: null,
-      answer: null,
-      at: timestamp(deps.now()),
-      fold: foldOf(caller, credential, refusal),
-    });
-  } catch (error) {
-    r.request.log.error(
-      loggable(error instanceof Refusal ? (error.cause ?? error) : error),
-      'a refusal could not be recorded',
-    );
-    if (refusal.status < 500) {
-      sent = error instanceof Refusal ? error : new Refusal('unavailable', 'the read could not be recorded');
-    }
-  } finally {
-    leave();
-  }
-  return sendProblem(r.reply, sent);
-}
-
-/** A compromised record is answered with its stored bytes: that is content, and content has a record of its own. */
-function foldOf(caller: Caller, credential: Credential | null, refusal: Refusal): Fold | null {
-  const network = networkOf(caller.source);
-  if (credential === null) return { by: 'source', network };
-  return refusal.compromised === null ? { by: 'refusal', network } : null;
-}
-
-function noRoom(): Refusal {
-  return new Refusal('unavailable', 'more reads wait to be recorded than can be written soon');
 }
 
 function sha256Of(bytes: string | Uint8Array): string {
@@ -309,9 +291,10 @@ function names(header: string | undefined, etag: string): boolean {
 
 /** Live sizes of the logs this permission may read: `llm-runs=120, system=4`. */
 function logSizes({ sizes }: Reading<Answer>, permission: Permission): string {
-  const topics = permission === 'logs.audit' ? ['audit', 'access', 'control'] : ['llm-runs', 'system'];
+  const topicsTake: Readonly<Record<string, Permission>> = TOPIC_PERMISSIONS;
+  const taken = permission === 'logs.audit' ? permission : 'logs.read';
   return sizes
-    .filter((s) => topics.includes(s.topic))
+    .filter(({ topic }) => topicsTake[topic] === taken)
     .map((s) => `${s.log}=${s.size}`)
     .join(', ');
 }

@@ -38,33 +38,17 @@ export async function readCovering(
   return row ?? null;
 }
 
-/** The full tile, or null while it is still filling. Primary key of `tile`. */
-export async function readTile(
+/** Checkpoints of a log from the newest down, at most `limit`, all with a smaller size than `below`. Primary key of `checkpoint`. */
+export async function readNewestCheckpoints(
   tx: Tx,
   tenantId: string,
   log: string,
-  level: number,
-  index: number,
-): Promise<Uint8Array | null> {
-  const [row] = await tx.query<{ hashes: Uint8Array }>(sql`
-    select hashes from sworn.tile
-     where tenant_id = ${tenantId}::uuid and log = ${log} and level = ${level} and tile_index = ${index}`);
-  return row?.hashes ?? null;
-}
-
-/** Leaf hashes `from` ≤ index < `to` that are there, in order. Primary key of `leaf`. */
-export async function readHashes(
-  tx: Tx,
-  tenantId: string,
-  log: string,
-  from: number,
-  to: number,
-): Promise<Uint8Array[]> {
-  const rows = await tx.query<{ hash: Uint8Array }>(sql`
-    select leaf_hash as hash from sworn.leaf
-     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index >= ${from} and leaf_index < ${to}
-     order by leaf_index`);
-  return rows.map((row) => row.hash);
+  { below, limit }: { readonly below: number; readonly limit: number },
+): Promise<StoredCheckpoint[]> {
+  return tx.query<StoredCheckpoint>(sql`
+    select size, root, note, signed_at as "signedAt" from sworn.checkpoint
+     where tenant_id = ${tenantId}::uuid and log = ${log} and size < ${below}
+     order by size desc limit ${limit}`);
 }
 
 /** Newest leaf below `size`: its times, for an answer that holds no record of its own. Primary key of `leaf`. */

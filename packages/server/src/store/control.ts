@@ -2,16 +2,26 @@ import type { Tx } from './database.js';
 import { sql } from './sql.js';
 import type { ControlLeaf } from './tenant.js';
 
-/** The newest `control` leaf of a kind, by its projection row; null when there is none. Index (tenant_id, kind, leaf_index). */
+/** The newest `control` leaf of a kind, by its projection row; null when there is none. */
 export async function readNewestControl(tx: Tx, tenantId: string, kind: string): Promise<ControlLeaf | null> {
-  const [row] = await tx.query<ControlLeaf>(sql`
+  const [leaf] = await readNewestControls(tx, tenantId, kind, 1);
+  return leaf ?? null;
+}
+
+/** The newest `control` leaves of a kind, by their projection rows, newest first, at most `limit`. Index (tenant_id, kind, leaf_index). */
+export async function readNewestControls(
+  tx: Tx,
+  tenantId: string,
+  kind: string,
+  limit: number,
+): Promise<ControlLeaf[]> {
+  return tx.query<ControlLeaf>(sql`
     select l.log, l.leaf_index as index, h.next_index as size, l.leaf, l.leaf_hash as "leafHash"
       from sworn.control_records c
       join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
       join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
      where c.tenant_id = ${tenantId}::uuid and c.kind = ${kind}
-     order by h.generation desc, c.leaf_index desc limit 1`);
-  return row ?? null;
+     order by h.generation desc, c.leaf_index desc limit ${limit}`);
 }
 
 /** Whether a projection row of this kind and subject stands. Index (tenant_id, kind, leaf_index). */
