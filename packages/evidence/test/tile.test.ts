@@ -192,7 +192,7 @@ describe('the tiles of a log', () => {
       expect(verifySubtrees(good), `${level}/${index}`).toBe(true);
       const other = leaves[7] as Uint8Array;
       const lies = [
-        { ...good, roots: roots.with(-1, other) },
+        { ...good, roots: roots.with(roots.length - 1, other) },
         { ...good, roots: roots.slice(1) },
         { ...good, roots: [] },
         { ...good, path: [...path, other] },
