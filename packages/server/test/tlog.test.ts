@@ -347,6 +347,19 @@ describe('a path that is none', () => {
   });
 });
 
+describe('what is read', () => {
+  it('is the tenant’s own also where nothing but the queries themselves says whose it is', async () => {
+    const paths = ['checkpoint', 'tile/0/000', `tile/0/001.p/${rest()}`, 'tile/1/000.p/1', 'tile/entries/000'];
+    const before = await Promise.all(paths.map((path) => mineAt(path)));
+    await house.database.withoutRowSecurity(async () => {
+      for (const [i, path] of paths.entries()) {
+        const got = await mineAt(path);
+        expect([got.status, got.bytes.equals(before[i]?.bytes ?? Buffer.alloc(0))], path).toEqual([200, true]);
+      }
+    });
+  });
+});
+
 /** A facade whose callers have these permissions: no role has them so. */
 function facadeFor(tenantId: string, permissions: readonly Permission[]): ReturnType<typeof createFacade> {
   return createFacade({
