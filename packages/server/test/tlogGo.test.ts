@@ -39,6 +39,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 beforeEach((context) => context.skip(missing !== null, missing ?? ''));
+if (missing !== null) process.stderr.write(`Go reads no log in this run: it ${missing}\n`);
 
 function missingTool(): string | null {
   if (!existsSync(join(GOPATH, 'src/golang.org/x/mod/sumdb/tlog'))) return 'needs Debian’s golang-golang-x-mod-dev';
