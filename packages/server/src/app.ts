@@ -108,7 +108,7 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
     directory: createDirectory({ db, dataKeys, role: 'writer' }),
     redactor,
     mapper,
-    originOf,
+    openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
   });
   const otlp = createOtlpHttp({
@@ -143,7 +143,7 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
     read: {
       db,
       originOf,
-      verifyCheckpoint: createCheckpointVerifier({ publicKey: keyStore.noteSigner.publicKey, originOf }),
+      verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: deployment.signingKeysOf, originOf }),
       cursorKey: keyStore.deployment.cursor,
       tokenOf: accessRecords.tokenOf,
       contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,

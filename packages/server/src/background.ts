@@ -10,9 +10,11 @@ import { findAcceptedClock } from './operate.js';
 import type { Sequencer } from './record/sequencer.js';
 import { createRunMetrics } from './runMetrics.js';
 import { createSealer } from './seal/sealer.js';
-import { findingLeaf } from './sign/finding.js';
+import { findingLeaf, type SignerFinding } from './sign/finding.js';
 import { openJournal } from './sign/journal.js';
-import { createSigner, type SignerFinding } from './sign/signer.js';
+import { readRecovered } from './sign/recovered.js';
+import { createSigner } from './sign/signer.js';
+import { keyAt } from './sign/signingKeys.js';
 import { readControlSize } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
 import { dropLease, takeLease } from './store/lease.js';
@@ -24,6 +26,8 @@ const SEAL_EVERY_MS = 200;
 /** All tenants are looked at this often, also those this process wrote nothing for: others may have. */
 const SWEEP_EVERY_MS = 1_000;
 const COUNT_EVERY_MS = 5_000;
+/** A log may be recovered beside this process: until it has looked, what it appends to that log is refused and sent again. */
+const OPEN_LOGS_EVERY_MS = 1_000;
 /** Folded reads are written when their minute is over. */
 const SETTLE_READS_EVERY_MS = 1_000;
 /** A holder that is silent for this long has lost its lease. */
@@ -53,7 +57,7 @@ export interface BackgroundDeps {
 
 export function createBackground(deps: BackgroundDeps): Background {
   const { config, deployment, writer, access, touched, log } = deps;
-  const { db, keyStore, originOf, recorder, tenants, clock } = deployment;
+  const { db, keyStore, originOf, openLogs, recorder, tenants, clock } = deployment;
   // The embedded database has one server at a time: a lease that a killed one left behind is its own, and need not run out first.
   const holder = deployment.embedded === null ? randomUUID() : deployment.id;
   const proof: ProofDeps = { directoryKey: keyStore.deployment.directory, originOf };
@@ -66,7 +70,14 @@ export function createBackground(deps: BackgroundDeps): Background {
   const signer = createSigner({
     db,
     memory: openJournal(deployment.signerDir),
-    noteSigner: keyStore.noteSigner,
+    async signingKeysOf(tenantId) {
+      const keys = await deployment.signingKeysOf(tenantId, 0);
+      return async (of, size) => {
+        const publicKey = keyAt(keys, of, size);
+        return publicKey === null ? null : keyStore.signing.find(publicKey);
+      };
+    },
+    recoveredOf: async (tenantId) => readRecovered({ db, ...proof }, tenantId, await recordedIn(tenantId)),
     recorderKey: keyStore.deployment.recorder,
     originOf,
     onFinding: recordFinding,
@@ -161,10 +172,13 @@ export function createBackground(deps: BackgroundDeps): Background {
       { finding: finding.finding, tenant: finding.tenantId, log: finding.log, index: finding.index },
       'finding',
     );
-    // What remains of a tenant whose rows are gone is told where it can be.
-    const isThere = (await allTenants()).includes(finding.tenantId);
-    const where = isThere ? finding.tenantId : deployment.platformTenant;
-    await recorder.append(where, [findingLeaf(originOf(where, 'control'), finding, Date.now())]);
+    const where = await recordedIn(finding.tenantId);
+    await recorder.append(where, [findingLeaf(openLogs.originOf(where, 'control'), finding, Date.now())]);
+  }
+
+  /** What remains of a tenant whose rows are gone is told where it can be. */
+  async function recordedIn(tenantId: string): Promise<string> {
+    return (await allTenants()).includes(tenantId) ? tenantId : deployment.platformTenant;
   }
 
   async function epochRound(): Promise<void> {
@@ -205,6 +219,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         startLoop(SETTLE_READS_EVERY_MS, () => access.settle(), tell('folded reads could not be written')),
         startLoop(COUNT_EVERY_MS, countRound, tell('counting open runs failed')),
         startLoop(EPOCHS_EVERY_MS, epochRound, tell('the turn of the key epochs failed')),
+        startLoop(OPEN_LOGS_EVERY_MS, () => openLogs.refresh(), tell('looking for recovered logs failed')),
         startLoop(SIGN_EVERY_MS, clockRound, tell('looking for an accepted clock failed')),
       );
     },

@@ -1,27 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { hex, hmacSha256, type JsonValue, token, utf8 } from '@sworn/evidence';
+import { hmacSha256, token, utf8 } from '@sworn/evidence';
 import type { AccessRecordDeps } from './access/accessRecord.js';
-import { type ProofDeps, readVouched } from './access/directory.js';
-import { createKeys, type Keys, timestamp } from './access/keys.js';
+import type { ProofDeps } from './access/directory.js';
+import { createKeys, type Keys } from './access/keys.js';
 import { createTenants, type Tenants } from './access/tenants.js';
 import type { Config } from './config.js';
 import { findRunning } from './embedded/beside.js';
 import { type EmbeddedCluster, startEmbedded } from './embedded/cluster.js';
 import { noData, openPlaces } from './opening.js';
+import { keepPlatform, keyLeaves } from './platform.js';
 import { sealBody } from './record/body.js';
 import { type ClockGuard, createClockGuard } from './record/clockGuard.js';
 import { createDataKeys, type DataKeys, dayScope } from './record/dataKeys.js';
 import type { Appended, LeafDraft } from './record/draft.js';
-import { KeyRefused } from './record/keyFile.js';
 import type { KeyStore } from './record/keyStore.js';
+import { createOpenLogs, type OpenLogs } from './record/openLogs.js';
 import { originOf } from './record/origin.js';
-import { ownLeaf } from './record/ownLeaf.js';
 import { createSequencer, type Sequencer } from './record/sequencer.js';
+import { createSigningKeys, type SigningKeysOf } from './sign/signingKeys.js';
 import { type DatabaseAddress, type Login, parseDatabaseUrl } from './store/address.js';
-import { readControlSize } from './store/control.js';
-import { type Database, inTenant, openDatabase, type Role } from './store/database.js';
+import { type Database, openDatabase, type Role } from './store/database.js';
 import { settleDeployment } from './store/deployment.js';
 import { migrate } from './store/migrate.js';
 
@@ -35,6 +35,10 @@ export interface Deployment {
   readonly signerDir: string;
   /** Origin of a log by its stored name. */
   readonly originOf: (tenantId: string, log: string) => string;
+  /** Which generation of a log is the open one. */
+  readonly openLogs: OpenLogs;
+  /** The keys that sign a tenant's logs, by its `control`. */
+  readonly signingKeysOf: SigningKeysOf;
   /** Sequencer of the recorder's role: `access`, `control`, the platform's `system`. */
   readonly recorder: Sequencer;
   readonly tenants: Tenants;
@@ -154,7 +158,10 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
   const append = (tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]> =>
     recorder.append(tenantId, drafts);
   const proof: ProofDeps = { directoryKey: keyStore.deployment.directory, originOf: origin };
-  const directory = { db, append, ...proof, pepper: keyStore.deployment.apiKeyPepper, now: Date.now };
+  const openLogs = createOpenLogs({ db, originOf: origin });
+  await openLogs.refresh();
+  const { originOf: openOriginOf } = openLogs;
+  const directory = { db, append, ...proof, openOriginOf, pepper: keyStore.deployment.apiKeyPepper, now: Date.now };
   const dataKeysFor = rememberByRole((role: 'writer' | 'recorder' | 'reader') =>
     createDataKeys({ db, keyStore, role, now: Date.now }),
   );
@@ -167,6 +174,8 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
     clock,
     signerDir: signerDirOf(config, id),
     originOf: origin,
+    openLogs,
+    signingKeysOf: createSigningKeys({ db, ...proof }),
     recorder,
     tenants: createTenants({
       ...directory,
@@ -177,7 +186,7 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
     }),
     keys: createKeys(directory),
     accessRecords: {
-      originOf: origin,
+      openOriginOf,
       tokenOf: async (tenantId, value) => token((await keyStore.tenant(tenantId)).pseudonym, value),
       async sealBody(tenantId, { origin: of, eventKey, actorToken, day }, value) {
         const scope = dayScope('access', actorToken, day);
@@ -204,64 +213,6 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
   };
   await keepPlatform(deployment);
   return deployment;
-}
-
-/**
- * Makes the platform tenant on first use; afterwards compares the keys with what its `control` log remembers of them.
- * @throws KeyRefused `wrong_key` when they are others, or when the log does not hold what we wrote of them: nothing may be wrapped,
- * authenticated or signed with them.
- */
-async function keepPlatform({ db, keyStore, originOf: origin, platformTenant, tenants }: Deployment): Promise<void> {
-  const size = await inTenant(db, 'reader', platformTenant, (tx) => readControlSize(tx, platformTenant));
-  // The tenant's first batch holds the check values too: a log that has any leaf and no check values was tampered with.
-  if (size === 0) {
-    await tenants.create({ name: 'platform', platformId: platformTenant });
-    return;
-  }
-  const proof: ProofDeps = { directoryKey: keyStore.deployment.directory, originOf: origin };
-  const recorded = (kind: string, subject: string) =>
-    inTenant(db, 'reader', platformTenant, (tx) => readVouched(proof, tx, platformTenant, kind, subject));
-  const same =
-    (await recorded('SIGNING_KEY_ADDED', hex(keyStore.noteSigner.publicKey))) !== null &&
-    sameChecks((await recorded('KEYS_CHECK', 'deployment'))?.checks, await keyStore.checkValues(null)) &&
-    sameChecks((await recorded('KEYS_CHECK', 'tenant'))?.checks, await keyStore.checkValues(platformTenant));
-  if (!same)
-    throw new KeyRefused(
-      'wrong_key',
-      'the key directory holds other keys than this database was made with, or its record of them was changed: restore the right one from your backup',
-    );
-}
-
-function sameChecks(recorded: JsonValue | undefined, found: Readonly<Record<string, string>>): boolean {
-  const names = Object.keys(found);
-  return (
-    typeof recorded === 'object' &&
-    recorded !== null &&
-    Object.keys(recorded).length === names.length &&
-    names.every((name) => Object.entries(recorded).some(([of, value]) => of === name && value === found[name]))
-  );
-}
-
-/** What a tenant's `control` says of its keys: which one signs its checkpoints, and the check values of the others. */
-async function keyLeaves(keyStore: KeyStore, tenantId: string, origin: string): Promise<LeafDraft[]> {
-  const at = timestamp(Date.now());
-  const publicKey = hex(keyStore.noteSigner.publicKey);
-  const leaf = (kind: string, subject: string, fields: Readonly<Record<string, JsonValue>>) =>
-    ownLeaf({
-      topic: 'control',
-      origin,
-      kind,
-      identity: [subject],
-      occurredAt: at,
-      fields,
-      vouchedBy: keyStore.deployment.directory,
-      projection: { table: 'control_records', kind, subject },
-    });
-  return [
-    leaf('SIGNING_KEY_ADDED', publicKey, { public_key: publicKey, algorithm: 'ed25519', from_size: 0 }),
-    leaf('KEYS_CHECK', 'tenant', { checks: await keyStore.checkValues(tenantId) }),
-    leaf('KEYS_CHECK', 'deployment', { checks: await keyStore.checkValues(null) }),
-  ];
 }
 
 /** A database to migrate and serve, and how to let go of it. */

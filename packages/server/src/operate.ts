@@ -6,30 +6,45 @@ import { ownLeaf } from './record/ownLeaf.js';
 import { vouchedMembers } from './record/vouched.js';
 import { type Advance, openJournal, type SignerMemory } from './sign/journal.js';
 import { ed25519Key, signedCheckpoint } from './sign/ourCheckpoint.js';
+import { keyAt, rangeOf } from './sign/signingKeys.js';
 import { readControlSize, readNewestControl } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
 import { lockLease } from './store/lease.js';
 import { readSignableLogs } from './store/signing.js';
 
-/** A log and the key that signs its checkpoints. */
+/** A log and a key of its checkpoints. */
 export interface LogKey {
   readonly origin: string;
+  /** Sizes that the key is valid for, both included; `lastSize` null: it signs on. */
+  readonly fromSize: number;
+  readonly lastSize: number | null;
   /** C2SP vkey line: `<origin>+<key id>+<base64>`. */
   readonly vkey: string;
   /** SubjectPublicKeyInfo as PEM, for `openssl`. */
   readonly pem: string;
 }
 
-/** One entry for each log of the tenant, in the order of the topics. */
-export async function logKeys({ db, keyStore, originOf }: Deployment, tenantId: string): Promise<readonly LogKey[]> {
-  const { publicKey } = keyStore.noteSigner;
-  const pem = ed25519Key(publicKey).export({ format: 'pem', type: 'spki' }).toString();
+/** The keys of each log of the tenant: logs in the order of the topics, the keys of one oldest first. A key that signed nothing of a log is left out. */
+export async function logKeys(
+  { db, signingKeysOf, originOf }: Deployment,
+  tenantId: string,
+): Promise<readonly LogKey[]> {
+  const keys = await signingKeysOf(tenantId, 0);
   const logs = await inTenant(db, 'signer', tenantId, (tx) => readSignableLogs(tx, tenantId));
   const rank = (log: string): number => TOPICS.findIndex((topic) => topic === log.split('.')[0]);
   return logs
     .map((l) => l.log)
     .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
-    .map((log) => ({ origin: originOf(tenantId, log), vkey: vkeyOf(originOf(tenantId, log), publicKey), pem }));
+    .flatMap((log) =>
+      keys.flatMap((key) => {
+        const range = rangeOf(key, log);
+        const origin = originOf(tenantId, log);
+        const pem = ed25519Key(key.publicKey).export({ format: 'pem', type: 'spki' }).toString();
+        return range === null
+          ? []
+          : [{ origin, vkey: vkeyOf(origin, key.publicKey), pem, fromSize: range.from, lastSize: range.last }];
+      }),
+    );
 }
 
 /**
@@ -43,7 +58,7 @@ export async function databaseUrl(deployment: Deployment, superuser: boolean): P
   await deployment.recorder.append(deployment.platformTenant, [
     ownLeaf({
       topic: 'control',
-      origin: deployment.originOf(deployment.platformTenant, 'control'),
+      origin: deployment.openLogs.originOf(deployment.platformTenant, 'control'),
       kind,
       identity: [randomUUID()],
       occurredAt: timestamp(Date.now()),
@@ -75,7 +90,7 @@ export async function adoptSigner(
       steps.map(({ origin, log, to }) =>
         ownLeaf({
           topic: 'control',
-          origin: deployment.originOf(tenantId, 'control'),
+          origin: deployment.openLogs.originOf(tenantId, 'control'),
           kind: 'SIGNER_ADOPTED',
           identity: [origin, String(to.size), randomUUID()],
           occurredAt: timestamp(Date.now()),
@@ -97,19 +112,21 @@ export async function adoptSigner(
 type Adoption = Advance & { readonly log: string };
 
 async function adoptable(
-  { tenants, db, originOf, keyStore }: Deployment,
+  { tenants, db, originOf, signingKeysOf }: Deployment,
   memory: SignerMemory,
 ): Promise<Map<string, readonly Adoption[]>> {
   const all = new Map<string, readonly Adoption[]>();
   for (const { tenantId } of await tenants.list()) {
     const steps: Adoption[] = [];
+    const keys = await signingKeysOf(tenantId, 0);
     for (const { log, checkpointSize, checkpointNote } of await inTenant(db, 'signer', tenantId, (tx) =>
       readSignableLogs(tx, tenantId),
     )) {
       const origin = originOf(tenantId, log);
       const from = memory.load(origin);
       if (checkpointSize === null || checkpointNote === null || (from?.size ?? 0) >= checkpointSize) continue;
-      const to = signedCheckpoint(checkpointNote, origin, keyStore.noteSigner.publicKey);
+      const publicKey = keyAt(keys, log, checkpointSize);
+      const to = publicKey === null ? null : signedCheckpoint(checkpointNote, origin, publicKey);
       if (to?.size !== checkpointSize)
         throw new RangeError(`the newest checkpoint of ${origin} does not carry our signature: nothing was adopted`);
       steps.push({ origin, log, from, to });
@@ -120,13 +137,13 @@ async function adoptable(
 }
 
 /** Accepts the database's clock after a jump, recorded in the platform's `control`; a running server goes on within a second. */
-export async function acceptClock({ db, keyStore, originOf, platformTenant, recorder }: Deployment): Promise<void> {
+export async function acceptClock({ db, keyStore, openLogs, platformTenant, recorder }: Deployment): Promise<void> {
   const at = timestamp(Date.now());
   const size = await inTenant(db, 'reader', platformTenant, (tx) => readControlSize(tx, platformTenant));
   await recorder.append(platformTenant, [
     ownLeaf({
       topic: 'control',
-      origin: originOf(platformTenant, 'control'),
+      origin: openLogs.originOf(platformTenant, 'control'),
       kind: 'CLOCK_ACCEPTED',
       identity: [randomUUID()],
       occurredAt: at,

@@ -32,6 +32,7 @@ import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
 import { MAPPER } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
+import { signsAll, soleKey } from './soleKey.js';
 
 /** A whole installation on a database of its own, without loops: tests say when it seals and signs. */
 export interface House {
@@ -81,7 +82,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
   const { platformTenant } = await settleDeployment(db, { id: 'test', platformTenant: crypto.randomUUID() });
   const append: typeof recorder.append = (tenantId, drafts) => recorder.append(tenantId, drafts);
   const proof = { directoryKey: keyStore.deployment.directory, originOf };
-  const directoryDeps = { db, append, ...proof, pepper: keyStore.deployment.apiKeyPepper, now };
+  const directoryDeps = { db, append, ...proof, openOriginOf: originOf, pepper: keyStore.deployment.apiKeyPepper, now };
   const tenants = createTenants({
     ...directoryDeps,
     createTenantKeys: (id) => keyStore.createTenant(id).then(() => []),
@@ -91,7 +92,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
   const [recorderKeys, writerKeys] = [keysOf('recorder'), keysOf('writer')];
   const tokenOf = async (tenantId: string, value: string) => token((await keyStore.tenant(tenantId)).pseudonym, value);
   const accessRecords: AccessRecordDeps = {
-    originOf,
+    openOriginOf: originOf,
     tokenOf,
     async sealBody(tenantId, place, value) {
       const scope = dayScope('access', place.actorToken, place.day);
@@ -113,7 +114,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
   const read: ReadDeps = {
     db,
     originOf,
-    verifyCheckpoint: createCheckpointVerifier({ publicKey: keyStore.noteSigner.publicKey, originOf }),
+    verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: soleKey(keyStore.noteSigner), originOf }),
     cursorKey: keyStore.deployment.cursor,
     tokenOf,
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
@@ -146,7 +147,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
       { yaml: readFileSync(new URL('../../../config/redaction.yaml', import.meta.url), 'utf8'), from: 'built_in' },
     ]),
     mapper: MAPPER,
-    originOf,
+    openOriginOf: originOf,
     now,
   });
   const isSynthetic = async (tenantId: string) =>
@@ -155,7 +156,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
   const signer = createSigner({
     db,
     memory: openJournal(join(dir, 'signer')),
-    noteSigner: keyStore.noteSigner,
+    ...signsAll(keyStore.noteSigner),
     recorderKey: keyStore.deployment.recorder,
     originOf,
     onFinding: (finding) => logged.push(JSON.stringify(finding)),

@@ -61,7 +61,7 @@ export async function buildStage(): Promise<Stage> {
     directory: createDirectory({ db, dataKeys, role: 'writer' }),
     redactor: createRedactor([]),
     mapper: MAPPER,
-    originOf: origin,
+    openOriginOf: origin,
     now: Date.now,
   });
   return {

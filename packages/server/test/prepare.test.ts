@@ -51,7 +51,7 @@ beforeEach(async () => {
   dataKeys = createDataKeys({ db, keyStore, role: 'writer', now });
   const directory = createDirectory({ db, dataKeys, role: 'writer' });
   const redactor = createRedactor([{ yaml: RULES, from: 'built_in' }]);
-  preparer = createPreparer({ keyStore, dataKeys, directory, redactor, mapper: MAPPER, originOf: originFor, now });
+  preparer = createPreparer({ keyStore, dataKeys, directory, redactor, mapper: MAPPER, openOriginOf: originFor, now });
   sequencer = createSequencer({
     db,
     role: 'writer',

@@ -21,11 +21,12 @@ import { createClockGuard } from '../src/record/clockGuard.js';
 import { openKeyStore, type KeyStore } from '../src/record/keyStore.js';
 import { ownLeaf } from '../src/record/ownLeaf.js';
 import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
-import { findingLeaf } from '../src/sign/finding.js';
+import { findingLeaf, type SignerFinding } from '../src/sign/finding.js';
 import { openJournal, type SignerMemory } from '../src/sign/journal.js';
-import { createSigner, type Signer, type SignerFinding } from '../src/sign/signer.js';
+import { createSigner, type Signer } from '../src/sign/signer.js';
 import { inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
+import { signsAll } from './soleKey.js';
 
 const originOf = (tenantId: string, log: string): string => `test/${tenantId}/${log}`;
 let database: TestDatabase;
@@ -92,7 +93,7 @@ function seat(journal: string, { memory = openJournal(journal), holds = (): bool
   const signer = createSigner({
     db: database.db,
     memory,
-    noteSigner: keyStore.noteSigner,
+    ...signsAll(keyStore.noteSigner),
     recorderKey: keyStore.deployment.recorder,
     originOf,
     onFinding: (finding) => findings.push(finding),
@@ -553,7 +554,7 @@ describe('the signer', () => {
     const signer = createSigner({
       db: database.db,
       memory: openJournal(newJournal()),
-      noteSigner: keyStore.noteSigner,
+      ...signsAll(keyStore.noteSigner),
       recorderKey: keyStore.deployment.recorder,
       originOf,
       onFinding: (finding) => (told.push(finding) < 3 ? Promise.reject(new Error('the database is away')) : null),

@@ -1,5 +1,5 @@
 import type { Permission, ProblemCode } from '@sworn/contract';
-import type { JsonValue } from '@sworn/evidence';
+import type { JsonValue, Topic } from '@sworn/evidence';
 import type { LeafDraft } from '../record/draft.js';
 import { ownEventKey, ownLeaf } from '../record/ownLeaf.js';
 
@@ -57,7 +57,8 @@ export type Fold =
 
 /** What a record of Sworn's own reads needs of the tenant's keys. */
 export interface AccessRecordDeps {
-  readonly originOf: (tenantId: string, log: string) => string;
+  /** Origin of the tenant's open log of a topic, generation included. */
+  readonly openOriginOf: (tenantId: string, topic: Topic) => string;
   /** Token of a personal value under the tenant's pseudonym key. */
   readonly tokenOf: (tenantId: string, value: string) => Promise<string>;
   /** Seals the body of an `access` leaf under the key of its tenant, actor and day. */
@@ -88,7 +89,7 @@ const MAX_KEPT = 4_096;
 /** Prepares the leaf of an access record. Personal values stand in it as tokens only; user agent and query text are its body. */
 export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Promise<LeafDraft> {
   const { tenantId, kind } = event;
-  const origin = deps.originOf(tenantId, 'access');
+  const origin = deps.openOriginOf(tenantId, 'access');
   const identity = [event.requestId];
   const source = await deps.tokenOf(tenantId, event.source);
   const view = event.view === null ? null : await deps.tokenOf(tenantId, event.view);

@@ -2,7 +2,7 @@ import { hex } from '@sworn/evidence';
 import { ownEventKey } from '../record/ownLeaf.js';
 import { type LeafMembers, vouchedMembers } from '../record/vouched.js';
 import type { ApiKeyRow } from '../store/apiKey.js';
-import { hasControlOf } from '../store/control.js';
+import { hasControlOf, readControlOf } from '../store/control.js';
 import type { Tx } from '../store/database.js';
 import { readControlLeaf, type TenantRow } from '../store/tenant.js';
 
@@ -66,6 +66,28 @@ export async function readVouched(
   const stored = await readControlLeaf(tx, tenantId, eventKey);
   if (stored === null) return null;
   return vouchedMembers(directoryKey, { ...stored, origin: originOf(tenantId, stored.log), kind, eventKey });
+}
+
+/** A `control` leaf that Sworn wrote. */
+export interface VouchedLeaf {
+  readonly kind: string;
+  readonly members: LeafMembers;
+}
+
+/** All `control` leaves of these kinds that Sworn wrote, oldest first, whatever the log's generation. */
+export async function readVouchedOf(
+  { directoryKey, originOf }: ProofDeps,
+  tx: Tx,
+  tenantId: string,
+  kinds: readonly string[],
+): Promise<readonly VouchedLeaf[]> {
+  const vouched: VouchedLeaf[] = [];
+  for (const { kind, ...stored } of await readControlOf(tx, tenantId, kinds)) {
+    const claim = { ...stored, origin: originOf(tenantId, stored.log), kind, eventKey: null };
+    const members = vouchedMembers(directoryKey, claim);
+    if (members !== null) vouched.push({ kind, members });
+  }
+  return vouched;
 }
 
 function says(members: LeafMembers | null, claimed: Readonly<Record<string, unknown>>): boolean {

@@ -9,7 +9,7 @@ const ANY_ENDPOINT = 'any';
 
 /** Prepares the READ_FOLDED leaf of requests that were counted: how many, from when to when, and which record stands for them. */
 export async function foldedLeaf(
-  deps: Pick<AccessRecordDeps, 'originOf' | 'tokenOf'>,
+  deps: Pick<AccessRecordDeps, 'openOriginOf' | 'tokenOf'>,
   fold: FoldedReads,
   standIn: StandIn,
 ): Promise<LeafDraft> {
@@ -19,7 +19,7 @@ export async function foldedLeaf(
   const [permission, status] = isMixed ? [null, null] : [standIn.permission, standIn.status];
   return ownLeaf({
     topic: 'access',
-    origin: deps.originOf(tenantId, 'access'),
+    origin: deps.openOriginOf(tenantId, 'access'),
     kind: 'READ_FOLDED',
     identity: [requestId],
     occurredAt: lastAt,

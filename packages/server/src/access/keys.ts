@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Topic } from '@sworn/evidence';
 import type { Appended, LeafDraft } from '../record/draft.js';
 import { ownLeaf } from '../record/ownLeaf.js';
 import { insertApiKey, markRevoked, readApiKeys } from '../store/apiKey.js';
@@ -66,13 +67,15 @@ export type Append = (tenantId: string, drafts: readonly LeafDraft[]) => Promise
 export interface DirectoryDeps extends ProofDeps {
   readonly db: Database;
   readonly append: Append;
+  /** Origin of the tenant's open log of a topic, generation included. */
+  readonly openOriginOf: (tenantId: string, topic: Topic) => string;
   readonly pepper: Uint8Array;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
 export function createKeys(deps: DirectoryDeps): Keys {
-  const { db, append, originOf, pepper, directoryKey, now } = deps;
+  const { db, append, openOriginOf, pepper, directoryKey, now } = deps;
   async function issue(request: KeyRequest): Promise<IssuedKey> {
     const { tenantId, role } = request;
     const scopes = names('scope', request.scopes);
@@ -93,7 +96,7 @@ export function createKeys(deps: DirectoryDeps): Keys {
     const [appended] = await append(tenantId, [
       ownLeaf({
         topic: 'control',
-        origin: originOf(tenantId, 'control'),
+        origin: openOriginOf(tenantId, 'control'),
         kind: 'KEY_CREATED',
         identity: [keyId],
         occurredAt: timestamp(now()),
@@ -132,7 +135,7 @@ export function createKeys(deps: DirectoryDeps): Keys {
     await append(tenantId, [
       ownLeaf({
         topic: 'control',
-        origin: originOf(tenantId, 'control'),
+        origin: openOriginOf(tenantId, 'control'),
         kind: 'KEY_REVOKED',
         identity: [keyId],
         occurredAt: timestamp(now()),

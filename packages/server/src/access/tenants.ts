@@ -31,7 +31,7 @@ export interface TenantsDeps extends DirectoryDeps {
 }
 
 export function createTenants(deps: TenantsDeps): Tenants {
-  const { db, append, originOf, now } = deps;
+  const { db, append, openOriginOf, now } = deps;
   return {
     async create(request) {
       const name = request.name.trim();
@@ -48,7 +48,7 @@ export function createTenants(deps: TenantsDeps): Tenants {
       const [appended] = await append(tenantId, [
         ownLeaf({
           topic: 'control',
-          origin: originOf(tenantId, 'control'),
+          origin: openOriginOf(tenantId, 'control'),
           kind: 'TENANT_CREATED',
           identity: [tenantId],
           occurredAt: timestamp(now()),

@@ -31,7 +31,7 @@ export interface PreparerDeps {
   readonly redactor: Redactor;
   readonly mapper: Mapper;
   /** Origin of the tenant's open log of a topic, generation included. */
-  readonly originOf: (tenantId: string, topic: Topic) => string;
+  readonly openOriginOf: (tenantId: string, topic: Topic) => string;
   /** Milliseconds since 1970: the UTC day of resources, and the time of spans that have none. */
   readonly now: () => number;
 }
@@ -57,8 +57,8 @@ export function createPreparer(deps: PreparerDeps): Preparer {
         credential,
         keys,
         at,
-        stepOrigin: deps.originOf(tenantId, 'llm-runs'),
-        resourceOrigin: deps.originOf(tenantId, 'system'),
+        stepOrigin: deps.openOriginOf(tenantId, 'llm-runs'),
+        resourceOrigin: deps.openOriginOf(tenantId, 'system'),
         humans: new Map(),
       };
       const keyOf = (scope: ReturnType<typeof traceScope>): DataKey => {

@@ -82,7 +82,7 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
       items.push(compromisedItem(run));
       continue;
     }
-    const covered = coveredAt(deps.verifyCheckpoint, tenantId, run.stored);
+    const covered = await coveredAt(deps.verifyCheckpoint, tenantId, run.stored);
     items.push(runItem(tenantId, run, covered, live.get(run.stored) ?? null));
     sound.push({ ...run.stored, coveredAt: covered, spine: runSpine(run.members) });
   }

@@ -175,7 +175,7 @@ export async function coverOf(
   stored: Pick<StoredLeaf, 'log' | 'index' | 'leaf'>,
 ): Promise<StoredCheckpoint | null> {
   const row = await readCovering(tx, tenantId, stored.log, stored.index);
-  if (row === null || verifyCheckpoint(tenantId, stored.log, row)) return row;
+  if (row === null || (await verifyCheckpoint(tenantId, stored.log, row))) return row;
   throw compromisedRecord(unsignedCheckpoint(stored, row.size), stored.leaf);
 }
 

@@ -1,16 +1,8 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  randomBytes,
-  sign,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { destroyKeyFile, KeyRefused, privateDirectory, readKey, readOrMakeKey, refuseNested } from './keyFile.js';
+import { type HeldSigningKey, openSigningKeyFiles, type SigningKeyFiles } from './signingKeyFiles.js';
 
 /** Days a tenant's epoch key lives: a dump of the database opens with stolen keys only until its epoch was destroyed. */
 export const EPOCH_DAYS = 30;
@@ -55,8 +47,10 @@ export interface WrappedKey {
  */
 export interface KeyStore {
   readonly deployment: DeploymentKeys;
-  /** The deployment's Ed25519 key for checkpoints; the private half stays here. `publicKey` is the raw 32 bytes. */
-  readonly noteSigner: { readonly publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array };
+  /** The deployment's newest Ed25519 key for checkpoints. */
+  readonly noteSigner: HeldSigningKey;
+  /** All keys for checkpoints that are here, and how they rotate. */
+  readonly signing: SigningKeyFiles;
   /** Makes the keys of a new tenant; harmless when they exist. */
   createTenant(tenantId: string): Promise<void>;
   /** @throws KeyRefused `missing` for a tenant whose keys were never made, or were lost. */
@@ -97,7 +91,6 @@ const DEPLOYMENT = {
   directory: 'directory',
 } as const;
 const TENANT = { pseudonym: 'pseudonym', duplicate: 'duplicate', contentHash: 'content_hash' } as const;
-const SIGNING = 'signing';
 const EPOCH = 'epoch';
 
 /**
@@ -114,11 +107,10 @@ export async function openKeyStore(place: KeyStorePlace): Promise<KeyStore> {
   const deployment = await readKeys(DEPLOYMENT, (purpose) =>
     readOrMakeKey(join(deploymentDir, `${purpose}.key`), purpose),
   );
-  const noteSigner = noteSignerOf(await readOrMakeKey(join(deploymentDir, `${SIGNING}.key`), SIGNING));
-  return fileKeyStore(place, deployment, noteSigner);
+  return fileKeyStore(place, deployment, await openSigningKeyFiles(deploymentDir));
 }
 
-function fileKeyStore(place: KeyStorePlace, deployment: DeploymentKeys, noteSigner: KeyStore['noteSigner']): KeyStore {
+function fileKeyStore(place: KeyStorePlace, deployment: DeploymentKeys, signing: SigningKeyFiles): KeyStore {
   const tenants = new Map<string, TenantKeys>();
   const epochKeys = new Map<string, Uint8Array>();
   const dirOf = (tenantId: string): string => {
@@ -164,7 +156,10 @@ function fileKeyStore(place: KeyStorePlace, deployment: DeploymentKeys, noteSign
 
   return {
     deployment,
-    noteSigner,
+    get noteSigner() {
+      return signing.newest;
+    },
+    signing,
     createTenant,
     tenant,
     epochAt,
@@ -222,14 +217,6 @@ function wrapContext(tenantId: string, dk: string, epoch: number): Uint8Array {
   context.write(dk.replaceAll('-', ''), 16, 'hex');
   context.writeUInt32BE(epoch, 32);
   return context;
-}
-
-function noteSignerOf(seed: Uint8Array): KeyStore['noteSigner'] {
-  // RFC 8410: PKCS#8 of an Ed25519 seed is this prefix and the 32 bytes.
-  const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
-  const privateKey: KeyObject = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
-  const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32);
-  return { publicKey, sign: (message) => sign(null, message, privateKey) };
 }
 
 type Purposes<K extends string> = Readonly<Record<K, string>>;

@@ -35,6 +35,9 @@ const MAX_ATTEMPTS = 5;
 /** The database holds another past of a log than this process committed: it was restored or rewritten. Nothing is appended to it any more. */
 export class LogWentBack extends NotSequenced {}
 
+/** A log was closed, and its next generation opened, while leaves for it were prepared: they say another origin. */
+export class LogMoved extends NotSequenced {}
+
 /** Logs whose tip is remembered between batches, about 30 KB each; one that was dropped is read back. */
 const LOGS_REMEMBERED = 2_000;
 
@@ -42,7 +45,7 @@ const LOGS_REMEMBERED = 2_000;
 export interface Sequencer {
   /**
    * Resolves, in the order of `drafts`, when all of them are durable. RESOURCE drafts must stand in the same call as the drafts that name them.
-   * @throws NotSequenced when the database is away, its clock jumped or the log went back. Nothing of the call is then acknowledged.
+   * @throws NotSequenced when the database is away, its clock jumped, or the log went back or moved to another generation. Nothing of the call is then acknowledged.
    */
   append(tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]>;
   /** Resolves when everything accepted is committed; later calls are refused. */
@@ -166,9 +169,16 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     const heads = new Map((await lockHeads(tx, tenantId, topicsOf(drafts))).map((head) => [head.topic, head]));
     const headOf = (topic: Topic): LogHead => {
       const head = heads.get(topic);
-      if (head === undefined) throw new Error(`tenant ${tenantId} has no open log ${topic}`);
+      // Also in the moment between two generations, when the lock was waited for and the log that it was on is closed.
+      if (head === undefined) throw new LogMoved(`tenant ${tenantId} has no open log ${topic}`);
       return head;
     };
+    for (const draft of drafts) {
+      const { log, topic } = headOf(draft.topic);
+      // A first generation has no other origin that a leaf could have been prepared for.
+      if (log !== topic && !names(draft.leaf, deps.originOf(tenantId, log)))
+        throw new LogMoved(`log ${topic} of tenant ${tenantId} goes on as ${log}: to be prepared for that`);
+    }
     const now = await readClock(tx);
     deps.clock.check(now);
     const known = await findByEventKey(
@@ -267,6 +277,11 @@ function takeBatch(queue: Waiting[]): Waiting[] {
     calls++;
   }
   return queue.splice(0, calls);
+}
+
+/** Whether the leaf is of this log. A quote inside a JSON string is escaped, so nothing that was sent can look like the member. */
+function names(leaf: Uint8Array, origin: string): boolean {
+  return Buffer.from(leaf.buffer, leaf.byteOffset, leaf.byteLength).includes(`"log":"${origin}"`);
 }
 
 function topicsOf(drafts: readonly LeafDraft[]): Topic[] {

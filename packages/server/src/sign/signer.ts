@@ -1,46 +1,22 @@
-import { checkpointBody, EMPTY_ROOT, equalBytes, formatNote, TOPICS } from '@sworn/evidence';
-import { authenticate } from '../record/authenticator.js';
-import { type Database, inTenant, type Tx } from '../store/database.js';
-import { insertCheckpoints, readBatches, readUndurable, readSignableLogs, type SignableLog } from '../store/signing.js';
+import { checkpointBody, formatNote, TOPICS } from '@sworn/evidence';
+import type { HeldSigningKey } from '../record/signingKeyFiles.js';
+import { inTenant, type Tx } from '../store/database.js';
+import { insertCheckpoints, readSignableLogs, readUndurable, type SignableLog } from '../store/signing.js';
+import type { SignerFinding } from './finding.js';
 import type { Advance, Signed, SignerMemory } from './journal.js';
-
-/** Batches read at once while following the chain. */
-const BATCHES_A_READ = 1000;
-
-/** Why the signer will not sign a log; recorded in `control` as a FINDING. */
-export type SignerFindingKind =
-  | 'SIGNER_MEMORY_LOST'
-  | 'UNAUTHENTICATED_APPEND'
-  | 'LOG_SHORTER_THAN_SIGNED'
-  | 'LOG_DIFFERS_FROM_SIGNED'
-  | 'NOT_DURABLE';
-
-/** A finding of the signer about one log. */
-export interface SignerFinding {
-  readonly finding: SignerFindingKind;
-  readonly tenantId: string;
-  readonly log: string;
-  /** First leaf index that is not vouched for. */
-  readonly index: number;
-  readonly expected: string;
-  readonly found: string;
-}
-
-/** The deployment's note key: signs one note text for one key name (an origin). */
-export interface NoteSigner {
-  /** Ed25519 public key, 32 bytes. */
-  readonly publicKey: Uint8Array;
-  /** Ed25519 signature, 64 bytes. */
-  sign(message: Uint8Array): Uint8Array;
-}
+import { type NextStepDeps, nextStep } from './nextStep.js';
+import type { Recovered } from './recovered.js';
 
 /** What the signer needs. */
-export interface SignerDeps {
-  readonly db: Database;
+export interface SignerDeps extends NextStepDeps {
   readonly memory: SignerMemory;
-  readonly noteSigner: NoteSigner;
-  readonly recorderKey: Uint8Array;
-  readonly originOf: (tenantId: string, log: string) => string;
+  /**
+   * Which key signs a size of a log, by the tenant's `control` as of now; null when its private half is not here. Asked while the lease is
+   * locked, which a rotation locks too.
+   */
+  readonly signingKeysOf: (tenantId: string) => Promise<(log: string, size: number) => Promise<HeldSigningKey | null>>;
+  /** What was recovered of a tenant. Asked only about tenants that have, or are remembered with, more than their first logs, or lack some. */
+  readonly recoveredOf: (tenantId: string) => Promise<Recovered>;
   /** Records a finding. Awaited at the end of a round, and called again in the next one when it rejects. */
   readonly onFinding: (finding: SignerFinding) => unknown;
   /** Whether this process still is the one that signs. Asked in the transaction that stores checkpoints, which it locks the lease for. */
@@ -61,16 +37,13 @@ export interface Signer {
 export function createSigner(deps: SignerDeps): Signer {
   const findings = new Map<string, SignerFinding>();
   const unrecorded = new Map<string, SignerFinding>();
+  /** Signed logs of later generations, by tenant, as of the last look at all that is remembered. */
+  const later = new Map<string, readonly string[]>();
 
-  function refuse(finding: SignerFinding): 'refused' {
+  function refuse(finding: SignerFinding): void {
     const key = `${finding.tenantId}/${finding.log}`;
     if (findings.get(key)?.finding !== finding.finding) unrecorded.set(`${key} ${finding.finding}`, finding);
     findings.set(key, finding);
-    return 'refused';
-  }
-
-  function differs(tenantId: string, log: string, index: number, found: string): 'refused' {
-    return refuse({ finding: 'LOG_DIFFERS_FROM_SIGNED', tenantId, log, index, expected: 'what was signed', found });
   }
 
   async function signTenant(tenantId: string): Promise<void> {
@@ -81,139 +54,107 @@ export function createSigner(deps: SignerDeps): Signer {
     }
   }
 
-  async function nextSteps(tenantId: string): Promise<readonly NextStep[]> {
+  async function nextSteps(tenantId: string): Promise<readonly StepOfLog[]> {
     const { logs, off } = await inTenant(deps.db, 'signer', tenantId, async (tx) => ({
       logs: await readSignableLogs(tx, tenantId),
       off: await readUndurable(tx, deps.db.rolePrefix),
     }));
-    const steps: NextStep[] = [];
-    for (const topic of TOPICS) {
-      const isThere = logs.some(({ log }) => log === topic);
-      if (!isThere && deps.memory.load(deps.originOf(tenantId, topic)) !== null) lost(tenantId, topic);
+    const lost = [...TOPICS, ...(later.get(tenantId) ?? [])].filter(
+      (name) => !logs.some(({ log }) => log === name) && deps.memory.load(deps.originOf(tenantId, name)) !== null,
+    );
+    const isPlain = lost.length === 0 && logs.every(({ generation, closed }) => generation === 1 && !closed);
+    const recovered = isPlain ? null : await deps.recoveredOf(tenantId);
+    for (const log of lost) {
+      if (recovered?.closed.has(log) === true) findings.delete(`${tenantId}/${log}`);
+      else refuse(lostLog(deps, tenantId, log));
     }
+    const steps: StepOfLog[] = [];
     for (const log of logs) {
-      if (off.length > 0) {
-        const found = off.join(', ');
-        refuse({ finding: 'NOT_DURABLE', tenantId, log: log.log, index: log.nextIndex, expected: 'on', found });
+      const name = log.log;
+      // What it was given up for stands in its LOG_RECOVERED leaf. That alone closes it: the row is no evidence.
+      if (log.closed && recovered?.closed.has(name) === true) {
+        findings.delete(`${tenantId}/${name}`);
         continue;
       }
-      const step = await nextStep(tenantId, log);
-      if (step === 'refused') continue;
-      findings.delete(`${tenantId}/${log.log}`);
-      if (step !== null) steps.push({ log: log.log, ...step });
+      const finding = notToBeSigned(tenantId, log, { off, recovered });
+      if (finding !== null) {
+        refuse(finding);
+        continue;
+      }
+      const next = await nextStep(deps, tenantId, log);
+      if (next.kind === 'refused') refuse(next.finding);
+      else if (next.kind === 'step') steps.push({ log: name, ...next.step });
+      else findings.delete(`${tenantId}/${name}`);
     }
     return steps;
   }
 
-  async function publish(tenantId: string, steps: readonly NextStep[]): Promise<void> {
+  async function publish(tenantId: string, steps: readonly StepOfLog[]): Promise<void> {
     if (steps.length === 0) return;
-    const rows = steps.map(({ log, origin, to }) => ({ log, ...to, note: noteFor(origin, to) }));
+    const signed: (StepOfLog & { readonly note: string })[] = [];
     await inTenant(deps.db, 'signer', tenantId, async (tx) => {
       // A process that was stopped for longer than its lease must not publish when it wakes. Until the commit nobody else can take it.
       if (!(await deps.holdsLease(tx))) return;
+      const keyOf = await deps.signingKeysOf(tenantId);
+      for (const step of steps) {
+        const key = await keyOf(step.log, step.to.size);
+        if (key === null) refuse(keyMissing(tenantId, step));
+        else signed.push({ ...step, note: noteOf(step, key) });
+      }
       // Memory first: a crash between the two leaves a memory that is ahead, and the next round signs the very same size again.
-      deps.memory.advance(steps.filter(({ from, to }) => from === null || to.size > from.size));
-      await insertCheckpoints(tx, tenantId, rows);
+      deps.memory.advance(signed.filter(({ from, to }) => from === null || to.size > from.size));
+      if (signed.length > 0)
+        await insertCheckpoints(
+          tx,
+          tenantId,
+          signed.map(({ log, to, note }) => ({ log, ...to, note })),
+        );
     });
+    for (const { log } of signed) findings.delete(`${tenantId}/${log}`);
   }
 
   function remembered(): ReadonlySet<string> {
     const tenants = new Set<string>();
+    later.clear();
     for (const origin of deps.memory.origins()) {
       const [, tenantId, log] = origin.split('/');
-      if (tenantId !== undefined && log !== undefined && deps.originOf(tenantId, log) === origin) tenants.add(tenantId);
+      if (tenantId === undefined || log === undefined || deps.originOf(tenantId, log) !== origin) continue;
+      tenants.add(tenantId);
+      if (log.includes('.')) later.set(tenantId, [...(later.get(tenantId) ?? []), log]);
     }
     return tenants;
-  }
-
-  function lost(tenantId: string, log: string): 'refused' {
-    const expected = `at least ${deps.memory.load(deps.originOf(tenantId, log))?.size} leaves`;
-    return refuse({ finding: 'LOG_SHORTER_THAN_SIGNED', tenantId, log, index: 0, expected, found: 'no such log' });
-  }
-
-  /** What may be signed next for a log; null when there is nothing to sign, `refused` when a finding forbids it. */
-  async function nextStep(tenantId: string, log: SignableLog): Promise<Advance | null | 'refused'> {
-    const origin = deps.originOf(tenantId, log.log);
-    const from = deps.memory.load(origin);
-    const size = from?.size ?? 0;
-    const stored = log.checkpointSize ?? 0;
-    if (size < stored)
-      return refuse({
-        finding: 'SIGNER_MEMORY_LOST',
-        tenantId,
-        log: log.log,
-        index: size,
-        expected: `memory of size ${stored}`,
-        found: from === null ? 'no memory' : `memory of size ${size}`,
-      });
-    if (log.nextIndex < size)
-      return refuse({
-        finding: 'LOG_SHORTER_THAN_SIGNED',
-        tenantId,
-        log: log.log,
-        index: log.nextIndex,
-        expected: `at least ${size} leaves`,
-        found: `${log.nextIndex} leaves`,
-      });
-    const isStored = stored === size;
-    if (from !== null && isStored && !log.checkpointNote?.startsWith(`${bodyOf(origin, from)}\n`))
-      return differs(tenantId, log.log, size, 'another checkpoint of the same size');
-    const start = from ?? { size: 0, root: EMPTY_ROOT };
-    if (log.nextIndex === size) {
-      // An older copy of the log that has grown to the same size again, or a head that somebody wrote.
-      if (!equalBytes(log.root, start.root)) return differs(tenantId, log.log, size, 'another root at the same size');
-      return from === null || isStored ? null : { origin, from, to: from };
-    }
-    const to = await followChain(tenantId, log, origin, start);
-    return to === null ? 'refused' : { origin, from, to };
-  }
-
-  /** Walks the authenticators from `start` to the head; a gap, a wrong root or a wrong MAC ends it with a finding. */
-  async function followChain(
-    tenantId: string,
-    log: SignableLog,
-    origin: string,
-    start: Signed,
-  ): Promise<Signed | null> {
-    let at = start;
-    const broken = (found: string): null => {
-      const expected = `an authenticated batch from ${at.size}`;
-      refuse({ finding: 'UNAUTHENTICATED_APPEND', tenantId, log: log.log, index: at.size, expected, found });
-      return null;
-    };
-    while (at.size < log.nextIndex) {
-      const batches = await inTenant(deps.db, 'signer', tenantId, (tx) =>
-        readBatches(tx, tenantId, log.log, { from: at.size, below: log.nextIndex, limit: BATCHES_A_READ }),
-      );
-      if (batches.length === 0) return broken('no authenticator');
-      for (const batch of batches) {
-        const { first, count, rootBefore, rootAfter } = batch;
-        const isOurs = equalBytes(batch.mac, authenticate(deps.recorderKey, { origin, ...batch }));
-        if (!isOurs || first !== at.size || first + count > log.nextIndex)
-          return broken(`a batch from ${first} of ${count} that is not ours`);
-        if (!equalBytes(rootBefore, at.root)) return broken('a batch of ours on another history');
-        at = { size: first + count, root: rootAfter };
-      }
-    }
-    return at;
-  }
-
-  function noteFor(origin: string, signed: Signed): string {
-    return formatNote(bodyOf(origin, signed), [
-      {
-        name: origin,
-        publicKey: deps.noteSigner.publicKey,
-        sign: (message: Uint8Array) => deps.noteSigner.sign(message),
-      },
-    ]);
   }
 
   return { signTenant, remembered, open: () => [...findings.values()] };
 }
 
 /** What is to be signed of one log. */
-type NextStep = Advance & { readonly log: string };
+type StepOfLog = Advance & { readonly log: string };
 
-function bodyOf(origin: string, { size, root }: Signed): string {
-  return checkpointBody({ origin, size, root });
+/** The finding about a log that was signed and is not there. */
+function lostLog(deps: Pick<SignerDeps, 'memory' | 'originOf'>, tenantId: string, log: string): SignerFinding {
+  const expected = `at least ${deps.memory.load(deps.originOf(tenantId, log))?.size} leaves`;
+  return { finding: 'LOG_SHORTER_THAN_SIGNED', tenantId, log, index: 0, expected, found: 'no such log' };
+}
+
+function notToBeSigned(
+  tenantId: string,
+  { log, generation, nextIndex }: SignableLog,
+  { off, recovered }: { readonly off: readonly string[]; readonly recovered: Recovered | null },
+): SignerFinding | null {
+  const of = { tenantId, log };
+  if (off.length > 0) return { finding: 'NOT_DURABLE', ...of, index: nextIndex, expected: 'on', found: off.join(', ') };
+  if (generation === 1 || recovered?.opened.has(log) === true) return null;
+  return { finding: 'LOG_NOT_RECOVERED', ...of, index: 0, expected: 'a LOG_RECOVERED leaf', found: 'none' };
+}
+
+function keyMissing(tenantId: string, { log, from, to }: StepOfLog): SignerFinding {
+  const expected = `the key that signs size ${to.size}`;
+  return { finding: 'SIGNING_KEY_MISSING', tenantId, log, index: from?.size ?? 0, expected, found: 'not held' };
+}
+
+function noteOf({ origin, to }: { readonly origin: string; readonly to: Signed }, key: HeldSigningKey): string {
+  return formatNote(checkpointBody({ origin, ...to }), [
+    { name: origin, publicKey: key.publicKey, sign: (message) => key.sign(message) },
+  ]);
 }

@@ -24,11 +24,37 @@ export async function readNewestControls(
      order by h.generation desc, c.leaf_index desc limit ${limit}`);
 }
 
+/** Leaves of a kind that are read at most: a rotation or a recovery a day for eleven years. */
+const MAX_OF_KINDS = 4_096;
+
+/** The `control` leaves of these kinds, by their projection rows, oldest first. Index (tenant_id, kind, leaf_index). */
+export async function readControlOf(
+  tx: Tx,
+  tenantId: string,
+  kinds: readonly string[],
+): Promise<(ControlLeaf & { readonly kind: string })[]> {
+  return tx.query<ControlLeaf & { readonly kind: string }>(sql`
+    select c.kind, l.log, l.leaf_index as index, h.next_index as size, l.leaf, l.leaf_hash as "leafHash"
+      from sworn.control_records c
+      join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
+      join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
+     where c.tenant_id = ${tenantId}::uuid and c.kind = any(${[...kinds]}::text[])
+     order by h.generation, c.leaf_index limit ${MAX_OF_KINDS}`);
+}
+
 /** Whether a projection row of this kind and subject stands. Index (tenant_id, kind, leaf_index). */
 export async function hasControlOf(tx: Tx, tenantId: string, kind: string, subject: string): Promise<boolean> {
   const rows = await tx.query<{ one: number }>(sql`
     select 1 as one from sworn.control_records
      where tenant_id = ${tenantId}::uuid and kind = ${kind} and subject = ${subject} limit 1`);
+  return rows.length > 0;
+}
+
+/** Whether the tenant's `control` has any leaf, in any generation. Primary key of `log_head`. */
+export async function hasControl(tx: Tx, tenantId: string): Promise<boolean> {
+  const rows = await tx.query<{ one: number }>(sql`
+    select 1 as one from sworn.log_head
+     where tenant_id = ${tenantId}::uuid and topic = 'control' and next_index > 0 limit 1`);
   return rows.length > 0;
 }
 

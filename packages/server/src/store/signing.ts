@@ -4,6 +4,9 @@ import { sql } from './sql.js';
 /** A log as the signer sees it: its length, and the newest checkpoint the database holds. */
 export interface SignableLog {
   readonly log: string;
+  readonly generation: number;
+  /** Nothing is appended to it any more; a claim, whoever owns the database can write it. */
+  readonly closed: boolean;
   readonly nextIndex: number;
   /** As the head has it; whoever owns the database can write it. */
   readonly root: Uint8Array;
@@ -25,7 +28,7 @@ export interface StoredBatch {
 /** All logs of a tenant with their newest checkpoints. Primary keys of `log_head` and `checkpoint`. */
 export async function readSignableLogs(tx: Tx, tenantId: string): Promise<SignableLog[]> {
   return tx.query<SignableLog>(sql`
-    select h.log, h.next_index as "nextIndex", h.root, c.size as "checkpointSize", c.note as "checkpointNote"
+    select h.log, h.generation, h.closed, h.next_index as "nextIndex", h.root, c.size as "checkpointSize", c.note as "checkpointNote"
       from sworn.log_head h
       left join lateral (
         select size, note from sworn.checkpoint
