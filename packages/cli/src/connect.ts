@@ -7,7 +7,9 @@ import {
   logKeys,
   openDeployment,
   readLeaf,
+  recoverLogs,
   remapTenant,
+  rotateSigner,
 } from '@sworn/server';
 import type { Deployment } from './deployment.js';
 
@@ -27,6 +29,8 @@ export async function connect(config: Config): Promise<Deployment> {
     logKeys: (tenantId) => logKeys(open, tenantId),
     databaseUrl: ({ superuser }) => databaseUrl(open, superuser),
     adoptSigner: () => adoptSigner(open),
+    rotateSigner: () => rotateSigner(open),
+    recoverLogs: (request) => recoverLogs(open, request),
     acceptClock: () => acceptClock(open),
     remap: (request) => remapTenant(open, config, request),
     close: () => open.close(),

@@ -33,6 +33,24 @@ export interface LogKey {
   readonly vkey: string;
   /** SubjectPublicKeyInfo as PEM, for `openssl`. */
   readonly pem: string;
+  /** Sizes that the key is valid for, both included; `lastSize` null: it signs on. */
+  readonly fromSize: number;
+  readonly lastSize: number | null;
+}
+
+/** What a log is about; its later generations are called `<topic>.<n>`. */
+export type LogTopic = 'llm-runs' | 'system' | 'audit' | 'access' | 'control';
+
+/** A log that was given up. Sizes are in leaves. */
+export interface RecoveredLog {
+  readonly tenantId: string;
+  readonly log: string;
+  /** The log that goes on in its place; null when the tenant is gone from the database. */
+  readonly toLog: string | null;
+  readonly sizeFound: number;
+  readonly sizeSigned: number;
+  /** First leaf that is lost, or there and proven by nothing. */
+  readonly lostFrom: number;
 }
 
 /**
@@ -56,12 +74,21 @@ export interface Deployment {
   revokeKey(tenantId: string, keyId: string): Promise<boolean>;
   /** The exact bytes of a leaf, its access record written first; null when there is none. */
   readLeaf(tenantId: string, recordId: string): Promise<Uint8Array | null>;
-  /** One entry for each log of the tenant, in the order of the topics. */
+  /** One entry for each log of the tenant and each of its keys: logs in the order of the topics, keys oldest first. */
   logKeys(tenantId: string): Promise<readonly LogKey[]>;
   /** A `postgres://` URL of the embedded database, null when it is not embedded; recorded in `control` first. */
   databaseUrl(options: { readonly superuser: boolean }): Promise<string | null>;
   /** Takes the newest checkpoints as the signer's memory; recorded in `control`. */
   adoptSigner(): Promise<readonly { readonly origin: string; readonly size: number }[]>;
+  /** Gives the deployment a new signing key; keys in hex. */
+  rotateSigner(): Promise<{ readonly publicKey: string; readonly retired: string; readonly tenants: number }>;
+  /** Closes logs that are not what was signed of them, and opens their next generations; empty when nothing is wrong. */
+  recoverLogs(request: {
+    readonly tenantId: string | null;
+    readonly topic: LogTopic | null;
+    readonly reason: string;
+    readonly approver: string;
+  }): Promise<readonly RecoveredLog[]>;
   /** Says that a clock that jumped is right; recorded in `control`. */
   acceptClock(): Promise<void>;
   /** Maps sealed runs again that were made with another version of the mapping, one after the other. */

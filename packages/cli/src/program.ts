@@ -9,10 +9,12 @@ import { keyList } from './commands/keyList.js';
 import { keyRevoke } from './commands/keyRevoke.js';
 import { leaf } from './commands/leaf.js';
 import { logKey } from './commands/logKey.js';
+import { logRecover } from './commands/logRecover.js';
 import { migrate } from './commands/migrate.js';
 import { remap } from './commands/remap.js';
 import { serve } from './commands/serve.js';
 import { signerAdopt } from './commands/signerAdopt.js';
+import { signerRotate } from './commands/signerRotate.js';
 import { tenantCreate } from './commands/tenantCreate.js';
 import { tenantList } from './commands/tenantList.js';
 import { version } from './commands/version.js';
@@ -98,8 +100,10 @@ Exit codes:
   sworn.addCommand(leaf(context));
   sworn.addCommand(fsck(context));
   sworn.addCommand(remap(context));
-  sworn.addCommand(group('log', "a tenant's logs", [logKey(context)], 'sworn log key --tenant acme'));
-  sworn.addCommand(group('signer', 'the signer', [signerAdopt(context)], 'sworn signer adopt'));
+  sworn.addCommand(
+    group('log', "a tenant's logs", [logKey(context), logRecover(context)], 'sworn log key --tenant acme'),
+  );
+  sworn.addCommand(group('signer', 'the signer', [signerAdopt(context), signerRotate(context)], 'sworn signer adopt'));
   sworn.addCommand(group('clock', 'the clock', [clockAccept(context)], 'date && sworn clock accept'));
   sworn.addCommand(watch(context));
   sworn.addCommand(version(context));

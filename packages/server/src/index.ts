@@ -13,3 +13,5 @@ export { type FsckRequest, fsck } from './fsck.js';
 export { remapTenant } from './remap.js';
 export { acceptClock, adoptSigner, databaseUrl, type LogKey, logKeys } from './operate.js';
 export { readLeaf, startApp } from './onDemand.js';
+export { type RecoveredLog, recoverLogs } from './recoverLogs.js';
+export { rotateSigner } from './rotateSigner.js';

@@ -5,7 +5,9 @@ import type { Deployment } from './deployment.js';
 import { ownLeaf } from './record/ownLeaf.js';
 import { vouchedMembers } from './record/vouched.js';
 import { type Advance, openJournal, type SignerMemory } from './sign/journal.js';
+import { goesOnFrom } from './sign/nextStep.js';
 import { ed25519Key, signedCheckpoint } from './sign/ourCheckpoint.js';
+import { readRecovered } from './sign/recovered.js';
 import { keyAt, rangeOf } from './sign/signingKeys.js';
 import { readControlSize, readNewestControl } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
@@ -77,7 +79,8 @@ export async function databaseUrl(deployment: Deployment, superuser: boolean): P
  * After the signer's memory was lost: takes the newest stored checkpoint of every log that the memory does not reach as what was signed last.
  * Recorded in each tenant's `control`. The person who runs it vouches that it is the right one. Beside a running server: it then signs on.
  *
- * @throws RangeError when the newest checkpoint of any log does not carry our signature: nothing is adopted.
+ * @throws RangeError when the newest checkpoint of any log does not carry our signature, or its log does not go on from what is remembered of
+ * it: nothing is adopted.
  */
 export async function adoptSigner(
   deployment: Deployment,
@@ -112,23 +115,30 @@ export async function adoptSigner(
 type Adoption = Advance & { readonly log: string };
 
 async function adoptable(
-  { tenants, db, originOf, signingKeysOf }: Deployment,
+  { tenants, db, originOf, signingKeysOf, keyStore }: Deployment,
   memory: SignerMemory,
 ): Promise<Map<string, readonly Adoption[]>> {
+  const directoryKey = keyStore.deployment.directory;
   const all = new Map<string, readonly Adoption[]>();
   for (const { tenantId } of await tenants.list()) {
     const steps: Adoption[] = [];
     const keys = await signingKeysOf(tenantId, 0);
+    const { closed: given } = await readRecovered({ db, directoryKey, originOf }, tenantId, tenantId);
     for (const { log, checkpointSize, checkpointNote } of await inTenant(db, 'signer', tenantId, (tx) =>
       readSignableLogs(tx, tenantId),
     )) {
       const origin = originOf(tenantId, log);
       const from = memory.load(origin);
+      if (given.has(log)) continue;
       if (checkpointSize === null || checkpointNote === null || (from?.size ?? 0) >= checkpointSize) continue;
       const publicKey = keyAt(keys, log, checkpointSize);
       const to = publicKey === null ? null : signedCheckpoint(checkpointNote, origin, publicKey);
       if (to?.size !== checkpointSize)
         throw new RangeError(`the newest checkpoint of ${origin} does not carry our signature: nothing was adopted`);
+      if (from !== null && !(await goesOnFrom({ db }, { tenantId, log, signed: from })))
+        throw new RangeError(
+          `${origin} does not go on from what the signer remembers: it is another history, see sworn log recover; nothing was adopted`,
+        );
       steps.push({ origin, log, from, to });
     }
     if (steps.length > 0) all.set(tenantId, steps);

@@ -183,6 +183,9 @@ export function createSealer(deps: SealerDeps): Sealer {
         conversation: conversationOf(newest.leaf),
         leaves: 0,
       };
+    // Noted of a generation that is closed, by a turn that was under way: this one never opened it, so there is nothing to say.
+    if (newest === undefined && of.log !== 'llm-runs')
+      return { kind: 'same', runId, below: Number.MAX_SAFE_INTEGER, leaves: 0 };
     try {
       const fold = createFold();
       const traces = (view.traces.get(runId) ?? []).map((traceId) => ({

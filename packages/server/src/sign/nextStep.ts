@@ -33,6 +33,8 @@ export async function nextStep(deps: NextStepDeps, tenantId: string, log: Signab
   const from = deps.memory.load(origin);
   const size = from?.size ?? 0;
   const stored = log.checkpointSize ?? 0;
+  if (size < stored && from !== null && !(await goesOnFrom(deps, { tenantId, log: log.log, signed: from })))
+    return differs('another history at the same size');
   if (size < stored)
     return refused(
       'SIGNER_MEMORY_LOST',
@@ -55,6 +57,21 @@ export async function nextStep(deps: NextStepDeps, tenantId: string, log: Signab
   return followed.kind === 'reached'
     ? { kind: 'step', step: { origin, from, to: followed.to } }
     : refused('UNAUTHENTICATED_APPEND', followed.at, `an authenticated batch from ${followed.at}`, followed.found);
+}
+
+/**
+ * Whether a log that is longer than what was signed of it goes on from there. What is signed is where a batch ended, so the next one begins
+ * with that root; on another history it does not, however far that was signed by whoever has a copy of the keys.
+ */
+export async function goesOnFrom(
+  { db }: Pick<NextStepDeps, 'db'>,
+  { tenantId, log, signed }: { readonly tenantId: string; readonly log: string; readonly signed: Signed },
+): Promise<boolean> {
+  const { size, root } = signed;
+  const [next] = await inTenant(db, 'signer', tenantId, (tx) =>
+    readBatches(tx, tenantId, log, { from: size, below: size + 1, limit: 1 }),
+  );
+  return next !== undefined && equalBytes(next.rootBefore, root);
 }
 
 interface Chain {

@@ -58,10 +58,10 @@ export async function hasControl(tx: Tx, tenantId: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** How many leaves the open generation of the tenant's `control` log has; 0 when the tenant is not there. Primary key of `log_head`. */
+/** How many leaves the tenant's `control` has, over all generations, so that it never goes back; 0 when the tenant is not there. Primary key of `log_head`. */
 export async function readControlSize(tx: Tx, tenantId: string): Promise<number> {
   const [row] = await tx.query<{ size: number }>(sql`
-    select next_index as size from sworn.log_head
-     where tenant_id = ${tenantId}::uuid and topic = 'control' order by generation desc limit 1`);
+    select coalesce(sum(next_index), 0)::bigint as size from sworn.log_head
+     where tenant_id = ${tenantId}::uuid and topic = 'control'`);
   return row?.size ?? 0;
 }

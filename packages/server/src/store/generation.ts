@@ -27,7 +27,8 @@ export async function openGeneration(
     values (${tenantId}::uuid, ${topic}, ${log}, ${generation}, 0, ''::bytea, ${emptyRoot}, null)`);
 }
 
-/** Forgets which runs of a tenant are open: their log takes no RUN leaf any more. */
-export async function forgetOpenRuns(tx: Tx, tenantId: string): Promise<void> {
+/** Forgets which runs of a tenant are open, since their log takes no RUN leaf any more, and how far the sealer came: it follows the next one from 0. */
+export async function forgetSealing(tx: Tx, tenantId: string): Promise<void> {
   await tx.query(sql`delete from sworn.open_run where tenant_id = ${tenantId}::uuid`);
+  await tx.query(sql`delete from sworn.seal_cursor where tenant_id = ${tenantId}::uuid`);
 }

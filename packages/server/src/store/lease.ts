@@ -22,3 +22,8 @@ export async function lockLease(tx: Tx, name: string): Promise<void> {
     insert into sworn.lease (name, holder, until) values (${name}, '', clock_timestamp()) on conflict do nothing`);
   await tx.query(sql`select from sworn.lease where name = ${name} for update`);
 }
+
+/** Lets this transaction idle for `ms` while it holds a lease, above what the server allows: other connections do the work. */
+export async function holdLeaseFor(tx: Tx, ms: number): Promise<void> {
+  await tx.query(sql`select set_config('idle_in_transaction_session_timeout', ${String(ms)}, true)`);
+}

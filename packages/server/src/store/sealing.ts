@@ -177,7 +177,7 @@ export interface RunActivity {
 
 /**
  * Notes the activity and moves the cursor, in one transaction, so that a crash loses neither or both.
- * @returns false when another process moved the cursor first: nothing was written.
+ * @returns false when another process moved the cursor first, or the log was closed: nothing was written.
  */
 export async function noteActivity(
   tx: Tx,
@@ -187,7 +187,9 @@ export async function noteActivity(
   runs: readonly RunActivity[],
 ): Promise<boolean> {
   const moved = await tx.query<{ one: number }>(sql`
-    insert into sworn.seal_cursor (tenant_id, log, next_index) values (${tenantId}::uuid, ${log}, ${cursor.to})
+    insert into sworn.seal_cursor (tenant_id, log, next_index)
+    select tenant_id, log, ${cursor.to}::bigint from sworn.log_head
+     where tenant_id = ${tenantId}::uuid and log = ${log} and not closed
         on conflict (tenant_id, log) do update set next_index = excluded.next_index
         where sworn.seal_cursor.next_index = ${cursor.from}
     returning 1 as one`);
