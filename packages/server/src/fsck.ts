@@ -4,20 +4,29 @@ import type { Config } from './config.js';
 import { type Judged, openForJudging } from './deployment.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
 import { openJournal } from './sign/journal.js';
+import { readRecovered } from './sign/recovered.js';
+import { createSigningKeys } from './sign/signingKeys.js';
 import { readPlatform } from './store/checking.js';
 import { outsideTenants } from './store/database.js';
 import { readTenants } from './store/tenant.js';
 
 /** What the checks of a deployment work with. The signer's memory is only looked at. */
-function checkingOf(judged: Omit<Judged, 'close'>): Checking {
+function checkingOf(
+  judged: Omit<Judged, 'close'>,
+  known: { readonly tenants: readonly string[]; readonly platform: string },
+): Checking {
   const { db, keyStore, originOf, signerDir } = judged;
+  const proof = { db, directoryKey: keyStore.deployment.directory, originOf };
   return createChecking({
     db,
     keyStore,
     recorderKey: keyStore.deployment.recorder,
     directoryKey: keyStore.deployment.directory,
     originOf,
-    verifyCheckpoint: createCheckpointVerifier({ publicKey: keyStore.noteSigner.publicKey, originOf }),
+    verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: createSigningKeys(proof), originOf }),
+    // What remains of a tenant whose rows are gone is told in the platform's log.
+    recoveredOf: (tenantId) =>
+      readRecovered(proof, tenantId, known.tenants.includes(tenantId) ? tenantId : known.platform),
     memory: openJournal(signerDir),
   });
 }
@@ -38,9 +47,10 @@ export async function fsck(config: Config, request: FsckRequest): Promise<CheckR
     const platform = await outsideTenants(judged.db, 'checker', readPlatform);
     const tenantId = request.tenant === null ? null : tenantOf(rows, request.tenant);
     const tenants = [...rows.map((row) => row.tenantId), ...(platform === null ? [] : [platform])];
+    const platformTenant = platform ?? '00000000-0000-0000-0000-000000000000';
     return await checkDeployment(
-      checkingOf(judged),
-      { platformTenant: platform ?? '00000000-0000-0000-0000-000000000000', tenants },
+      checkingOf(judged, { tenants, platform: platformTenant }),
+      { platformTenant, tenants },
       { ...request, tenantId },
     );
   } finally {

@@ -176,7 +176,7 @@ async function recoveredLeaf(
   { reason, approver }: RecoverRequest,
   one: RecoveredLog & { readonly root: Uint8Array },
 ): Promise<LeafDraft> {
-  const { db, keyStore, openLogs, accessRecords, dataKeysFor } = deployment;
+  const { db, keyStore, originOf, openLogs, accessRecords, dataKeysFor } = deployment;
   const origin = openLogs.originOf(where, 'control');
   const occurredAt = timestamp(Date.now());
   const identity = [one.tenantId, one.log];
@@ -206,6 +206,6 @@ async function recoveredLeaf(
       approver: approved,
     },
     vouchedBy: keyStore.deployment.directory,
-    projection: { table: 'control_records', kind: 'LOG_RECOVERED', subject: one.log },
+    projection: { table: 'control_records', kind: 'LOG_RECOVERED', subject: originOf(one.tenantId, one.log) },
   });
 }

@@ -4,6 +4,7 @@ import { base64, hex, leafHash, parseCheckpoint, treeHash, unbase64, verifyInclu
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningApp } from '../src/app.js';
 import type { Deployment } from '../src/deployment.js';
+import { fsck } from '../src/fsck.js';
 import { adoptSigner } from '../src/operate.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
 import { recoverLogs } from '../src/recoverLogs.js';
@@ -172,6 +173,9 @@ describe('an older copy of the database that is put in the place of a newer one'
 
     expect(await recoverLogs(deployment, all)).toEqual([]);
     await site.stop(app);
+    const report = await fsck(site.config, { tenant: null, log: null });
+    expect(report.findings).toEqual([]);
+    expect(report.logs.some(({ log }) => log === 'llm-runs.2')).toBe(true);
     const again = await start();
     await site.untilReady(again, 200);
     expect(await send(again, '0e'.repeat(16))).toBe(200);
@@ -199,6 +203,8 @@ describe('an older copy of the database that is put in the place of a newer one'
       expect.objectContaining({ tenantId: young, log: 'control', toLog: null, sizeFound: 0 }),
     );
     await site.untilReady(app, 200);
+    await site.stop(app);
+    expect((await fsck(site.config, { tenant: null, log: null })).findings).toEqual([]);
   });
 
   it('of before a recovery, goes on under an origin that was never signed', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { checkpointBody, formatNote, hex, parseVkey } from '@sworn/evidence';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deployment } from '../src/deployment.js';
+import { fsck } from '../src/fsck.js';
 import { adoptSigner, logKeys } from '../src/operate.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
 import { rotateSigner } from '../src/rotateSigner.js';
@@ -87,6 +88,7 @@ describe('a rotation of the signing key', () => {
     await grow(deployment);
     await site.covered(tenantId, 'control');
     await site.stop(app);
+    expect((await fsck(site.config, { tenant: null, log: null })).findings).toEqual([]);
     const rows = await site.checkpoints(tenantId, 'control');
     const [first, newest] = [rows[0], rows.at(-1)];
     if (first === undefined || newest === undefined) throw new Error('nothing was signed');
@@ -104,6 +106,14 @@ describe('a rotation of the signing key', () => {
     expect(signedCheckpoint(stolen.note, control, old.publicKey)?.size).toBe(newest.size);
     expect(await verifier(tenantId, 'control', stolen)).toBe(false);
     expect(await verifier(tenantId, 'control', signedBy(first, now))).toBe(false);
+    await site.attack(`update sworn.checkpoint set note = $3 where tenant_id = $1 and log = 'control' and size = $2`, [
+      tenantId,
+      newest.size,
+      stolen.note,
+    ]);
+    expect((await fsck(site.config, { tenant: null, log: null })).findings).toMatchObject([
+      { code: 'CHECKPOINT_INVALID', tenantId, log: 'control', index: newest.size - 1 },
+    ]);
     // Hiding one of the two records of its end does not bring the old key back.
     for (const kind of ['SIGNING_KEY_ADDED', 'SIGNING_KEY_RETIRED']) {
       await site.attack(

@@ -1,6 +1,8 @@
 import type { KeyStore } from '../record/keyStore.js';
 import type { VerifyCheckpoint } from '../read/checkpoints.js';
 import type { SignerMemory } from '../sign/journal.js';
+import type { Recovered } from '../sign/recovered.js';
+import type { LogPlace } from '../store/checking.js';
 import { type Database, outsideTenants, type Tx } from '../store/database.js';
 
 /** What the checks work with. */
@@ -13,6 +15,8 @@ export interface Checking {
   readonly verifyCheckpoint: VerifyCheckpoint;
   /** What is remembered outside of the database; null: this host signs nothing. */
   readonly memory: SignerMemory | null;
+  /** What was recovered of a tenant: its closed logs are not what the memory says, and a leaf of ours says why. */
+  readonly recoveredOf: (tenantId: string) => Promise<Recovered>;
   /** Data keys that were unwrapped before, by tenant and id. */
   readonly keys: Map<string, Unwrapped>;
   /** Asks as the checker's role, in a short transaction of its own: what lies below a head never changes. */
@@ -27,6 +31,11 @@ export interface Unwrapped {
 
 /** What of it others have ready. */
 export type CheckingDeps = Omit<Checking, 'ask' | 'keys'>;
+
+/** Whether a log was given up and goes on in a later generation. */
+export async function isGivenUp(checking: Checking, { tenantId, log }: LogPlace): Promise<boolean> {
+  return (await checking.recoveredOf(tenantId)).closed.has(log);
+}
 
 export function createChecking(deps: CheckingDeps): Checking {
   return {

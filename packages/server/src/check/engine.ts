@@ -7,7 +7,7 @@ import {
   readLeafEnd,
   readNewestCheckpoint,
 } from '../store/checking.js';
-import type { Checking } from './checking.js';
+import { type Checking, isGivenUp } from './checking.js';
 import { type Finding, findingOf, type Tell } from './finding.js';
 import { checkRange, type LogState } from './log.js';
 import { checkPosture } from './posture.js';
@@ -96,7 +96,7 @@ export async function checkDeployment(
     }
   }
   for (const place of remembered)
-    if (!places.has(`${place.tenantId}/${place.log}`) && isAsked(request, place))
+    if (!places.has(`${place.tenantId}/${place.log}`) && isAsked(request, place) && !(await isGivenUp(checking, place)))
       tell({
         ...place,
         code: 'LOG_SHORTER_THAN_SIGNED',
@@ -156,10 +156,10 @@ async function stateOf(checking: Checking, place: LogPlace, head: HeadRow): Prom
 
 /** Check V2: the log is no shorter than what is remembered outside, and what it has of checkpoints is remembered there. */
 async function checkMemory(checking: Checking, place: LogPlace, head: HeadRow, tell: Tell): Promise<void> {
-  if (checking.memory === null) return;
+  if (checking.memory === null || (await isGivenUp(checking, place))) return;
   const signed = checking.memory.load(checking.originOf(place.tenantId, place.log));
   const newest = await checking.ask((tx) => readNewestCheckpoint(tx, place));
-  const isOurs = newest !== null && checking.verifyCheckpoint(place.tenantId, place.log, newest);
+  const isOurs = newest !== null && (await checking.verifyCheckpoint(place.tenantId, place.log, newest));
   if (signed !== null && head.size < signed.size)
     tell({
       ...place,

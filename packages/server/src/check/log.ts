@@ -15,7 +15,7 @@ import {
 } from '../store/checking.js';
 import { readBatches, type StoredBatch } from '../store/signing.js';
 import { checkBodies } from './bodies.js';
-import type { Checking } from './checking.js';
+import { type Checking, isGivenUp } from './checking.js';
 import { mayBeGone, readExcuses } from './excuses.js';
 import type { Tell } from './finding.js';
 import { checkColumns, checkTime, parseLeaf, type ReadLeaf, topicOf } from './leaves.js';
@@ -65,7 +65,8 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
   const { head } = state;
   const origin = checking.originOf(place.tenantId, place.log);
   const walk = new TreeWalk(place, check.from, tell);
-  const remembered = checking.memory?.load(origin) ?? null;
+  const signed = checking.memory?.load(origin) ?? null;
+  const remembered = signed === null || (await isGivenUp(checking, place)) ? null : signed;
   let latest: string | null = null;
   let chain = await chainAt(checking, place, origin, check.from.size);
   // Kept: a tile's root may be asked for in the chunk after the one that fills it.
@@ -78,7 +79,7 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
     const range = { from, below: Math.min(whole, check.below) };
     const chunk = await readChunk(checking, place, range);
     for (const [name, hashes] of chunk.upper) upperTiles.set(name, hashes);
-    const known = knownRoots(checking, { place, origin, head }, chunk, chain, tell);
+    const known = await knownRoots(checking, { place, origin, head }, chunk, chain, tell);
     ({ chain } = known);
     if (remembered !== null && remembered.size > range.from && remembered.size <= range.below)
       known.roots.push({ ...remembered, what: 'signer', first: range.from });
@@ -155,13 +156,13 @@ interface Chain {
 }
 
 /** V1, and of V3 that the batches are ours and follow one on another: the roots that stand written within a range. */
-function knownRoots(
+async function knownRoots(
   checking: Checking,
   at: { readonly place: LogPlace; readonly origin: string; readonly head: HeadRow },
   chunk: Chunk,
   before: Chain,
   tell: Tell,
-): { readonly roots: Known[]; readonly chain: Chain } {
+): Promise<{ readonly roots: Known[]; readonly chain: Chain }> {
   const { place, origin, head } = at;
   const roots: Known[] = before.straddles === null ? [] : [before.straddles];
   const batchAt = { ...place, code: 'AUTHENTICATOR_MISMATCH', table: 'batch_authenticator' } as const;
@@ -186,7 +187,7 @@ function knownRoots(
   }
   for (const checkpoint of chunk.checkpoints) {
     const { size } = checkpoint;
-    if (checking.verifyCheckpoint(place.tenantId, place.log, checkpoint))
+    if (await checking.verifyCheckpoint(place.tenantId, place.log, checkpoint))
       roots.push({ size, root: checkpoint.root, what: 'checkpoint', first: before.next });
     else {
       const expected = `our signature over this log, size ${size} and root`;

@@ -86,8 +86,10 @@ function subjectOf({ row, said }: ReadLeaf, origin: string): string | null {
     case 'KEYS_CHECK':
       // Whose keys they are stands in the event key alone.
       return ['tenant', 'deployment'].find((whose) => row.eventKey.equals(ownEventKey('KEYS_CHECK', whose))) ?? null;
-    case 'SIGNER_ADOPTED':
     case 'LOG_RECOVERED':
+      // Of another tenant where that one is gone.
+      return ownLog === null ? null : origin.replace(/[^/]+\/[^/]+$/, `${said.text('of_tenant')}/${ownLog}`);
+    case 'SIGNER_ADOPTED':
       return ownLog === null ? null : origin.replace(/[^/]+$/, ownLog);
     case 'FINDING':
       // Findings of before checks had names are called by their code.

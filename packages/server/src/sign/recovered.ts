@@ -16,7 +16,7 @@ export async function readRecovered(
   tenantId: string,
   recordedIn: string,
 ): Promise<Recovered> {
-  const leaves = await inTenant(deps.db, 'reader', recordedIn, (tx) =>
+  const leaves = await inTenant(deps.db, 'checker', recordedIn, (tx) =>
     readVouchedOf(deps, tx, recordedIn, ['LOG_RECOVERED']),
   );
   const about = leaves.map(({ members }) => members).filter((members) => members.of_tenant === tenantId);
