@@ -1,14 +1,23 @@
 import { equalBytes, hex, type JsonValue } from '@sworn/evidence';
 import { type ProofDeps, readVouched } from './access/directory.js';
 import { timestamp } from './access/keys.js';
-import type { Deployment } from './deployment.js';
+import type { Tenants } from './access/tenants.js';
 import type { LeafDraft } from './record/draft.js';
 import { KeyRefused } from './record/keyFile.js';
 import type { KeyStore } from './record/keyStore.js';
 import { ownLeaf } from './record/ownLeaf.js';
 import { readSigningKeys } from './sign/signingKeys.js';
 import { hasControl } from './store/control.js';
-import { inTenant } from './store/database.js';
+import { type Database, inTenant } from './store/database.js';
+
+/** What looking after the platform tenant needs of its deployment. */
+export interface PlatformDeps {
+  readonly db: Database;
+  readonly keyStore: KeyStore;
+  readonly originOf: (tenantId: string, log: string) => string;
+  readonly platformTenant: string;
+  readonly tenants: Pick<Tenants, 'create'>;
+}
 
 /**
  * Makes the platform tenant on first use; afterwards compares the keys with what its `control` log remembers of them.
@@ -21,7 +30,7 @@ export async function keepPlatform({
   originOf: origin,
   platformTenant,
   tenants,
-}: Deployment): Promise<void> {
+}: PlatformDeps): Promise<void> {
   const isThere = await inTenant(db, 'reader', platformTenant, (tx) => hasControl(tx, platformTenant));
   // The tenant's first batch holds the check values too: a log that has any leaf and no check values was tampered with.
   if (!isThere) {

@@ -135,18 +135,19 @@ async function recoverTenant(
     if (topics.includes('llm-runs')) await inTenant(db, 'writer', tenantId, (tx) => forgetSealing(tx, tenantId));
     await openLogs.refresh();
   }
-  const all = wrong.map(({ topic, log, sizeFound, signed, lostFrom }) => ({
-    tenantId,
-    log,
-    toLog: goingOn.get(topic) ?? null,
-    sizeFound,
-    sizeSigned: signed.size,
-    lostFrom,
-    root: signed.root,
-  }));
+  const given = wrong.map(({ topic, log, sizeFound, signed, lostFrom }): GivenUp => {
+    const toLog = goingOn.get(topic) ?? null;
+    return { one: { tenantId, log, toLog, sizeFound, sizeSigned: signed.size, lostFrom }, root: signed.root };
+  });
   const where = recordedIn === tenantId ? tenantId : platformTenant;
-  await recorder.append(where, await Promise.all(all.map((one) => recoveredLeaf(deployment, where, request, one))));
-  return all.map(({ root: _, ...one }) => one);
+  await recorder.append(where, await Promise.all(given.map((log) => recoveredLeaf(deployment, where, request, log))));
+  return given.map(({ one }) => one);
+}
+
+/** A log that is given up, and the root that was signed of it last. */
+interface GivenUp {
+  readonly one: RecoveredLog;
+  readonly root: Uint8Array;
 }
 
 /** The log that goes on in a topic: one that was opened and never recorded, or a new one after all that are there or were signed. */
@@ -174,7 +175,7 @@ async function recoveredLeaf(
   deployment: Deployment,
   where: string,
   { reason, approver }: RecoverRequest,
-  one: RecoveredLog & { readonly root: Uint8Array },
+  { one, root }: GivenUp,
 ): Promise<LeafDraft> {
   const { db, keyStore, originOf, openLogs, accessRecords, dataKeysFor } = deployment;
   const origin = openLogs.originOf(where, 'control');
@@ -200,7 +201,7 @@ async function recoveredLeaf(
       ...(one.toLog === null ? {} : { to_log: one.toLog }),
       size_found: one.sizeFound,
       size_signed: one.sizeSigned,
-      root_signed: hex(one.root),
+      root_signed: hex(root),
       lost_from: one.lostFrom,
       lost_below: Math.max(one.lostFrom, one.sizeSigned),
       approver: approved,

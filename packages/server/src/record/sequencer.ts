@@ -36,7 +36,7 @@ const MAX_ATTEMPTS = 5;
 export class LogWentBack extends NotSequenced {}
 
 /** A log was closed, and its next generation opened, while leaves for it were prepared: they say another origin. */
-export class LogMoved extends NotSequenced {}
+class LogMoved extends NotSequenced {}
 
 /** Logs whose tip is remembered between batches, about 30 KB each; one that was dropped is read back. */
 const LOGS_REMEMBERED = 2_000;

@@ -58,7 +58,7 @@ export function handOverText(handOver: {
  * before it signed for it. That a key was retired is looked for in two places, its own leaf and its successor's: whoever hides one of
  * them does not bring it back.
  */
-export function signingKeysOf(leaves: readonly VouchedLeaf[]): readonly SigningKey[] {
+function signingKeysOf(leaves: readonly VouchedLeaf[]): readonly SigningKey[] {
   const keys: SigningKey[] = [];
   for (const { kind, members } of leaves) {
     if (kind !== 'SIGNING_KEY_ADDED') continue;
