@@ -1,4 +1,4 @@
-import { EMPTY_ROOT, hex, type Topic, utf8 } from '@sworn/evidence';
+import { EMPTY_ROOT, hex, type Topic, topicOfLog, utf8 } from '@sworn/evidence';
 import { timestamp } from './access/keys.js';
 import type { Deployment } from './deployment.js';
 import { sealBody } from './record/body.js';
@@ -157,14 +157,15 @@ function nextOf(
 ): { readonly log: string; readonly generation: number | null } {
   const unrecorded = logs.find(
     (one) =>
-      one.log.startsWith(`${topic}.`) &&
+      topicOfLog(one.log) === topic &&
+      one.generation > 1 &&
       !one.closed &&
       !recovered.opened.has(one.log) &&
       !wrong.some(({ log }) => log === one.log),
   );
   if (unrecorded !== undefined) return { log: unrecorded.log, generation: null };
   const known = [...logs.map(({ log }) => log), ...wrong.map(({ log }) => log), ...recovered.closed]
-    .filter((log) => log === topic || log.startsWith(`${topic}.`))
+    .filter((log) => topicOfLog(log) === topic)
     .map((log) => Number(log.split('.')[1] ?? 1));
   const generation = Math.max(1, ...known) + 1;
   return { log: `${topic}.${generation}`, generation };

@@ -1,25 +1,23 @@
 import { encodeFrontier, equalBytes, type Frontier, frontierRoot, hex, leafHash, TILE_WIDTH } from '@sworn/evidence';
 import type { Members } from '../read/members.js';
-import { authenticate } from '../record/authenticator.js';
 import {
-  type CheckpointRow,
   type FullLeaf,
   type HeadRow,
   type LogPlace,
-  readBatchBefore,
   readCheckpointsIn,
   readLeaves,
   readProjection,
   readRunNames,
   readTilesOf,
 } from '../store/checking.js';
-import { readBatches, type StoredBatch } from '../store/signing.js';
+import { readBatches } from '../store/signing.js';
 import { checkBodies } from './bodies.js';
 import { type Checking, isGivenUp } from './checking.js';
 import { mayBeGone, readExcuses } from './excuses.js';
 import type { Tell } from './finding.js';
 import { checkColumns, checkTime, parseLeaf, type ReadLeaf, topicOf } from './leaves.js';
 import { checkProjection, checkRunNames, TABLES_OF } from './projections.js';
+import { type Chain, chainAt, inOrder, knownRoots, type WrittenRoots } from './roots.js';
 import { checkRuns } from './runs.js';
 import { type Known, TreeWalk, type UpperTiles } from './tree.js';
 
@@ -95,30 +93,13 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
   return { verified: walk.proven, resumeFrom: walk.resumeFrom() };
 }
 
-/** The batch of ours in which a range begins, or that ends where it begins. */
-async function chainAt(checking: Checking, place: LogPlace, origin: string, from: number): Promise<Chain> {
-  if (from === 0) return { next: 0, root: null, straddles: null };
-  const batch = await checking.ask((tx) => readBatchBefore(tx, place, from));
-  if (batch === null || !isOurs(checking, origin, batch)) return { next: from, root: null, straddles: null };
-  const next = batch.first + batch.count;
-  const straddles: Known | null =
-    next > from ? { size: next, root: batch.rootAfter, what: 'batch', first: batch.first } : null;
-  return { next, root: batch.rootAfter, straddles };
-}
-
-function isOurs(checking: Checking, origin: string, batch: StoredBatch): boolean {
-  return equalBytes(batch.mac, authenticate(checking.recorderKey, { origin, ...batch }));
-}
-
 /** What is read of a range. */
-interface Chunk {
+interface Chunk extends WrittenRoots {
   readonly rows: readonly FullLeaf[];
   readonly bytes: number;
   /** By tile index. */
   readonly tiles: ReadonlyMap<number, Uint8Array>;
   readonly upper: ReadonlyMap<string, Uint8Array>;
-  readonly batches: readonly StoredBatch[];
-  readonly checkpoints: readonly CheckpointRow[];
 }
 
 async function readChunk(
@@ -144,71 +125,6 @@ async function readChunk(
       checkpoints: await readCheckpointsIn(tx, place, { from, to: below, limit: ROOTS_AT_ONCE }),
     };
   });
-}
-
-/** Up to where batches follow one on another. */
-interface Chain {
-  readonly next: number;
-  /** `root_after` of the last one; null: not known. */
-  readonly root: Uint8Array | null;
-  /** The root of a batch that began before the range. */
-  readonly straddles: Known | null;
-}
-
-/** V1, and of V3 that the batches are ours and follow one on another: the roots that stand written within a range. */
-async function knownRoots(
-  checking: Checking,
-  at: { readonly place: LogPlace; readonly origin: string; readonly head: HeadRow },
-  chunk: Chunk,
-  before: Chain,
-  tell: Tell,
-): Promise<{ readonly roots: Known[]; readonly chain: Chain }> {
-  const { place, origin, head } = at;
-  const roots: Known[] = before.straddles === null ? [] : [before.straddles];
-  const batchAt = { ...place, code: 'AUTHENTICATOR_MISMATCH', table: 'batch_authenticator' } as const;
-  let { next, root } = before;
-  for (const batch of chunk.batches) {
-    const { first } = batch;
-    if (!isOurs(checking, origin, batch)) {
-      tell({ ...batchAt, index: first, expected: 'our MAC over the batch', found: 'another' });
-      continue;
-    }
-    if (first !== next)
-      tell({
-        ...batchAt,
-        index: Math.min(first, next),
-        expected: `a batch of ours from ${next}`,
-        found: `one from ${first}`,
-      });
-    else if (root !== null && !equalBytes(root, batch.rootBefore))
-      tell({ ...batchAt, index: first, expected: 'the root that the batch before it ended at', found: 'another' });
-    [next, root] = [first + batch.count, batch.rootAfter];
-    if (next <= head.size) roots.push({ size: next, root, what: 'batch', first });
-  }
-  for (const checkpoint of chunk.checkpoints) {
-    const { size } = checkpoint;
-    if (await checking.verifyCheckpoint(place.tenantId, place.log, checkpoint))
-      roots.push({ size, root: checkpoint.root, what: 'checkpoint', first: before.next });
-    else {
-      const expected = `our signature over this log, size ${size} and root`;
-      tell({
-        ...place,
-        code: 'CHECKPOINT_INVALID',
-        index: size - 1,
-        table: 'checkpoint',
-        expected,
-        found: 'a note without it',
-      });
-    }
-  }
-  return { roots, chain: { next, root, straddles: null } };
-}
-
-const RANK = { batch: 0, checkpoint: 1, signer: 2 } as const;
-
-/** Of one size, what proves before what is held against it. */
-function inOrder(roots: readonly Known[]): Known[] {
-  return roots.toSorted((a, b) => a.size - b.size || RANK[a.what] - RANK[b.what]);
 }
 
 interface Walking extends LogCheck {

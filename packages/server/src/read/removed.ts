@@ -61,6 +61,6 @@ async function retainedBelow(
 
 async function isProven(deps: ReadDeps, tx: Tx, tenantId: string, stored: ControlLeaf): Promise<boolean> {
   const cover = await readCovering(tx, tenantId, stored.log, stored.index);
-  if (cover === null || !deps.verifyCheckpoint(tenantId, stored.log, cover)) return false;
+  if (cover === null || !(await deps.verifyCheckpoint(tenantId, stored.log, cover))) return false;
   return (await proofOf(tx, tenantId, stored, cover)).kind === 'proven';
 }

@@ -111,10 +111,9 @@ async function newestVerified(deps: ReadDeps, tx: Tx, { tenantId, log }: AskedLo
   const below = Number.MAX_SAFE_INTEGER;
   const [newest] = await readNewestCheckpoints(tx, tenantId, log, { below, limit: 1 });
   if (newest === undefined) throw new Refusal('not_found', 'there is no such log or tile');
-  if (deps.verifyCheckpoint(tenantId, log, newest)) return newest;
+  if (await deps.verifyCheckpoint(tenantId, log, newest)) return newest;
   const older = await readNewestCheckpoints(tx, tenantId, log, { below: newest.size, limit: MAX_UNSIGNED });
-  const signed = older.find((stored) => deps.verifyCheckpoint(tenantId, log, stored));
-  if (signed !== undefined) return signed;
+  for (const stored of older) if (await deps.verifyCheckpoint(tenantId, log, stored)) return stored;
   const finding = unsignedCheckpoint({ log, index: newest.size - 1 }, newest.size);
   throw compromisedRecord(finding, Buffer.from(newest.note, 'utf8'));
 }

@@ -1,4 +1,4 @@
-import { EMPTY_ROOT, equalBytes, type Topic } from '@sworn/evidence';
+import { EMPTY_ROOT, equalBytes, type Topic, topicOfLog } from '@sworn/evidence';
 import type { SignableLog } from '../store/signing.js';
 import type { Signed, SignerMemory } from './journal.js';
 import { type NextStepDeps, nextStep } from './nextStep.js';
@@ -45,30 +45,27 @@ export async function wrongLogs(
   for (const origin of deps.memory.origins()) {
     const log = origin.slice(before.length);
     const signed = deps.memory.load(origin);
-    if (!origin.startsWith(before) || signed === null || recovered.closed.has(log)) continue;
-    if (!logs.some((one) => one.log === log))
-      wrong.push({ topic: topicOf(log), log, sizeFound: 0, signed, lostFrom: 0 });
+    const topic = topicOfLog(log);
+    if (!origin.startsWith(before) || topic === null || signed === null || recovered.closed.has(log)) continue;
+    if (!logs.some((one) => one.log === log)) wrong.push({ topic, log, sizeFound: 0, signed, lostFrom: 0 });
   }
   for (const log of logs) {
-    if (recovered.closed.has(log.log)) continue;
+    const topic = topicOfLog(log.log);
+    // Rows of a name that no log has are for the checks to tell.
+    if (topic === null || recovered.closed.has(log.log)) continue;
     const next = await nextStep(deps, tenantId, log);
     const finding = next.kind === 'refused' ? next.finding.finding : null;
     const origin = deps.originOf(tenantId, log.log);
     if (finding === 'SIGNER_MEMORY_LOST') {
-      forgotten.push({ topic: topicOf(log.log), origin });
+      forgotten.push({ topic, origin });
       continue;
     }
     if (finding === null && !log.closed) continue;
     const signed = deps.memory.load(origin) ?? { size: 0, root: EMPTY_ROOT };
     const lostFrom = coveredSize(origin, { log, signed, keys });
-    wrong.push({ topic: topicOf(log.log), log: log.log, sizeFound: log.nextIndex, signed, lostFrom });
+    wrong.push({ topic, log: log.log, sizeFound: log.nextIndex, signed, lostFrom });
   }
   return { wrong, forgotten };
-}
-
-/** The topic of a log by its stored name. */
-function topicOf(log: string): Topic {
-  return log.split('.')[0] as Topic;
 }
 
 /** Size of the newest stored checkpoint, if it is ours and may be of the history that was signed; else 0. */
