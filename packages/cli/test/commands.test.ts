@@ -31,6 +31,9 @@ describe('a command line that cannot be meant', () => {
     [['key', 'create', '--role', 'reader', '--scope', 'ingest:assert']],
     [['key', 'create', '--role', 'auditor', '--service', 'checkout']],
     [['leaf']],
+    [['log', 'recover', '--all']],
+    [['log', 'recover', '--reason', 'x', '--approver', 'y']],
+    [['log', 'recover', '--all', '--log', 'audit', '--reason', 'x', '--approver', 'y']],
     [['tenant', 'create', 'x', '--no-such-option']],
   ])('%j leaves with 2 and says how', async (args) => {
     const said = await home.run(args);
@@ -65,7 +68,9 @@ describe('a command line that cannot be meant', () => {
       'key create',
       'db',
       'log',
+      'log recover',
       'signer',
+      'signer rotate',
       'clock',
       'demo',
       'watch',
@@ -192,6 +197,30 @@ describe('the keys of the logs', () => {
     expect(lines.every((line) => line.includes(`/${tenant}/`))).toBe(true);
     const pem = (await home.run(['log', 'key', '--pem'])).out;
     expect(createPublicKey(pem).asymmetricKeyType).toBe('ed25519');
+  });
+});
+
+describe('the keys and logs of the signer, beside a running server', () => {
+  test('rotate: both keys are printed with their sizes, and the newest one as PEM', async () => {
+    const before = await home.run(['log', 'key', '--tenant', 'acme', '--pem']);
+    const rotated = await json('signer', 'rotate');
+    expect(rotated.tenants).toBe(2);
+    const keys = (await json('log', 'key', '--tenant', 'acme')).filter((key: any) => key.origin.endsWith('/control'));
+    expect(keys.map((key: any) => key.last_size === null)).toEqual([false, true]);
+    expect([keys[0].from_size, keys[1].from_size]).toEqual([0, keys[0].last_size + 1]);
+    expect([keys[0].pem, keys[0].pem === keys[1].pem]).toEqual([before.out, false]);
+    expect((await home.run(['log', 'key', '--tenant', 'acme', '--pem'])).out).toBe(keys[1].pem);
+    const printed = await home.run(['log', 'key', '--tenant', 'acme']);
+    expect(printed.out.split('\n')).toEqual(expect.arrayContaining(keys.map((key: any) => key.vkey)));
+    expect(printed.err).toContain(`sizes from ${keys[1].from_size}`);
+    await home.run(['key', 'create', '--role', 'reader']);
+    await eventually(async () => ((await fetch(`${server.http}/readyz`)).status === 200 ? true : null));
+  });
+
+  test('are not recovered where nothing is wrong: the answer is no', async () => {
+    const said = await home.run(['log', 'recover', '--all', '--reason', 'none', '--approver', 'Ada Lovelace']);
+    expect([said.code, said.out]).toEqual([1, '']);
+    expect(said.err).toContain('nothing is wrong with any log');
   });
 });
 

@@ -64,6 +64,8 @@ export function createBackground(deps: BackgroundDeps): Background {
   const synthetic = new Map<string, boolean>();
   const loops: Loop[] = [];
   let lastSweep = 0;
+  /** Tenants that had rows when the signer's round began. */
+  let known: ReadonlySet<string> = new Set();
   /** Tenants that the last round of the signer failed for. */
   let unsigned = 0;
 
@@ -77,7 +79,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         return publicKey === null ? null : keyStore.signing.find(publicKey);
       };
     },
-    recoveredOf: async (tenantId) => readRecovered({ db, ...proof }, tenantId, await recordedIn(tenantId)),
+    recoveredOf: (tenantId) => readRecovered({ db, ...proof }, tenantId, recordedIn(tenantId)),
     recorderKey: keyStore.deployment.recorder,
     originOf,
     onFinding: recordFinding,
@@ -156,7 +158,8 @@ export function createBackground(deps: BackgroundDeps): Background {
   /** Resolves to how many tenants' rounds failed. Whoever removes every row of a tenant is found by what is remembered outside. */
   async function signAll(): Promise<number> {
     let failed = 0;
-    for (const id of new Set([...(await allTenants()), ...signer.remembered()])) {
+    known = new Set(await allTenants());
+    for (const id of new Set([...known, ...signer.remembered()])) {
       try {
         await signer.signTenant(id);
       } catch (error) {
@@ -172,13 +175,13 @@ export function createBackground(deps: BackgroundDeps): Background {
       { finding: finding.finding, tenant: finding.tenantId, log: finding.log, index: finding.index },
       'finding',
     );
-    const where = await recordedIn(finding.tenantId);
+    const where = recordedIn(finding.tenantId);
     await recorder.append(where, [findingLeaf(openLogs.originOf(where, 'control'), finding, Date.now())]);
   }
 
   /** What remains of a tenant whose rows are gone is told where it can be. */
-  async function recordedIn(tenantId: string): Promise<string> {
-    return (await allTenants()).includes(tenantId) ? tenantId : deployment.platformTenant;
+  function recordedIn(tenantId: string): string {
+    return known.has(tenantId) ? tenantId : deployment.platformTenant;
   }
 
   async function epochRound(): Promise<void> {

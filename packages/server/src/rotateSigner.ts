@@ -44,16 +44,21 @@ export async function rotateSigner(deployment: Deployment): Promise<Rotated> {
   const { signing } = deployment.keyStore;
   const keys = await signing.beginRotation();
   const done = new Set<string>();
-  // Until a look finds no other: tenants are made meanwhile, the last of them with the next key.
-  for (;;) {
-    const left = (await deployment.tenants.list()).filter(({ tenantId }) => !done.has(tenantId));
-    if (left.length === 0) break;
-    for (const { tenantId } of left) {
-      await handOver(deployment, memory, { tenantId, ...keys });
-      done.add(tenantId);
+  // Until a look finds no other: tenants are made meanwhile.
+  const handOverAll = async (): Promise<void> => {
+    for (;;) {
+      const left = (await deployment.tenants.list()).filter(({ tenantId }) => !done.has(tenantId));
+      if (left.length === 0) break;
+      for (const { tenantId } of left) {
+        await handOver(deployment, memory, { tenantId, ...keys });
+        done.add(tenantId);
+      }
     }
-  }
+  };
+  await handOverAll();
   await signing.endRotation();
+  // One whose making read the keys before there was a next one, and came to its leaves after the last look: the old key is still in hand.
+  await handOverAll();
   return { publicKey: hex(keys.incoming.publicKey), retired: hex(keys.outgoing.publicKey), tenants: done.size };
 }
 

@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { copyFileSync, existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpointBody, formatNote, hex, parseVkey } from '@sworn/evidence';
@@ -7,6 +7,7 @@ import type { Deployment } from '../src/deployment.js';
 import { fsck } from '../src/fsck.js';
 import { adoptSigner, logKeys } from '../src/operate.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
+import { ownLeaf } from '../src/record/ownLeaf.js';
 import { rotateSigner } from '../src/rotateSigner.js';
 import { signedCheckpoint } from '../src/sign/ourCheckpoint.js';
 import type { Members } from './deploymentHouse.js';
@@ -139,6 +140,46 @@ describe('a rotation of the signing key', () => {
       [tenantId],
     );
     expect(await deployment.signingKeysOf(tenantId, 0)).toHaveLength(1);
+  });
+});
+
+describe('a key', () => {
+  it('that nobody signed for is none, though a leaf of ours names it', async () => {
+    const { keyStore, recorder } = deployment;
+    const stranger = hex(randomBytes(32));
+    await recorder.append(tenantId, [
+      ownLeaf({
+        topic: 'control',
+        origin: control,
+        kind: 'SIGNING_KEY_ADDED',
+        identity: [stranger],
+        occurredAt: '2026-11-25T00:00:00.000000Z',
+        fields: {
+          public_key: stranger,
+          algorithm: 'ed25519',
+          from: { control: 1 },
+          previous: hex(keyStore.noteSigner.publicKey),
+          signature: randomBytes(64).toString('base64'),
+        },
+        vouchedBy: keyStore.deployment.directory,
+        projection: { table: 'control_records', kind: 'SIGNING_KEY_ADDED', subject: stranger },
+      }),
+    ]);
+    const keys = await deployment.signingKeysOf(tenantId, 0);
+    expect(keys.map(({ publicKey }) => hex(publicKey))).toEqual([hex(keyStore.noteSigner.publicKey)]);
+  });
+
+  it('that is gone leaves what it signs unsigned, and the server not ready, until it is back', async () => {
+    await deployment.keyStore.signing.beginRotation();
+    const young = await deployment.tenants.create({ name: 'young' });
+    renameSync(keyFile('signing.next.key'), join(site.dir, 'next.key'));
+    const app = await site.start();
+    expect(await site.untilReady(app, 503)).toContain('SIGNING_KEY_MISSING');
+    expect(await site.checkpoints(young, 'control')).toEqual([]);
+    await site.covered(tenantId, 'control');
+    renameSync(join(site.dir, 'next.key'), keyFile('signing.next.key'));
+    await site.untilReady(app, 200);
+    await site.covered(young, 'control');
   });
 });
 
