@@ -3,8 +3,8 @@ import { Checksum, NullableString, NullableTimestamp, OneOf, Timestamp } from '.
 
 /** DURABLE: committed and numbered. COVERED: below a signed checkpoint (INTEGRITY.md). */
 export const RecordState = OneOf(['DURABLE', 'COVERED']);
-/** SELF_ATTESTED until a checkpoint is known to be kept outside this installation. */
-const Tier = OneOf(['SELF_ATTESTED']);
+/** SELF_ATTESTED until a sink outside this installation confirmed a checkpoint that covers the record: EXTERNALLY_HELD (docs/decisions/0015). */
+const Tier = OneOf(['SELF_ATTESTED', 'EXTERNALLY_HELD']);
 
 const spine = {
   tenant_id: Type.String({ description: 'Owner of the record.' }),

@@ -537,6 +537,26 @@ table seal_cursor owner sworn_owner row security forced
   grant select on seal_cursor to sworn_writer
   grant update on seal_cursor to sworn_writer
 
+table sink_confirmation owner sworn_owner row security forced
+  tenant_id uuid not null
+  log text not null
+  sink text not null
+  size bigint not null
+  root bytea not null
+  outside boolean not null
+  mac bytea not null
+  confirmed_at timestamp with time zone not null
+  constraint sink_confirmation_pkey PRIMARY KEY (tenant_id, log, sink)
+  policy checker_reads_all permissive for select to sworn_checker using (true)
+  policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
+  CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.sink_confirmation FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
+  grant delete on sink_confirmation to sworn_signer
+  grant insert on sink_confirmation to sworn_signer
+  grant select on sink_confirmation to sworn_checker
+  grant select on sink_confirmation to sworn_reader
+  grant select on sink_confirmation to sworn_signer
+  grant update on sink_confirmation to sworn_signer
+
 table tenant owner sworn_owner row security forced
   tenant_id uuid not null
   name text not null

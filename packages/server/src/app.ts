@@ -134,7 +134,8 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
     now: Date.now,
     tell: (decision, record) => reads.inc({ decision, record }),
   });
-  const background = createBackground({ config, deployment, writer, access, touched, registry, log });
+  const verifyCheckpoint = createCheckpointVerifier({ signingKeysOf: deployment.signingKeysOf, originOf });
+  const background = createBackground({ config, deployment, writer, access, touched, registry, log, verifyCheckpoint });
   const facadeLog = log.child({});
   const facade = createFacade({
     authenticate,
@@ -143,7 +144,8 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
     read: {
       db,
       originOf,
-      verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: deployment.signingKeysOf, originOf }),
+      verifyCheckpoint,
+      directoryKey: keyStore.deployment.directory,
       cursorKey: keyStore.deployment.cursor,
       tokenOf: accessRecords.tokenOf,
       contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,

@@ -8,12 +8,15 @@ import { loggable } from './loggable.js';
 import { type Loop, startLoop } from './loop.js';
 import { findAcceptedClock } from './operate.js';
 import type { Sequencer } from './record/sequencer.js';
+import type { VerifyCheckpoint } from './read/checkpoints.js';
 import { createRunMetrics } from './runMetrics.js';
 import { createSealer } from './seal/sealer.js';
+import { createSinkMetrics } from './sign/delivery.js';
 import { findingLeaf, type SignerFinding } from './sign/finding.js';
 import { openJournal } from './sign/journal.js';
 import { readRecovered } from './sign/recovered.js';
 import { createSigner } from './sign/signer.js';
+import { createSinks } from './sign/sinks.js';
 import { keyAt } from './sign/signingKeys.js';
 import { readControlSize } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
@@ -22,6 +25,8 @@ import { countOpenRuns } from './store/sealing.js';
 
 /** At most one checkpoint a second for a log that grew (INTEGRITY.md). All tenants have their turn: another process may have written. */
 const SIGN_EVERY_MS = 1_000;
+/** A sink gets the newest checkpoint of a log this often; those between are implied by it. */
+const DELIVER_EVERY_MS = 5_000;
 const SEAL_EVERY_MS = 200;
 /** All tenants are looked at this often, also those this process wrote nothing for: others may have. */
 const SWEEP_EVERY_MS = 1_000;
@@ -52,6 +57,7 @@ export interface BackgroundDeps {
   readonly access: AccessRecorder;
   readonly touched: Set<string>;
   readonly registry: Registry;
+  readonly verifyCheckpoint: VerifyCheckpoint;
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
@@ -85,6 +91,21 @@ export function createBackground(deps: BackgroundDeps): Background {
     onFinding: recordFinding,
     holdsLease: (tx) => takeLease(tx, 'signer', holder, LEASE_MS),
   });
+  const sinks = createSinks(
+    {
+      db,
+      originOf,
+      tenants: allTenants,
+      verifyCheckpoint: deps.verifyCheckpoint,
+      directoryKey: keyStore.deployment.directory,
+      holdsLease: () => outsideTenants(db, 'signer', (tx) => takeLease(tx, 'sinks', holder, LEASE_MS)),
+      onFinding: recordFinding,
+      metrics: createSinkMetrics(deps.registry),
+      log,
+      now: () => performance.now(),
+    },
+    config.checkpointSinks,
+  );
   const sealer = createSealer({
     db,
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
@@ -224,6 +245,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         startLoop(EPOCHS_EVERY_MS, epochRound, tell('the turn of the key epochs failed')),
         startLoop(OPEN_LOGS_EVERY_MS, () => openLogs.refresh(), tell('looking for recovered logs failed')),
         startLoop(SIGN_EVERY_MS, clockRound, tell('looking for an accepted clock failed')),
+        ...sinks.map((sink) => startLoop(DELIVER_EVERY_MS, sink.round, tell('delivering checkpoints failed'))),
       );
     },
     async missing() {
@@ -242,6 +264,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       for (const [role, name] of [
         ['writer', 'sealer'],
         ['signer', 'signer'],
+        ['signer', 'sinks'],
       ] as const) {
         await outsideTenants(db, role, (tx) => dropLease(tx, name, holder)).catch(() => undefined);
       }

@@ -1,5 +1,6 @@
 import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import { readSinks, type SinkAddress } from './sinkAddress.js';
 
 /** Everything a Sworn process is told from outside. Read once, at the edge; nothing else reads the environment. */
 export interface Config {
@@ -17,6 +18,8 @@ export interface Config {
   readonly keyDir: string | null;
   /** Null: `<state dir>/<deployment id>/signer`. */
   readonly signerState: string | null;
+  /** Where checkpoints are kept besides. */
+  readonly checkpointSinks: readonly SinkAddress[];
   /** Milliseconds after the root span with nothing new until a run is sealed. */
   readonly sealGraceMs: number;
   /** Milliseconds of silence until a run without a root is sealed. */
@@ -84,6 +87,17 @@ export const SETTINGS = [
     name: 'SWORN_SIGNER_STATE',
     default: '<state>/<deployment id>/signer',
     meaning: "The signer's memory. Refused inside the data directory.",
+  },
+  {
+    name: 'SWORN_CHECKPOINT_SINKS',
+    default: '(none)',
+    meaning:
+      'Comma-separated URLs of places that keep signed checkpoints: file:///<directory>, https://<host>/<path>, http:// of loopback. See docs/operate/outside-memory.md.',
+  },
+  {
+    name: 'SWORN_CHECKPOINT_SINK_TOKENS',
+    default: '(none)',
+    meaning: 'Comma-separated <host>=<token> or <host>:<port>=<token>: bearer credentials of https sinks.',
   },
   {
     name: 'SWORN_SEAL_GRACE_MS',
@@ -207,6 +221,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const databaseUrl = text('SWORN_DATABASE_URL');
   if (databaseUrl !== null) mistakes.push(...databaseUrlMistakes(databaseUrl));
 
+  // Who is the database's superuser there is whoever runs this process.
+  const oneUser = databaseUrl === null && !isRoot();
+  const sinks = readSinks(list('SWORN_CHECKPOINT_SINKS'), list('SWORN_CHECKPOINT_SINK_TOKENS'), { dataDir, oneUser });
+  mistakes.push(...sinks.mistakes);
+
   const cert = path('SWORN_TLS_CERT');
   const key = path('SWORN_TLS_KEY');
   if ((cert === null) !== (key === null)) mistakes.push('SWORN_TLS_CERT and SWORN_TLS_KEY go together');
@@ -233,6 +252,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     rolePrefix,
     keyDir,
     signerState,
+    checkpointSinks: sinks.sinks,
     sealGraceMs: integer('SWORN_SEAL_GRACE_MS', 12_000, 0, 3_600_000),
     sealIdleMs: integer('SWORN_SEAL_IDLE_MS', 300_000, 0, 86_400_000),
     maxRequestBytes: integer('SWORN_MAX_REQUEST_BYTES', 64 << 20, 1024, 1 << 30),

@@ -115,6 +115,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     db,
     originOf,
     verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: soleKey(keyStore.noteSigner), originOf }),
+    directoryKey: keyStore.deployment.directory,
     cursorKey: keyStore.deployment.cursor,
     tokenOf,
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,

@@ -9,6 +9,7 @@ import { readConfig } from '../src/config.js';
 import { type Deployment, openDeployment } from '../src/deployment.js';
 import { readLeaf } from '../src/leafByHand.js';
 import { adoptSigner, databaseUrl, logKeys } from '../src/operate.js';
+import { rememberedBySinks } from '../src/sign/fileSink.js';
 import { type Members, newSite, type Site } from './deploymentHouse.js';
 
 let site: Site;
@@ -22,8 +23,8 @@ afterEach(async () => {
   await site.drop();
 });
 
-async function start(): Promise<RunningApp> {
-  const app = await startApp(site.config);
+async function start(config = site.config): Promise<RunningApp> {
+  const app = await startApp(config);
   running.push(app);
   return app;
 }
@@ -210,6 +211,47 @@ describe("the signer's memory", () => {
     expect(await untilReady(app, 503)).toContain('signer');
     await stop(app);
     await expect(startApp(site.config)).rejects.toThrow('line 1 is not what the signer wrote');
+  });
+
+  it('that was removed and adopted from an old copy, which goes on under the real key, is outlived by a sink', async () => {
+    const sunk = join(site.dir, 'sunk');
+    const config = site.with({ SWORN_CHECKPOINT_SINKS: `file://${sunk}` });
+    const app = await start(config);
+    const deployment = await site.open();
+    const tenantId = await deployment.tenants.create({ name: 'acme' });
+    await covered(tenantId, 'control');
+    const tables = ['leaf', 'control_records', 'batch_authenticator', 'log_head', 'checkpoint'];
+    for (const table of tables)
+      await site.admin(
+        `create table public.old_${table} as select * from sworn.${table} where tenant_id = '${tenantId}'`,
+      );
+    await deployment.keys.issue({ tenantId, role: 'reader' });
+    await deployment.keys.issue({ tenantId, role: 'reader' });
+    await covered(tenantId, 'control');
+    const newest = (await checkpoints(tenantId, 'control')).at(-1);
+    const origin = deployment.originOf(tenantId, 'control');
+    await expect
+      .poll(async () => (await rememberedBySinks(config.checkpointSinks, origin))[0]?.size, { timeout: 60_000 })
+      .toBe(newest?.size);
+    await stop(app);
+    // The attacker has the key files: he takes the signer's memory away and has the older copy adopted, and nothing inside can tell.
+    for (const table of [...tables, 'sink_confirmation'])
+      await site.attack(`delete from sworn.${table} where tenant_id = $1`, [tenantId]);
+    for (const table of tables) await site.attack(`insert into sworn.${table} select * from public.old_${table}`);
+    rmSync(join(site.dir, 'signer', 'journal.ndjson'));
+    const after = await site.open();
+    await adoptSigner(after);
+    const again = await start(config);
+    await untilReady(again, 200);
+    for (let i = 0; i < 4; i++) await after.keys.issue({ tenantId, role: 'reader' });
+    await expect
+      .poll(async () => ofKind(await site.leaves(tenantId, 'control'), 'FINDING').map((leaf) => leaf['finding']), {
+        timeout: 60_000,
+      })
+      .toContain('LOG_DIFFERS_FROM_SIGNED');
+    const found = ofKind(await site.leaves(tenantId, 'control'), 'FINDING');
+    expect(found.every((leaf) => String(leaf['found']).endsWith(`says the sink file://${sunk}`))).toBe(true);
+    expect((await rememberedBySinks(config.checkpointSinks, origin))[0]?.note).toBe(newest?.note);
   });
 
   it('outlives an old copy of the database that is put in its place', async () => {

@@ -9,6 +9,7 @@ import { readRunsAt, type StoredRun } from '../store/runs.js';
 import { readTenant } from '../store/tenant.js';
 import { type Checked, checkRun } from './check.js';
 import { coveredAt } from './checkpoints.js';
+import { coveredBy } from './tier.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
 import { liveFigures } from './live.js';
 import { type AggregatedItem, aggregateMetadata, runSpine } from './metadata.js';
@@ -74,6 +75,7 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
       );
     }
   }
+  const coveringOf = coveredBy(deps, tenantId, sizes);
   const items = [];
   const sound: AggregatedItem[] = [];
   const live = await liveFigures(deps, tx, tenantId, checked, logs);
@@ -82,9 +84,9 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
       items.push(compromisedItem(run));
       continue;
     }
-    const covered = await coveredAt(deps.verifyCheckpoint, tenantId, run.stored);
+    const covered = coveringOf(run.stored, await coveredAt(deps.verifyCheckpoint, tenantId, run.stored));
     items.push(runItem(tenantId, run, covered, live.get(run.stored) ?? null));
-    sound.push({ ...run.stored, coveredAt: covered, spine: runSpine(run.members) });
+    sound.push({ ...run.stored, covered, spine: runSpine(run.members) });
   }
   const pins: Pin[] = logs;
   const next =

@@ -3,19 +3,15 @@ import { hex, treeHash } from '@sworn/evidence';
 import type { StoredLeaf } from '../store/runs.js';
 import type { Members } from './members.js';
 import type { Pin } from './reading.js';
+import type { Covered } from './tier.js';
 
 /** `sha256:` and the hex of a leaf or tree hash. */
 export function checksumOf(hash: Uint8Array): string {
   return `sha256:${hex(hash)}`;
 }
 
-/** Metadata of one run, as its OPENED or RUN leaf says it. `coveredAt`: time of the verified checkpoint that covers it. */
-export function runMetadata(
-  tenantId: string,
-  stored: StoredLeaf,
-  m: Members,
-  coveredAt: string | null,
-): RecordMetadata {
+/** Metadata of one run, as its OPENED or RUN leaf says it. `covered`: by the verified checkpoint; null: by none yet. */
+export function runMetadata(tenantId: string, stored: StoredLeaf, m: Members, covered: Covered | null): RecordMetadata {
   const human = m.text('human_actor_id');
   const agent = m.text('agent_id');
   return {
@@ -37,13 +33,13 @@ export function runMetadata(
     source_component: 'TraceStore',
     origin: originOf(m),
     checksum: checksumOf(stored.leafHash),
-    immutable: coveredAt !== null,
+    immutable: covered !== null,
     integrity: {
       log: stored.log,
       leaf_index: stored.index,
-      state: coveredAt === null ? 'DURABLE' : 'COVERED',
-      covered_at: coveredAt,
-      tier: 'SELF_ATTESTED',
+      state: covered === null ? 'DURABLE' : 'COVERED',
+      covered_at: covered?.at ?? null,
+      tier: covered?.tier ?? 'SELF_ATTESTED',
     },
   };
 }
@@ -55,8 +51,8 @@ export interface AggregatedItem {
   readonly leafHash: Uint8Array;
   readonly occurredAt: string;
   readonly recordedAt: string;
-  /** Time of the verified checkpoint that covers it; null: none does. */
-  readonly coveredAt: string | null;
+  /** By a verified checkpoint; null: none does. */
+  readonly covered: Covered | null;
   readonly spine: Spine;
 }
 
@@ -88,7 +84,8 @@ const MAX_IDS = 100;
 /** Metadata of an answer about many records (CONTRACT.md §2, "Aggregates"). Nothing in it is the time of the request. */
 export function aggregateMetadata({ tenantId, items, pins, whenEmpty, sound }: Aggregated): AggregateMetadata {
   const inLogOrder = items.toSorted((a, b) => (a.log < b.log ? -1 : a.log > b.log ? 1 : a.index - b.index));
-  const covered = items.length > 0 && items.every((item) => item.coveredAt !== null);
+  const covered = items.length > 0 && items.every((item) => item.covered !== null);
+  const isHeld = covered && items.every((item) => item.covered?.tier === 'EXTERNALLY_HELD');
   const spines = items.map((item) => item.spine);
   return {
     tenant_id: tenantId,
@@ -113,8 +110,8 @@ export function aggregateMetadata({ tenantId, items, pins, whenEmpty, sound }: A
     integrity: {
       logs: pins.map(({ log, size }) => ({ log, size })),
       state: covered ? 'COVERED' : 'DURABLE',
-      covered_at: covered ? newest(items.map((item) => item.coveredAt ?? '')) : null,
-      tier: 'SELF_ATTESTED',
+      covered_at: covered ? newest(items.map((item) => item.covered?.at ?? '')) : null,
+      tier: isHeld ? 'EXTERNALLY_HELD' : 'SELF_ATTESTED',
     },
   };
 }

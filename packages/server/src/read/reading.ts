@@ -9,6 +9,8 @@ export interface ReadDeps {
   readonly db: Database;
   readonly originOf: (tenantId: string, log: string) => string;
   readonly verifyCheckpoint: VerifyCheckpoint;
+  /** Verifies what sinks confirmed; not in the database. */
+  readonly directoryKey: Uint8Array;
   readonly cursorKey: Uint8Array;
   /** Token of a personal value under the tenant's pseudonym key. */
   readonly tokenOf: (tenantId: string, value: string) => Promise<string>;

@@ -12,6 +12,7 @@ import { idOf, money, runItem } from './runItem.js';
 import { compromisedRecord, firstSealBelow, type PinnedRun, pinRun, sound } from './settled.js';
 import { placeOfSpan, type Skeleton } from './runOrder.js';
 import { pinOf } from './skeleton.js';
+import { coveredBy } from './tier.js';
 import { contentHash, openSteps, type SoundStep, type StepBody } from './stepBody.js';
 
 /** Endpoint 2: the canonical record of a run, with its proof. @throws Refusal */
@@ -57,7 +58,8 @@ async function answer(
   const contentKey = await deps.contentKeyOf(tenantId);
   const said = steps.map((step) => opened.get(step.stored.index)).filter((body) => body !== undefined);
   const live = stored.kind === 'OPENED' ? skeleton.live : null;
-  const item = runItem(tenantId, run.newest, run.cover?.signedAt ?? null, live);
+  const covered = coveredBy(deps, tenantId, run.sizes)(stored, run.cover?.signedAt ?? null);
+  const item = runItem(tenantId, run.newest, covered, live);
   return {
     answer: {
       ...item,

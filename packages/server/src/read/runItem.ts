@@ -5,12 +5,13 @@ import type { Checked } from './check.js';
 import type { LiveFigures } from './liveFigures.js';
 import { runMetadata } from './metadata.js';
 import type { Members } from './members.js';
+import type { Covered } from './tier.js';
 
-/** A run as lists and its envelope show it. `coveredAt`: of the verified checkpoint. `live` only for a run that was never sealed. */
+/** A run as lists and its envelope show it. `covered`: by the verified checkpoint. `live` only for a run that was never sealed. */
 export function runItem(
   tenantId: string,
   run: Extract<Checked<StoredRun>, { kind: 'sound' }>,
-  coveredAt: string | null,
+  covered: Covered | null,
   live: LiveFigures | null,
 ): RunItem {
   const { stored, members: m } = run;
@@ -46,7 +47,7 @@ export function runItem(
     source: word(m, 'source'),
     is_synthetic: m.flag('is_synthetic') ?? false,
     provisional: live !== null,
-    metadata: runMetadata(tenantId, stored, m, coveredAt),
+    metadata: runMetadata(tenantId, stored, m, covered),
   };
 }
 

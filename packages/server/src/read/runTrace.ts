@@ -18,6 +18,7 @@ import { compromisedItem, milliseconds, money } from './runItem.js';
 import { coverOf, firstSealBelow, type PinnedRun, pinRun } from './settled.js';
 import { placeOfSpan, type Skeleton } from './runOrder.js';
 import { pinOf } from './skeleton.js';
+import { coveredBy } from './tier.js';
 import { shownStep } from './step.js';
 import { openSteps, type SoundStep, type StepBody } from './stepBody.js';
 
@@ -144,6 +145,7 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
   // Steps whose bytes are not what was recorded have no place in the tree: they head the first page.
   if (page.isFirst) steps.unshift(...skeleton.damaged.map(compromisedItem));
   const { live } = skeleton;
+  const coveringOf = coveredBy(deps, tenantId, run.sizes);
   return {
     answer: {
       run_id: run.runId,
@@ -157,7 +159,11 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
       filters_applied: page.filters,
       metadata: aggregateMetadata({
         tenantId,
-        items: shown.map(({ stored: leaf }) => ({ ...leaf, coveredAt: page.coveredAt, spine: runSpine(m) })),
+        items: shown.map(({ stored: leaf }) => ({
+          ...leaf,
+          covered: coveringOf(leaf, page.coveredAt),
+          spine: runSpine(m),
+        })),
         pins,
         whenEmpty: { occurredAt: stored.occurredAt, recordedAt: stored.recordedAt },
         sound: isSound,

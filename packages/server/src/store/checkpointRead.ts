@@ -1,4 +1,5 @@
 import type { Tx } from './database.js';
+import type { StoredConfirmation } from './sinks.js';
 import { sql } from './sql.js';
 
 /** A log and how many leaves it has, as of one statement. */
@@ -7,6 +8,8 @@ export interface LogSize {
   readonly log: string;
   readonly generation: number;
   readonly size: number;
+  /** The largest checkpoint that a sink outside confirmed and that is stored; null: none. No evidence until its MAC was verified. */
+  readonly held: StoredConfirmation | null;
 }
 
 /** A checkpoint as its row has it. No evidence until its note was verified. */
@@ -17,11 +20,33 @@ export interface StoredCheckpoint {
   readonly signedAt: string;
 }
 
-/** All logs of a tenant with their sizes, newest generation of a topic first. Primary key of `log_head`. */
+interface LogSizeRow extends Omit<LogSize, 'held'> {
+  readonly sink: string | null;
+  readonly heldSize: number;
+  readonly root: Uint8Array;
+  readonly mac: Uint8Array;
+}
+
+/** All logs of a tenant with their sizes, newest generation of a topic first. Primary keys of `log_head`, `sink_confirmation` and `checkpoint`. */
 export async function readLogSizes(tx: Tx, tenantId: string): Promise<LogSize[]> {
-  return tx.query<LogSize>(sql`
-    select topic, log, generation, next_index as size from sworn.log_head
-     where tenant_id = ${tenantId}::uuid order by topic, generation desc`);
+  const rows = await tx.query<LogSizeRow>(sql`
+    select h.topic, h.log, h.generation, h.next_index as size, k.sink, k.size as "heldSize", k.root, k.mac
+      from sworn.log_head h
+      left join lateral (
+        select s.sink, s.size, s.root, s.mac from sworn.sink_confirmation s
+         where s.tenant_id = h.tenant_id and s.log = h.log and s.outside and exists (
+           select from sworn.checkpoint c
+            where c.tenant_id = h.tenant_id and c.log = h.log and c.size = s.size and c.root = s.root)
+         order by s.size desc limit 1) k on true
+     where h.tenant_id = ${tenantId}::uuid
+     order by h.topic, h.generation desc`);
+  return rows.map(({ topic, log, generation, size, sink, heldSize, root, mac }) => ({
+    topic,
+    log,
+    generation,
+    size,
+    held: sink === null ? null : { sink, size: heldSize, root, outside: true, mac },
+  }));
 }
 
 /** The first stored checkpoint that covers leaf `index`, or null. Primary key of `checkpoint`. */
