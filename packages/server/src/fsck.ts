@@ -3,6 +3,7 @@ import { type CheckReport, type CheckRequest, checkDeployment } from './check/en
 import type { Config } from './config.js';
 import { type Judged, openForJudging } from './deployment.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
+import { rememberedBySinks } from './sign/fileSink.js';
 import { openJournal } from './sign/journal.js';
 import { readRecovered } from './sign/recovered.js';
 import { createSigningKeys } from './sign/signingKeys.js';
@@ -13,6 +14,7 @@ import { readTenants } from './store/tenant.js';
 /** What the checks of a deployment work with. The signer's memory is only looked at. */
 function checkingOf(
   judged: Omit<Judged, 'close'>,
+  config: Config,
   known: { readonly tenants: readonly string[]; readonly platform: string },
 ): Checking {
   const { db, keyStore, originOf, signerDir } = judged;
@@ -28,6 +30,7 @@ function checkingOf(
     recoveredOf: (tenantId) =>
       readRecovered(proof, tenantId, known.tenants.includes(tenantId) ? tenantId : known.platform),
     memory: openJournal(signerDir),
+    sinks: rememberedBySinks(config.checkpointSinks),
   });
 }
 
@@ -49,7 +52,7 @@ export async function fsck(config: Config, request: FsckRequest): Promise<CheckR
     const tenants = [...rows.map((row) => row.tenantId), ...(platform === null ? [] : [platform])];
     const platformTenant = platform ?? '00000000-0000-0000-0000-000000000000';
     return await checkDeployment(
-      checkingOf(judged, { tenants, platform: platformTenant }),
+      checkingOf(judged, config, { tenants, platform: platformTenant }),
       { platformTenant, tenants },
       { ...request, tenantId },
     );

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RunningApp, startApp } from '../src/app.js';
 import { readConfig } from '../src/config.js';
 import { type Deployment, openDeployment } from '../src/deployment.js';
+import { fsck } from '../src/fsck.js';
 import { readLeaf } from '../src/leafByHand.js';
 import { adoptSigner, databaseUrl, logKeys } from '../src/operate.js';
 import { rememberedBySinks } from '../src/sign/fileSink.js';
@@ -231,7 +232,7 @@ describe("the signer's memory", () => {
     const newest = (await checkpoints(tenantId, 'control')).at(-1);
     const origin = deployment.originOf(tenantId, 'control');
     await expect
-      .poll(async () => (await rememberedBySinks(config.checkpointSinks, origin))[0]?.size, { timeout: 60_000 })
+      .poll(async () => (await rememberedBySinks(config.checkpointSinks).newest(origin))[0]?.size, { timeout: 60_000 })
       .toBe(newest?.size);
     await stop(app);
     // The attacker has the key files: he takes the signer's memory away and has the older copy adopted, and nothing inside can tell.
@@ -251,7 +252,12 @@ describe("the signer's memory", () => {
       .toContain('LOG_DIFFERS_FROM_SIGNED');
     const found = ofKind(await site.leaves(tenantId, 'control'), 'FINDING');
     expect(found.every((leaf) => String(leaf['found']).endsWith(`says the sink file://${sunk}`))).toBe(true);
-    expect((await rememberedBySinks(config.checkpointSinks, origin))[0]?.note).toBe(newest?.note);
+    expect((await rememberedBySinks(config.checkpointSinks).newest(origin))[0]?.note).toBe(newest?.note);
+    const report = await fsck(config, { tenant: tenantId, log: 'control' });
+    expect(report.findings).toMatchObject([{ check: 'V2', code: 'LOG_DIFFERS_FROM_SIGNED', log: 'control' }]);
+    expect(report.findings[0]?.expected).toContain(`file://${sunk}`);
+    // The same database without the sink: nothing in it is wrong.
+    expect((await fsck(site.config, { tenant: tenantId, log: 'control' })).findings).toEqual([]);
   });
 
   it('outlives an old copy of the database that is put in its place', async () => {

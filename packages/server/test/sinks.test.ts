@@ -135,8 +135,10 @@ describe('a file sink', () => {
     const { sinks } = readSinks([fileSink()], [], { dataDir: '/nowhere', oneUser: false });
     const note = await newestNote('llm-runs');
     const { size, root } = parseCheckpoint(note);
-    expect(await rememberedBySinks(sinks, originOf('llm-runs'))).toEqual([{ source: fileSink(), note, size, root }]);
-    expect(await rememberedBySinks(sinks, originOf('audit'))).toEqual([]);
+    expect(await rememberedBySinks(sinks).newest(originOf('llm-runs'))).toEqual([
+      { source: fileSink(), note, size, root },
+    ]);
+    expect(await rememberedBySinks(sinks).newest(originOf('audit'))).toEqual([]);
   });
 
   it('goes on behind a torn tail, wherever the tear was', async () => {

@@ -1,5 +1,6 @@
 import type { KeyStore } from '../record/keyStore.js';
 import type { VerifyCheckpoint } from '../read/checkpoints.js';
+import type { SinkMemory } from '../sign/fileSink.js';
 import type { SignerMemory } from '../sign/journal.js';
 import type { Recovered } from '../sign/recovered.js';
 import type { LogPlace } from '../store/checking.js';
@@ -17,6 +18,8 @@ export interface Checking {
   readonly memory: SignerMemory | null;
   /** What was recovered of a tenant: its closed logs are not what the memory says, and a leaf of ours says why. */
   readonly recoveredOf: (tenantId: string) => Promise<Recovered>;
+  /** What sinks hold. */
+  readonly sinks: SinkMemory;
   /** Data keys that were unwrapped before, by tenant and id. */
   readonly keys: Map<string, Unwrapped>;
   /** Asks as the checker's role, in a short transaction of its own: what lies below a head never changes. */

@@ -10,8 +10,12 @@ import {
 import { type Checking, isGivenUp } from './checking.js';
 import { type Finding, findingOf, type Tell } from './finding.js';
 import { checkRange, type LogState } from './log.js';
+import { checkSinks } from './outside.js';
 import { checkPosture } from './posture.js';
 import { checkBeyond, checkUnknown } from './strays.js';
+
+/** A file of a sink may have any name. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Findings of one log that are kept; of a table that was emptied every record is one. The rest is counted. */
 const FINDINGS_A_LOG = 1_000;
@@ -83,7 +87,7 @@ export async function checkDeployment(
     if (count > FINDINGS_A_LOG) more++;
     else findings.push(finding);
   };
-  const remembered = rememberedPlaces(checking);
+  const remembered = await rememberedPlaces(checking);
   const tenants = [...new Set([...of.tenants, ...remembered.map(({ tenantId }) => tenantId)])];
   const states: (LogPlace & { readonly state: LogState })[] = [];
   const places = new Set<string>();
@@ -156,7 +160,9 @@ async function stateOf(checking: Checking, place: LogPlace, head: HeadRow): Prom
 
 /** Check V2: the log is no shorter than what is remembered outside, and what it has of checkpoints is remembered there. */
 async function checkMemory(checking: Checking, place: LogPlace, head: HeadRow, tell: Tell): Promise<void> {
-  if (checking.memory === null || (await isGivenUp(checking, place))) return;
+  if (await isGivenUp(checking, place)) return;
+  await checkSinks(checking, place, head, tell);
+  if (checking.memory === null) return;
   const signed = checking.memory.load(checking.originOf(place.tenantId, place.log));
   const newest = await checking.ask((tx) => readNewestCheckpoint(tx, place));
   const isOurs = newest !== null && (await checking.verifyCheckpoint(place.tenantId, place.log, newest));
@@ -180,11 +186,17 @@ async function checkMemory(checking: Checking, place: LogPlace, head: HeadRow, t
     });
 }
 
-/** The logs that the signer remembers, by the names in their origins. */
-function rememberedPlaces({ memory, originOf }: Checking): (LogPlace & { readonly size: number })[] {
-  return (memory?.origins() ?? []).flatMap((origin) => {
+/** The logs that the signer or a sink remembers, by the names in their origins. */
+async function rememberedPlaces({
+  memory,
+  sinks,
+  originOf,
+}: Checking): Promise<(LogPlace & { readonly size: number })[]> {
+  const origins = new Set([...(memory?.origins() ?? []), ...(await sinks.origins())]);
+  return [...origins].flatMap((origin) => {
     const [, tenantId, log] = origin.split('/');
-    if (tenantId === undefined || log === undefined || originOf(tenantId, log) !== origin) return [];
+    if (tenantId === undefined || !UUID.test(tenantId) || log === undefined || originOf(tenantId, log) !== origin)
+      return [];
     return [{ tenantId, log, size: memory?.load(origin)?.size ?? 0 }];
   });
 }

@@ -45,19 +45,33 @@ export interface Remembered {
   readonly root: Uint8Array;
 }
 
-/**
- * The newest checkpoint of a log that each sink holds, where that can be read: from file sinks (check V2 compares with it). A file that does not
- * end in a checkpoint says nothing.
- */
-export async function rememberedBySinks(sinks: readonly SinkAddress[], origin: string): Promise<readonly Remembered[]> {
-  const remembered: Remembered[] = [];
-  for (const sink of sinks) {
-    const note = sink.kind === 'file' ? await newestNote(sink.dir, origin) : null;
-    const held = note === null ? null : checkpointIn(note);
-    if (note === null || held?.origin !== origin) continue;
-    remembered.push({ source: sink.name, note, size: held.size, root: held.root });
-  }
-  return remembered;
+/** What sinks hold, where that can be read: the files (check V2 compares with it). A file that does not end in a checkpoint says nothing. */
+export interface SinkMemory {
+  /** The newest checkpoint of a log in each sink that has one. */
+  newest(origin: string): Promise<readonly Remembered[]>;
+  /** Every log that any of them has a file of. */
+  origins(): Promise<readonly string[]>;
+}
+
+/** Reads the file sinks among these anew each time. */
+export function rememberedBySinks(sinks: readonly SinkAddress[]): SinkMemory {
+  const files = sinks.filter((sink) => sink.kind === 'file');
+  return {
+    async newest(origin) {
+      const remembered: Remembered[] = [];
+      for (const { dir, name } of files) {
+        const note = await newestNote(dir, origin);
+        const held = note === null ? null : checkpointIn(note);
+        if (note === null || held?.origin !== origin) continue;
+        remembered.push({ source: name, note, size: held.size, root: held.root });
+      }
+      return remembered;
+    },
+    async origins() {
+      const lists = await Promise.all(files.map(({ dir }) => notedOrigins(dir)));
+      return [...new Set(lists.flat())];
+    },
+  };
 }
 
 function checkpointIn(note: string): Checkpoint | null {
