@@ -224,6 +224,37 @@ describe('the keys and logs of the signer, beside a running server', () => {
   });
 });
 
+describe('a log of the server, watched by a stranger', () => {
+  test('is proven to continue as it grows, with an auditor’s key and the pinned keys; a reader’s key is refused', async () => {
+    const dir = mkdtempSync('/tmp/sworn-watch-');
+    writeFileSync(`${dir}/keys.txt`, (await home.run(['log', 'key', '--tenant', tenant])).out);
+    const watch = (log: string, token: string) => {
+      const args = [
+        'watch',
+        `${server.http}/tlog/${tenant}/${log}`,
+        '--key',
+        `${dir}/keys.txt`,
+        '--state',
+        dir,
+        '--once',
+      ];
+      return home.run(args, { SWORN_WATCH_TOKEN: token });
+    };
+    const { key: auditor } = await json('key', 'create', '--tenant', tenant, '--role', 'auditor');
+    for (const log of ['control', 'access']) {
+      const first = await watch(log, auditor);
+      expect([first.code, first.out]).toEqual([0, expect.stringContaining('there was nothing to compare with')]);
+      // `access` grows by being read.
+      await json('key', 'create', '--tenant', tenant, '--role', 'reader');
+      await eventually(async () => ((await watch(log, auditor)).out.includes('proven to continue') ? true : null));
+    }
+    const { key: reader } = await json('key', 'create', '--tenant', tenant, '--role', 'reader');
+    const refused = await watch('control', reader);
+    expect([refused.code, refused.out]).toEqual([2, expect.stringContaining('answered 403')]);
+    rmSync(dir, { recursive: true });
+  });
+});
+
 describe('the database', () => {
   test('has a URL for its owner that leads to a socket, and nothing to migrate', async () => {
     const url = new URL((await json('db', 'url', '--superuser')).url.replace('@/', '@socket/'));

@@ -27,7 +27,7 @@ export function watch(context: CommandContext): Command {
     .argument('<url>', 'base of the log, as in https://sworn.example/tlog/<tenant id>/<log>')
     .requiredOption('--key <vkey or file>', "the log's verifier key line, or a file of them (sworn log key)")
     .option('--state <dir>', 'where to remember (default: ~/.local/state/sworn/watch)')
-    .option('--credential-file <file>', 'file with an API key that may read the log; else SWORN_WATCH_TOKEN')
+    .option('--credential-file <file>', 'file with an API key of the role auditor; else SWORN_WATCH_TOKEN')
     .option('--every <seconds>', 'seconds between looks', readEvery, 60)
     .option('--once', 'look once', false)
     .option('--hook <program>', 'on a finding run this program, without a shell, and go on watching')

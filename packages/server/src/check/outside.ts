@@ -1,5 +1,5 @@
 import { EMPTY_ROOT, equalBytes, frontierRoot, hex, rangeProof } from '@sworn/evidence';
-import { overTiles } from '../read/proof.js';
+import { overTiles } from '../read/tiles.js';
 import type { HeadRow, LogPlace } from '../store/checking.js';
 import type { Tx } from '../store/database.js';
 import type { Checking } from './checking.js';
