@@ -91,6 +91,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     onFinding: recordFinding,
     holdsLease: (tx) => takeLease(tx, 'signer', holder, LEASE_MS),
   });
+  const stopping = new AbortController();
   const sinks = createSinks(
     {
       db,
@@ -102,6 +103,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       onFinding: recordFinding,
       metrics: createSinkMetrics(deps.registry),
       log,
+      stopping: stopping.signal,
       now: () => performance.now(),
     },
     config.checkpointSinks,
@@ -257,6 +259,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       return missing;
     },
     async stop() {
+      stopping.abort();
       await Promise.all(loops.map((loop) => loop.stop()));
       await writer.close();
       await access.close().catch((error: unknown) => log.error(loggable(error), 'folded reads were lost'));

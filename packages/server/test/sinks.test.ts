@@ -42,6 +42,7 @@ interface Desk {
   readonly findings: SignerFinding[];
   readonly warned: string[];
   round(): Promise<void>;
+  stop(): void;
   /** Milliseconds its clock is ahead. */
   advance(ms: number): void;
   metric(name: string): Promise<number | undefined>;
@@ -53,6 +54,7 @@ function desk(url: string, { tokens = [] as string[], oneUser = false } = {}): D
   const registry = new Registry();
   const [findings, warned]: [SignerFinding[], string[]] = [[], []];
   let ahead = 0;
+  const stopping = new AbortController();
   const [delivery] = createSinks(
     {
       db: house.database.db,
@@ -64,6 +66,7 @@ function desk(url: string, { tokens = [] as string[], oneUser = false } = {}): D
       onFinding: (finding) => Promise.resolve(void findings.push(finding)),
       metrics: createSinkMetrics(registry),
       log: { warn: (fields) => void warned.push(JSON.stringify(fields)) },
+      stopping: stopping.signal,
       now: () => performance.now() + ahead,
     },
     read.sinks,
@@ -72,6 +75,7 @@ function desk(url: string, { tokens = [] as string[], oneUser = false } = {}): D
     findings,
     warned,
     round: () => delivery.round(),
+    stop: () => stopping.abort(),
     advance: (ms) => void (ahead += ms),
     metric: async (name) => (await registry.getSingleMetric(name)?.get())?.values[0]?.value,
   };
@@ -370,6 +374,21 @@ describe('a server that takes notes', () => {
       await to.round();
       expect(to.findings.map(({ finding }) => finding)).toEqual(findings);
     }
+  });
+
+  it('that does not answer is not waited for when the process ends', async () => {
+    await newRun();
+    const to = desk(url);
+    const asked = new Promise<void>((resolve) => {
+      server.removeAllListeners('request').on('request', () => resolve());
+    });
+    const round = to.round();
+    await asked;
+    const begun = performance.now();
+    to.stop();
+    await round;
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(to.warned).toEqual([]);
   });
 
   it('is given nothing that we did not sign', async () => {

@@ -28,6 +28,8 @@ export interface DeliveryDeps {
   readonly onFinding: (finding: SignerFinding) => Promise<void>;
   readonly metrics: SinkMetrics;
   readonly log: { warn(fields: object, message: string): void };
+  /** The process ends: what is under way is given up, and delivered after the next start. */
+  readonly stopping: AbortSignal;
   /** A clock that never goes back, in milliseconds. */
   readonly now: () => number;
 }
@@ -87,6 +89,7 @@ export function createDelivery(deps: DeliveryDeps, sink: Sink): SinkDelivery {
     let [lagMs, good, failed, failedInRow] = [0, 0, 0, 0];
     let gaveUp: string | null = null;
     for (const tenantId of startingAfter(await deps.tenants(), resumeAfter)) {
+      if (deps.stopping.aborted) return;
       const logs = await inTenant(db, 'signer', tenantId, (tx) => readDeliverable(tx, tenantId, sink.name));
       for (const { log } of logs) seen.add(originOf(tenantId, log));
       const due = isWhole ? logs : logs.filter((log) => !isConfirmed(tenantId, log));
@@ -123,19 +126,20 @@ export function createDelivery(deps: DeliveryDeps, sink: Sink): SinkDelivery {
   async function handOver(tenantId: string, stored: Deliverable): Promise<'confirmed' | 'contradicted' | 'failed'> {
     try {
       let offered = await offer(tenantId, stored);
-      let said = await sink.deliver(offered);
+      let said = await sink.deliver(offered, deps.stopping);
       if (said.kind === 'contradicted' && said.how === 'shorter') {
         // Another process may have signed and delivered since.
         const logs = await inTenant(db, 'signer', tenantId, (tx) => readDeliverable(tx, tenantId, sink.name));
         const now = logs.find(({ log }) => log === stored.log);
         if (now !== undefined && now.size >= said.held.size) {
           offered = await offer(tenantId, now);
-          said = await sink.deliver(offered);
+          said = await sink.deliver(offered, deps.stopping);
         }
       }
       await settle(offered, said);
       return said.kind;
     } catch (error) {
+      if (deps.stopping.aborted) return 'failed';
       metrics.failures.inc(label);
       const why = error instanceof SinkFailure ? { why: error.message } : loggable(error);
       deps.log.warn({ sink: sink.name, tenant: tenantId, log: stored.log, ...why }, 'a checkpoint was not delivered');

@@ -15,7 +15,7 @@ export function openPostSink({ name, url, token, outside }: PostSinkAddress, aga
   return {
     name,
     outside,
-    async deliver(offered) {
+    async deliver(offered, stopping) {
       const response = await fetch(url, {
         method: 'POST',
         body: offered.note,
@@ -25,7 +25,7 @@ export function openPostSink({ name, url, token, outside }: PostSinkAddress, aga
           'sworn-origin': offered.origin,
           ...(token === null ? {} : { authorization: `Bearer ${token}` }),
         },
-        signal: AbortSignal.timeout(ANSWER_MS),
+        signal: AbortSignal.any([AbortSignal.timeout(ANSWER_MS), stopping]),
       });
       if (response.status === 409) return heldInstead(against, offered, await bodyOf(response));
       await response.body?.cancel();

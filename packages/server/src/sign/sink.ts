@@ -24,8 +24,8 @@ export interface Sink {
   readonly name: string;
   /** Whether it lies out of reach of whoever can rewrite the database. */
   readonly outside: boolean;
-  /** Hands over a checkpoint; again is the same as once. @throws Error when it was not confirmed, for whatever reason */
-  deliver(offered: Offered): Promise<Delivery>;
+  /** Hands over a checkpoint; again is the same as once. @throws Error when it was not confirmed, for whatever reason, `stopping` among them */
+  deliver(offered: Offered, stopping: AbortSignal): Promise<Delivery>;
   /** Logs it is known to hold checkpoints of; empty when it cannot be asked. */
   origins(): Promise<readonly string[]>;
 }
