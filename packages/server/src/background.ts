@@ -14,7 +14,7 @@ import { createSealer } from './seal/sealer.js';
 import { createSinkMetrics } from './sign/delivery.js';
 import { findingLeaf, type SignerFinding } from './sign/finding.js';
 import { openJournal } from './sign/journal.js';
-import { readRecovered } from './sign/recovered.js';
+import { type Recovered, readRecovered } from './sign/recovered.js';
 import { createSigner } from './sign/signer.js';
 import { createSinks } from './sign/sinks.js';
 import { keyAt } from './sign/signingKeys.js';
@@ -85,7 +85,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         return publicKey === null ? null : keyStore.signing.find(publicKey);
       };
     },
-    recoveredOf: (tenantId) => readRecovered({ db, ...proof }, tenantId, recordedIn(tenantId)),
+    recoveredOf,
     recorderKey: keyStore.deployment.recorder,
     originOf,
     onFinding: recordFinding,
@@ -98,6 +98,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       originOf,
       tenants: allTenants,
       verifyCheckpoint: deps.verifyCheckpoint,
+      isGivenUp: async (tenantId, log) => (await recoveredOf(tenantId)).closed.has(log),
       directoryKey: keyStore.deployment.directory,
       holdsLease: () => outsideTenants(db, 'signer', (tx) => takeLease(tx, 'sinks', holder, LEASE_MS)),
       onFinding: recordFinding,
@@ -200,6 +201,10 @@ export function createBackground(deps: BackgroundDeps): Background {
     );
     const where = recordedIn(finding.tenantId);
     await recorder.append(where, [findingLeaf(openLogs.originOf(where, 'control'), finding, Date.now())]);
+  }
+
+  function recoveredOf(tenantId: string): Promise<Recovered> {
+    return readRecovered({ db, ...proof }, tenantId, recordedIn(tenantId));
   }
 
   /** What remains of a tenant whose rows are gone is told where it can be. */

@@ -61,6 +61,7 @@ function desk(url: string, { tokens = [] as string[], oneUser = false } = {}): D
       originOf: house.read.originOf,
       tenants: () => Promise.resolve([tenant]),
       verifyCheckpoint: house.read.verifyCheckpoint,
+      isGivenUp: () => Promise.resolve(false),
       directoryKey: house.keyStore.deployment.directory,
       holdsLease: () => Promise.resolve(true),
       onFinding: (finding) => Promise.resolve(void findings.push(finding)),

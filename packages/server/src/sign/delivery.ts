@@ -20,7 +20,9 @@ export interface DeliveryDeps {
   readonly db: Database;
   readonly originOf: (tenantId: string, log: string) => string;
   readonly tenants: () => Promise<readonly string[]>;
-  readonly verifyCheckpoint: (...of: Parameters<VerifyCheckpoint>) => boolean | Promise<boolean>;
+  readonly verifyCheckpoint: VerifyCheckpoint;
+  /** Whether a log was recovered into its next generation: what was lost of it stands in a leaf of ours, and sinks hold it rightly. */
+  readonly isGivenUp: (tenantId: string, log: string) => Promise<boolean>;
   readonly directoryKey: Uint8Array;
   /** Whether it is this process's turn to deliver. */
   readonly holdsLease: () => Promise<boolean>;
@@ -175,7 +177,7 @@ export function createDelivery(deps: DeliveryDeps, sink: Sink): SinkDelivery {
     held: Signed | null,
   ): Promise<void> {
     const finding = how === 'differs' ? 'LOG_DIFFERS_FROM_SIGNED' : 'LOG_SHORTER_THAN_SIGNED';
-    if (open.get(origin) === finding) return;
+    if (open.get(origin) === finding || (await deps.isGivenUp(tenantId, log))) return;
     await inTenant(db, 'signer', tenantId, (tx) => dropConfirmation(tx, tenantId, log, sink.name));
     const has = { shorter: 'fewer leaves', differs: 'another history', gone: 'no such log' }[how];
     await deps.onFinding({
