@@ -269,6 +269,30 @@ describe('what is pinned', () => {
     expect([none.code, none.err]).toEqual([2, expect.stringContaining('holds no key for a log that ends in')]);
   });
 
+  test('may be several keys of one log, as they were rotated: never back to one before', async () => {
+    const next = logKeyPair(ORIGIN);
+    const file = join(dir, 'keys.txt');
+    writeFileSync(file, `${key.vkey}\n${next.vkey}\n`);
+    const look = (): Promise<Said> => watch([log.url, '--key', file, '--state', join(dir, 's'), '--once']);
+    const place = ORIGIN.split('/').slice(1).join('/');
+    expect((await look()).err).toContain('holds no key for a log');
+    const { readPin, judgeNote } = await import('../src/watch/pin.js');
+    const pin = readPin(file, new URL(`https://sworn.example/tlog/${place}`));
+    const of = (note: string) => judgeNote(Buffer.from(note), pin);
+    expect(of(key.checkpoint(A))).toMatchObject({ kind: 'signed', key: 0 });
+    expect(of(next.checkpoint(A))).toMatchObject({ kind: 'signed', key: 1 });
+    const { lookOnce } = await import('../src/watch/look.js');
+    const { openMemory } = await import('../src/watch/memory.js');
+    const memory = openMemory(join(dir, 's'), pin);
+    const server = (note: string) => ({
+      checkpoint: () => Promise.resolve(Buffer.from(note)),
+      tile: () => Promise.resolve(null),
+    });
+    for (const by of [key, next]) expect((await lookOnce(server(by.checkpoint(A)), pin, memory)).kind).toBe('good');
+    memory.save(Buffer.from(next.checkpoint(A)), { ...(of(next.checkpoint(A)) as any).checkpoint, size: 701 });
+    expect(await lookOnce(server(key.checkpoint(A)), pin, memory)).toMatchObject({ finding: 'WRONG_KEY' });
+  });
+
   test('is refused character for character: another id is no key', async () => {
     const spoilt = key.vkey.replace(/\+[0-9a-f]{8}\+/, '+00000000+');
     const said = await watch([log.url, '--key', spoilt, '--state', dir, '--once']);

@@ -60,26 +60,26 @@ async function run({ env, terminal }: CommandContext, url: string, options: Opti
   const { SWORN_WATCH_TOKEN: tokenText, ...handedOn } = env;
   const token = readToken(options.credentialFile, tokenText);
   const base = readBase(url, token);
-  const key = readPin(options.key, base);
+  const pin = readPin(options.key, base);
   const code = await watchLog({
     url: base.href,
     server: logServer({ base, token, timeoutMs: ANSWER_MS }),
-    key,
-    memory: openMemory(resolve(options.state ?? join(env['HOME'] ?? homedir(), '.local/state/sworn/watch')), key),
+    pin,
+    memory: openMemory(resolve(options.state ?? join(env['HOME'] ?? homedir(), '.local/state/sworn/watch')), pin),
     everySeconds: options.every,
     once: options.once,
     hook: options.hook ?? null,
     env: handedOn,
     tell(look) {
-      if (options.json) terminal.jsonLine({ at: new Date().toISOString(), origin: key.name, ...look });
-      else for (const line of linesOf(key.name, look)) terminal.line(line);
+      if (options.json) terminal.jsonLine({ at: new Date().toISOString(), origin: pin.origin, ...look });
+      else for (const line of linesOf(pin.origin, look)) terminal.line(line);
     },
     warn: terminal.note,
   });
   if (code === EXIT.ok) return;
   throw new CommandFailed(
     code,
-    code === EXIT.no ? `${key.name} contradicts what was signed` : `${key.name} could not be looked at`,
+    code === EXIT.no ? `${pin.origin} contradicts what was signed` : `${pin.origin} could not be looked at`,
   );
 }
 

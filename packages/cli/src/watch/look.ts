@@ -1,8 +1,8 @@
-import { base64, equalBytes, type TreeHead, type Vkey } from '@sworn/evidence';
+import { base64, equalBytes, type TreeHead } from '@sworn/evidence';
 import { proveContinuation } from './continuation.js';
 import { type LogServer, Unreachable } from './logServer.js';
 import type { Kept, WatchMemory } from './memory.js';
-import { judgeNote, type NoteFinding } from './pin.js';
+import { judgeNote, type NoteFinding, type Pin } from './pin.js';
 
 /** What a look can find. FORK: two histories, both signed. ROLLBACK: a smaller log than before. UNPROVEN: a larger log that does not show that it continues. */
 export type WatchFinding = NoteFinding | 'FORK' | 'ROLLBACK' | 'UNPROVEN';
@@ -23,19 +23,20 @@ export type Look =
   | { readonly kind: 'unable'; readonly detail: string };
 
 /** Looks once: asks for the checkpoint, compares it with the remembered one, remembers what is proven. A finding leaves the memory as it is. */
-export async function lookOnce(server: LogServer, key: Vkey, memory: WatchMemory): Promise<Look> {
+export async function lookOnce(server: LogServer, pin: Pin, memory: WatchMemory): Promise<Look> {
   try {
-    return await look(server, key, memory);
+    return await look(server, pin, memory);
   } catch (error) {
     if (error instanceof Unreachable) return { kind: 'unable', detail: error.message };
     throw error;
   }
 }
 
-async function look(server: LogServer, key: Vkey, memory: WatchMemory): Promise<Look> {
-  const held = memory.load()?.checkpoint ?? null;
+async function look(server: LogServer, pin: Pin, memory: WatchMemory): Promise<Look> {
+  const remembered = memory.load();
+  const held = remembered?.checkpoint ?? null;
   const bytes = await server.checkpoint();
-  const judged = judgeNote(bytes, key);
+  const judged = judgeNote(bytes, pin);
   if (judged.kind === 'no note')
     return { kind: 'unable', detail: 'what was answered as the checkpoint is no signed note' };
   const seen = judged.kind === 'signed' ? judged.checkpoint : null;
@@ -48,6 +49,8 @@ async function look(server: LogServer, key: Vkey, memory: WatchMemory): Promise<
   });
   if (judged.kind === 'wrong') return found(judged.finding, judged.detail);
   const { checkpoint } = judged;
+  if (remembered !== null && judged.key < remembered.key)
+    return found('WRONG_KEY', 'a pinned key signed it that was rotated out before the remembered checkpoint');
   if (held !== null) {
     const wrong = await contradiction(server, held, checkpoint);
     if (wrong !== null) return found(wrong.finding, wrong.detail);

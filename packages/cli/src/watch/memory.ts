@@ -11,8 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Checkpoint, Vkey } from '@sworn/evidence';
-import { judgeNote } from './pin.js';
+import type { Checkpoint } from '@sworn/evidence';
+import { judgeNote, type Pin } from './pin.js';
 
 /** Pairs of notes kept of one log, about a kilobyte each: a fork that goes on growing is another pair at every look. Beyond, only the latest. */
 const MAX_KEPT = 1000;
@@ -20,6 +20,8 @@ const MAX_KEPT = 1000;
 /** A checkpoint that this watcher saw and proved, and its note as it came. */
 export interface Remembered {
   readonly checkpoint: Checkpoint;
+  /** Place among the pinned keys of the one that signed it. */
+  readonly key: number;
   readonly bytes: Uint8Array;
   /** Absolute path of the file that holds it. */
   readonly file: string;
@@ -43,16 +45,16 @@ export interface WatchMemory {
 }
 
 /** The memory of the log that the key is of, under `stateDir`; its directory is made, 0700. */
-export function openMemory(stateDir: string, key: Vkey): WatchMemory {
-  const dir = join(stateDir, sha256Hex(key.name));
+export function openMemory(stateDir: string, pin: Pin): WatchMemory {
+  const dir = join(stateDir, sha256Hex(pin.origin));
   const file = join(dir, 'checkpoint');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
 
   function load(): Remembered | null {
     if (!existsSync(file)) return null;
     const bytes = readFileSync(file);
-    const judged = judgeNote(bytes, key);
-    if (judged.kind === 'signed') return { checkpoint: judged.checkpoint, bytes, file };
+    const judged = judgeNote(bytes, pin);
+    if (judged.kind === 'signed') return { checkpoint: judged.checkpoint, key: judged.key, bytes, file };
     const why = judged.kind === 'wrong' ? judged.detail : 'not a signed note';
     throw new Error(
       `${file} is not a checkpoint under the pinned key (${why}): pin the right key, or choose another --state`,

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Vkey } from '@sworn/evidence';
 import { EXIT, type ExitCode } from '../exitCode.js';
 import { runHook } from './hook.js';
 import type { LogServer } from './logServer.js';
 import { type Look, lookOnce, type WatchFinding } from './look.js';
 import type { WatchMemory } from './memory.js';
+import type { Pin } from './pin.js';
 
 /** The longest pause after looks that came to nothing, unless the ordinary one is longer. */
 const MAX_BACKOFF_SECONDS = 900;
@@ -13,7 +13,7 @@ const MAX_BACKOFF_SECONDS = 900;
 export interface Watch {
   readonly url: string;
   readonly server: LogServer;
-  readonly key: Vkey;
+  readonly pin: Pin;
   readonly memory: WatchMemory;
   readonly everySeconds: number;
   readonly once: boolean;
@@ -32,7 +32,7 @@ export async function watch({ once, hook, everySeconds, tell, ...of }: Watch): P
   const actedOn = new Set<WatchFinding>();
   let unable = 0;
   for (;;) {
-    const look = await lookOnce(of.server, of.key, of.memory);
+    const look = await lookOnce(of.server, of.pin, of.memory);
     tell(look);
     unable = look.kind === 'unable' ? unable + 1 : 0;
     if (look.kind === 'good') actedOn.clear();
@@ -40,7 +40,7 @@ export async function watch({ once, hook, everySeconds, tell, ...of }: Watch): P
       if (hook === null) return EXIT.no;
       if (!actedOn.has(look.finding)) {
         actedOn.add(look.finding);
-        const failed = await runHook(hook, { url: of.url, origin: of.key.name, look, env: of.env });
+        const failed = await runHook(hook, { url: of.url, origin: of.pin.origin, look, env: of.env });
         if (failed !== null) of.warn(`the hook ${hook} ${failed}`);
       }
     }
