@@ -1,5 +1,6 @@
 import { Type, type TObject, type TSchema } from 'typebox';
 import { RunEnvelope } from './envelope.js';
+import { Integrity, IntegrityQuery } from './integrity.js';
 import { RunList, RunListQuery } from './run.js';
 import { RunTrace, RunTraceQuery } from './trace.js';
 
@@ -10,8 +11,8 @@ export type Permission = (typeof PERMISSIONS)[number];
 /** Everything under it is read-only. */
 export const FACADE_PREFIX = '/api/v1/logs';
 
-/** `list`: pages of records. `record`: one record by id, with an ETag. `long`: many items of one record, with an ETag once it is settled. */
-export type EndpointShape = 'list' | 'record' | 'long';
+/** `list`: pages of records. `record`: one record by id, with an ETag. `long`: many items of one record, with an ETag once it is settled. `status`: how things are now. */
+export type EndpointShape = 'list' | 'record' | 'long' | 'status';
 
 /** One endpoint of the facade, as data: routes, validation, serialisation, permission, OpenAPI and contract tests come from it. */
 export interface Endpoint {
@@ -66,6 +67,17 @@ export const ENDPOINTS = [
     params: ['run_id'],
     query: RunTraceQuery,
     response: RunTrace,
+  },
+  {
+    id: 'audit.integrity',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/audit/integrity`,
+    summary: 'Whether the record is intact: what was checked, what was found, and proofs on demand.',
+    permission: 'logs.audit',
+    shape: 'status',
+    params: [],
+    query: IntegrityQuery,
+    response: Integrity,
   },
 ] as const satisfies readonly Endpoint[];
 

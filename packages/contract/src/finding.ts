@@ -1,22 +1,43 @@
 import { Type, type Static } from 'typebox';
-import { OneOf, Uuid } from './scalars.js';
+import { NullableInteger, NullableTimestamp, OneOf, Timestamp, Uuid } from './scalars.js';
 
-/** What a check of INTEGRITY.md found wrong with one record. About us, never about a producer. */
+/** The checks of INTEGRITY.md. */
+export const CHECKS = ['V1', 'V2', 'V3', 'V4', 'V5', 'V6', 'V7', 'V8', 'V9', 'V10', 'V11'] as const;
+
+/** What each check can find. A code belongs to the check that looks for it; docs/operate/findings.md says what each means and what to do. */
+export const FINDING_CODES = {
+  V1: ['CHECKPOINT_INVALID', 'SIGNING_KEY_MISSING'],
+  V2: ['LOG_SHORTER_THAN_SIGNED', 'LOG_DIFFERS_FROM_SIGNED', 'SIGNER_MEMORY_LOST', 'LOG_NOT_RECOVERED'],
+  V3: [
+    'TILE_MISMATCH',
+    'TILE_MISSING',
+    'ROOT_MISMATCH',
+    'NOT_UNDER_CHECKPOINT',
+    'CHECKPOINT_DIFFERS',
+    'UNAUTHENTICATED_APPEND',
+    'AUTHENTICATOR_MISMATCH',
+    'HEAD_MISMATCH',
+  ],
+  V4: ['LEAF_HASH_MISMATCH', 'LEAF_MALFORMED'],
+  V5: ['MISSING_UNAUTHORISED', 'DUPLICATE_INDEX', 'BODY_MISSING_UNAUTHORISED', 'KEY_MISSING_UNAUTHORISED'],
+  V6: ['COLUMN_MISMATCH', 'PROJECTION_MISMATCH', 'PROJECTION_MISSING'],
+  V7: ['TIME_WENT_BACK'],
+  V8: ['BODY_MISMATCH', 'COMMITMENT_MISMATCH', 'KEY_DOES_NOT_OPEN'],
+  V9: ['RUN_TREE_MISMATCH'],
+  V10: ['BEYOND_HEAD', 'UNKNOWN_LOG', 'STRAY_ROW', 'STRAY_BODY', 'CONTROL_KIND_OUTSIDE'],
+  V11: ['POSTURE', 'NOT_DURABLE'],
+} as const satisfies Record<(typeof CHECKS)[number], readonly string[]>;
+
+/** A code of any check. */
+export type FindingCode = (typeof FINDING_CODES)[keyof typeof FINDING_CODES][number];
+
+const Code = OneOf(Object.values(FINDING_CODES).flat());
+
+/** What a check found wrong with one record. About us, never about a producer. */
 export const Finding = Type.Object(
   {
-    check: OneOf(['V1', 'V2', 'V3', 'V4', 'V5', 'V6', 'V7', 'V8', 'V9', 'V10', 'V11']),
-    code: OneOf([
-      'CHECKPOINT_INVALID',
-      'LEAF_MALFORMED',
-      'LEAF_HASH_MISMATCH',
-      'COLUMN_MISMATCH',
-      'PROJECTION_MISMATCH',
-      'NOT_UNDER_CHECKPOINT',
-      'MISSING_UNAUTHORISED',
-      'BODY_MISSING_UNAUTHORISED',
-      'BODY_MISMATCH',
-      'RUN_TREE_MISMATCH',
-    ]),
+    check: OneOf(CHECKS),
+    code: Code,
     log: Type.String(),
     leaf_index: Type.Integer({ minimum: 0 }),
     detail: Type.String({ description: 'Which column, member or count differs. Never a value of the record.' }),
@@ -31,3 +52,23 @@ export const CompromisedItem = Type.Object(
   { additionalProperties: false },
 );
 export type CompromisedItem = Static<typeof CompromisedItem>;
+
+/** A finding that was opened in `control` and not cleared since. */
+export const OpenFinding = Type.Object(
+  {
+    id: Type.String({ pattern: '^fnd_[0-9a-f]{32}$' }),
+    check: OneOf(CHECKS),
+    code: Code,
+    log: Type.String(),
+    leaf_index: { ...NullableInteger, description: 'First leaf that it is about; null: no single place.' },
+    last_index: { ...NullableInteger, description: 'Last leaf that it may be about.' },
+    table: Type.String(),
+    expected: Type.String(),
+    found: Type.String(),
+    opened_at: Timestamp,
+    last_seen_at: NullableTimestamp,
+    control_index: Type.Integer({ minimum: 0, description: 'Its FINDING leaf in `control`.' }),
+  },
+  { additionalProperties: false },
+);
+export type OpenFinding = Static<typeof OpenFinding>;

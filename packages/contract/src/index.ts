@@ -11,7 +11,8 @@ export {
   PUBLIC_ROUTES,
 } from './endpoints.js';
 export { ContentState, Proof, RunEnvelope, TERMINATION_REASONS } from './envelope.js';
-export { CompromisedItem, Finding } from './finding.js';
+export { CHECKS, CompromisedItem, Finding, FINDING_CODES, type FindingCode, OpenFinding } from './finding.js';
+export { type AskedProof, Integrity, IntegrityQuery, VERDICTS } from './integrity.js';
 export { AggregateMetadata, RecordMetadata, RecordState } from './metadata.js';
 export { openApiDocument, openApiText } from './openapi.js';
 export { DEFAULT_LONG_PAGE, DEFAULT_PAGE, MAX_LONG_BYTES, MAX_LONG_PAGE, MAX_PAGE } from './page.js';

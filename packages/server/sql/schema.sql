@@ -139,6 +139,30 @@ table batch_authenticator owner sworn_owner row security forced
   grant select on batch_authenticator to sworn_reader
   grant select on batch_authenticator to sworn_signer
 
+table check_cursor owner sworn_owner row security forced
+  tenant_id uuid not null
+  log text not null
+  next_index bigint not null
+  frontier bytea not null
+  verified bigint not null
+  checked_at timestamp with time zone not null
+  scrub_index bigint not null
+  scrub_frontier bytea not null
+  scrub_began_at timestamp with time zone not null
+  scrubbed_at timestamp with time zone
+  constraint check_cursor_next_index_check CHECK ((next_index >= 0))
+  constraint check_cursor_pkey PRIMARY KEY (tenant_id, log)
+  constraint check_cursor_scrub_index_check CHECK ((scrub_index >= 0))
+  constraint check_cursor_verified_check CHECK ((verified >= 0))
+  policy checker_reads_all permissive for select to sworn_checker using (true)
+  policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
+  CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.check_cursor FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
+  grant insert on check_cursor to sworn_recorder
+  grant select on check_cursor to sworn_checker
+  grant select on check_cursor to sworn_reader
+  grant select on check_cursor to sworn_recorder
+  grant update on check_cursor to sworn_recorder
+
 table checkpoint owner sworn_owner row security forced
   tenant_id uuid not null
   log text not null
@@ -233,6 +257,20 @@ table directory owner sworn_owner row security forced
   grant select on directory to sworn_recorder
   grant select on directory to sworn_remover
   grant select on directory to sworn_writer
+
+table finding_seen owner sworn_owner row security forced
+  tenant_id uuid not null
+  finding text not null
+  last_seen_at timestamp with time zone not null
+  constraint finding_seen_pkey PRIMARY KEY (tenant_id, finding)
+  policy checker_reads_all permissive for select to sworn_checker using (true)
+  policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
+  CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.finding_seen FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
+  grant insert on finding_seen to sworn_recorder
+  grant select on finding_seen to sworn_checker
+  grant select on finding_seen to sworn_reader
+  grant select on finding_seen to sworn_recorder
+  grant update on finding_seen to sworn_recorder
 
 table leaf owner sworn_owner row security forced with toast_tuple_target=8160
   tenant_id uuid not null

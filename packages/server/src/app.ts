@@ -18,6 +18,7 @@ import { BUILT_IN_MAPPING, readMapping } from './mapping/files.js';
 import { createPricer } from './mapping/prices.js';
 import type { Mapper } from './otlp/map/step.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
+import { createOpenFindings } from './read/openFindings.js';
 import { createHeldOrders } from './read/heldOrders.js';
 import { createDirectory } from './record/directory.js';
 import { createRedactor } from './record/redact/redactor.js';
@@ -146,6 +147,7 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
       originOf,
       verifyCheckpoint,
       directoryKey: keyStore.deployment.directory,
+      openFindings: createOpenFindings({ originOf, directoryKey: keyStore.deployment.directory }),
       cursorKey: keyStore.deployment.cursor,
       tokenOf: accessRecords.tokenOf,
       contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,

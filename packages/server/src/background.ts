@@ -2,17 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { Gauge, type Registry } from 'prom-client';
 import { type ProofDeps, readVouched } from './access/directory.js';
 import type { AccessRecorder } from './access/recorder.js';
+import { findingOf } from './check/finding.js';
+import { createPatrol } from './check/patrol.js';
+import { createRegister } from './check/register.js';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { loggable } from './loggable.js';
 import { type Loop, startLoop } from './loop.js';
 import { findAcceptedClock } from './operate.js';
 import type { Sequencer } from './record/sequencer.js';
+import { checkingOf } from './fsck.js';
 import type { VerifyCheckpoint } from './read/checkpoints.js';
 import { createRunMetrics } from './runMetrics.js';
 import { createSealer } from './seal/sealer.js';
 import { createSinkMetrics } from './sign/delivery.js';
-import { findingLeaf, type SignerFinding } from './sign/finding.js';
+import type { SignerFinding } from './sign/finding.js';
 import { openJournal } from './sign/journal.js';
 import { type Recovered, readRecovered } from './sign/recovered.js';
 import { createSigner } from './sign/signer.js';
@@ -33,6 +37,8 @@ const SWEEP_EVERY_MS = 1_000;
 const COUNT_EVERY_MS = 5_000;
 /** A log may be recovered beside this process: until it has looked, what it appends to that log is refused and sent again. */
 const OPEN_LOGS_EVERY_MS = 1_000;
+/** New records are checked within a minute; a slice of the old ones goes with them. */
+const CHECK_EVERY_MS = 10_000;
 /** Folded reads are written when their minute is over. */
 const SETTLE_READS_EVERY_MS = 1_000;
 /** A holder that is silent for this long has lost its lease. */
@@ -61,6 +67,17 @@ export interface BackgroundDeps {
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
+/** What a finding of the signer is about. */
+const TABLE_OF: Readonly<Record<SignerFinding['finding'], string>> = {
+  SIGNER_MEMORY_LOST: 'checkpoint',
+  UNAUTHENTICATED_APPEND: 'batch_authenticator',
+  LOG_SHORTER_THAN_SIGNED: 'leaf',
+  LOG_DIFFERS_FROM_SIGNED: 'leaf',
+  LOG_NOT_RECOVERED: 'log_head',
+  SIGNING_KEY_MISSING: 'control_records',
+  NOT_DURABLE: 'settings',
+};
+
 export function createBackground(deps: BackgroundDeps): Background {
   const { config, deployment, writer, access, touched, log } = deps;
   const { db, keyStore, originOf, openLogs, recorder, tenants, clock } = deployment;
@@ -74,6 +91,8 @@ export function createBackground(deps: BackgroundDeps): Background {
   let known: ReadonlySet<string> = new Set();
   /** Tenants that the last round of the signer failed for. */
   let unsigned = 0;
+  /** Tenants of the last round of the checks. */
+  let checked: readonly string[] = [];
 
   const signer = createSigner({
     db,
@@ -117,6 +136,34 @@ export function createBackground(deps: BackgroundDeps): Background {
     graceMs: config.sealGraceMs,
     idleMs: config.sealIdleMs,
     onSealed: createRunMetrics(deps.registry).sealed,
+  });
+  const register = createRegister({
+    db,
+    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
+    originOf,
+    openOriginOf: openLogs.originOf,
+    directoryKey: keyStore.deployment.directory,
+    platformTenant: deployment.platformTenant,
+    isThere: async (tenantId) => (await allTenants()).includes(tenantId),
+    now: Date.now,
+  });
+  const holdsChecks = () => outsideTenants(db, 'recorder', (tx) => takeLease(tx, 'checks', holder, LEASE_MS));
+  const patrol = createPatrol({
+    checking: checkingOf(deployment, config, { tenants: () => checked, platform: deployment.platformTenant }),
+    register,
+    tenants: async () => (checked = await allTenants()),
+    everyMs: CHECK_EVERY_MS,
+    now: Date.now,
+    holdsLease: holdsChecks,
+    stopping: () => stopping.signal.aborted,
+  });
+  new Gauge({
+    name: 'sworn_records_unchecked',
+    help: 'Records of all tenants that no check has looked at yet, as of the last round of the process that checks.',
+    registers: [deps.registry],
+    collect() {
+      this.set(patrol.behind());
+    },
   });
   const runsOpen = new Gauge({
     name: 'sworn_runs_open',
@@ -194,13 +241,10 @@ export function createBackground(deps: BackgroundDeps): Background {
     return failed;
   }
 
-  async function recordFinding(finding: SignerFinding): Promise<void> {
-    log.error(
-      { finding: finding.finding, tenant: finding.tenantId, log: finding.log, index: finding.index },
-      'finding',
-    );
-    const where = recordedIn(finding.tenantId);
-    await recorder.append(where, [findingLeaf(openLogs.originOf(where, 'control'), finding, Date.now())]);
+  async function recordFinding({ finding: code, ...where }: SignerFinding): Promise<void> {
+    const found = findingOf({ code, ...where, table: TABLE_OF[code] });
+    log.error({ finding: code, tenant: found.tenantId, log: found.log, index: found.index }, 'finding');
+    await register.met([found]);
   }
 
   function recoveredOf(tenantId: string): Promise<Recovered> {
@@ -210,6 +254,11 @@ export function createBackground(deps: BackgroundDeps): Background {
   /** What remains of a tenant whose rows are gone is told where it can be. */
   function recordedIn(tenantId: string): string {
     return known.has(tenantId) ? tenantId : deployment.platformTenant;
+  }
+
+  /** At most one process looks; which is no matter. */
+  async function checkRound(): Promise<void> {
+    if (await holdsChecks()) await patrol.round();
   }
 
   async function epochRound(): Promise<void> {
@@ -251,6 +300,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         startLoop(COUNT_EVERY_MS, countRound, tell('counting open runs failed')),
         startLoop(EPOCHS_EVERY_MS, epochRound, tell('the turn of the key epochs failed')),
         startLoop(OPEN_LOGS_EVERY_MS, () => openLogs.refresh(), tell('looking for recovered logs failed')),
+        startLoop(CHECK_EVERY_MS, checkRound, tell('checking failed')),
         startLoop(SIGN_EVERY_MS, clockRound, tell('looking for an accepted clock failed')),
         ...sinks.map((sink) => startLoop(DELIVER_EVERY_MS, sink.round, tell('delivering checkpoints failed'))),
       );
@@ -273,6 +323,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         ['writer', 'sealer'],
         ['signer', 'signer'],
         ['signer', 'sinks'],
+        ['recorder', 'checks'],
       ] as const) {
         await outsideTenants(db, role, (tx) => dropLease(tx, name, holder)).catch(() => undefined);
       }

@@ -12,10 +12,10 @@ import { outsideTenants } from './store/database.js';
 import { readTenants } from './store/tenant.js';
 
 /** What the checks of a deployment work with. The signer's memory is only looked at. */
-function checkingOf(
-  judged: Omit<Judged, 'close'>,
+export function checkingOf(
+  judged: Omit<Judged, 'close' | 'id'>,
   config: Config,
-  known: { readonly tenants: readonly string[]; readonly platform: string },
+  known: { readonly tenants: () => readonly string[]; readonly platform: string },
 ): Checking {
   const { db, keyStore, originOf, signerDir } = judged;
   const proof = { db, directoryKey: keyStore.deployment.directory, originOf };
@@ -28,7 +28,7 @@ function checkingOf(
     verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: createSigningKeys(proof), originOf }),
     // What remains of a tenant whose rows are gone is told in the platform's log.
     recoveredOf: (tenantId) =>
-      readRecovered(proof, tenantId, known.tenants.includes(tenantId) ? tenantId : known.platform),
+      readRecovered(proof, tenantId, known.tenants().includes(tenantId) ? tenantId : known.platform),
     memory: openJournal(signerDir),
     sinks: rememberedBySinks(config.checkpointSinks),
   });
@@ -52,7 +52,7 @@ export async function fsck(config: Config, request: FsckRequest): Promise<CheckR
     const tenants = [...rows.map((row) => row.tenantId), ...(platform === null ? [] : [platform])];
     const platformTenant = platform ?? '00000000-0000-0000-0000-000000000000';
     return await checkDeployment(
-      checkingOf(judged, config, { tenants, platform: platformTenant }),
+      checkingOf(judged, config, { tenants: () => tenants, platform: platformTenant }),
       { platformTenant, tenants },
       { ...request, tenantId },
     );

@@ -21,7 +21,7 @@ export interface Told {
 
 /** How to ask. */
 export interface Asking {
-  /** Null: nobody. Left out: the reader of the tenant with runs. */
+  /** Null: nobody. Left out: an auditor, who may ask everything, of the tenant with runs. */
   readonly key?: string | null;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -70,7 +70,7 @@ export async function buildContractHouse(): Promise<ContractHouse> {
   const told: Told[] = [];
   const [mine, theirs] = [await household(deployment, 'acme'), await household(deployment, 'other')];
 
-  async function ask(path: string, { key = mine.reader, method = 'GET', headers = {} }: Asking = {}): Promise<Told> {
+  async function ask(path: string, { key = mine.auditor, method = 'GET', headers = {} }: Asking = {}): Promise<Told> {
     const answer = await send({ agent, base: app.addresses.http, path, key, method, headers });
     told.push(answer);
     return answer;

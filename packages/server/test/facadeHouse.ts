@@ -11,11 +11,15 @@ import { createAuthenticator } from '../src/access/authenticate.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
 import { createTenants, type Tenants } from '../src/access/tenants.js';
+import { type Checking, createChecking } from '../src/check/checking.js';
+import { type CheckReport, checkDeployment } from '../src/check/engine.js';
+import { createRegister, type Register } from '../src/check/register.js';
 import { createFacade } from '../src/http/facade.js';
 import { createPreparer } from '../src/ingest/prepare.js';
 import { decodeTracesJson } from '../src/otlp/json.js';
 import { decodeTraces } from '../src/otlp/wire.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
+import { createOpenFindings } from '../src/read/openFindings.js';
 import { createHeldOrders } from '../src/read/heldOrders.js';
 import type { ReadDeps } from '../src/read/reading.js';
 import { sealBody } from '../src/record/body.js';
@@ -27,7 +31,9 @@ import { type KeyStore, openKeyStore } from '../src/record/keyStore.js';
 import { createRedactor } from '../src/record/redact/redactor.js';
 import { createSequencer } from '../src/record/sequencer.js';
 import { createSealer } from '../src/seal/sealer.js';
+import { rememberedBySinks } from '../src/sign/fileSink.js';
 import { openJournal } from '../src/sign/journal.js';
+import { readRecovered } from '../src/sign/recovered.js';
 import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
 import { MAPPER } from './mapper.js';
@@ -62,6 +68,10 @@ export interface House {
   /** Opens runs; with a grace of 0 seals what has a root. */
   seal(tenantId: string): Promise<void>;
   sign(tenantId: string): Promise<void>;
+  readonly checking: Checking;
+  readonly register: Register;
+  /** Checks everything of a tenant, without writing what was found. */
+  check(tenantId: string): Promise<CheckReport>;
   close(): Promise<void>;
 }
 
@@ -116,6 +126,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     originOf,
     verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: soleKey(keyStore.noteSigner), originOf }),
     directoryKey: keyStore.deployment.directory,
+    openFindings: createOpenFindings(proof),
     cursorKey: keyStore.deployment.cursor,
     tokenOf,
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
@@ -154,9 +165,21 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
   const isSynthetic = async (tenantId: string) =>
     (await tenants.list()).find((t) => t.tenantId === tenantId)?.synthetic ?? false;
   const sealer = createSealer({ db, append: (t, d) => writer.append(t, d), originOf, isSynthetic, graceMs, idleMs });
+  const memory = openJournal(join(dir, 'signer'));
+  const checking = createChecking({
+    db,
+    keyStore,
+    recorderKey: keyStore.deployment.recorder,
+    directoryKey: keyStore.deployment.directory,
+    originOf,
+    verifyCheckpoint: read.verifyCheckpoint,
+    recoveredOf: (tenantId) => readRecovered({ db, ...proof }, tenantId, tenantId),
+    memory,
+    sinks: rememberedBySinks([]),
+  });
   const signer = createSigner({
     db,
-    memory: openJournal(join(dir, 'signer')),
+    memory,
     ...signsAll(keyStore.noteSigner),
     recorderKey: keyStore.deployment.recorder,
     originOf,
@@ -202,6 +225,17 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
       await sealer.turn(tenantId);
     },
     sign: (tenantId) => signer.signTenant(tenantId),
+    checking,
+    register: createRegister({
+      ...proof,
+      openOriginOf: originOf,
+      db,
+      append,
+      platformTenant,
+      isThere: async (tenantId) => (await tenants.list()).some((of) => of.tenantId === tenantId),
+      now,
+    }),
+    check: (tenantId) => checkDeployment(checking, { platformTenant, tenants: [tenantId] }, { tenantId, log: null }),
     async close() {
       await app.close();
       await writer.close();

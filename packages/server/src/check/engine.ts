@@ -20,6 +20,9 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Findings of one log that are kept; of a table that was emptied every record is one. The rest is counted. */
 const FINDINGS_A_LOG = 1_000;
 
+/** Leaves read together are some megabytes with their bodies. */
+const TILES_AT_ONCE = 16;
+
 /** What is to be checked. */
 export interface CheckRequest {
   /** Null: all of them. */
@@ -124,12 +127,14 @@ export async function checkDeployment(
       place,
       from: emptyFrontier,
       below: state.size,
-      treeOnly: request.treeOnly === true,
+      depth: request.treeOnly === true ? 'tree' : 'all',
+      tilesAtOnce: TILES_AT_ONCE,
       tell,
       onProgress,
       turn: () => Promise.resolve(),
     });
     await checkMemory(checking, place, state.head, tell);
+    await checkGeneration(checking, place, state.head, tell);
     await checkBeyond(checking, place, tell);
     logs.push({ ...place, size: state.size, verified });
   }
@@ -146,7 +151,7 @@ function isAsked({ tenantId, log }: CheckRequest, place: LogPlace): boolean {
 }
 
 /** A log's size, as far as anything beside its head knows of it. */
-async function stateOf(checking: Checking, place: LogPlace, head: HeadRow): Promise<LogState> {
+export async function stateOf(checking: Checking, place: LogPlace, head: HeadRow): Promise<LogState> {
   const ends = await checking.ask(async (tx) => {
     const batch = await readBatchBefore(tx, place, Number.MAX_SAFE_INTEGER);
     const checkpoint = await readNewestCheckpoint(tx, place);
@@ -158,8 +163,18 @@ async function stateOf(checking: Checking, place: LogPlace, head: HeadRow): Prom
   return { head, size: Math.min(head.size, bound) };
 }
 
+/** Check V2: a log was given up, and goes on in a later generation, only where a LOG_RECOVERED leaf of ours says so. */
+export async function checkGeneration(checking: Checking, place: LogPlace, head: HeadRow, tell: Tell): Promise<void> {
+  const { closed, opened } = await checking.recoveredOf(place.tenantId);
+  const at = { ...place, code: 'LOG_NOT_RECOVERED', index: null, table: 'log_head' } as const;
+  if (place.log.includes('.') && !opened.has(place.log))
+    tell({ ...at, expected: 'a LOG_RECOVERED leaf that opened this generation', found: 'none of ours' });
+  if (head.closed && !closed.has(place.log))
+    tell({ ...at, expected: 'a LOG_RECOVERED leaf that closed this log', found: 'none of ours' });
+}
+
 /** Check V2: the log is no shorter than what is remembered outside, and what it has of checkpoints is remembered there. */
-async function checkMemory(checking: Checking, place: LogPlace, head: HeadRow, tell: Tell): Promise<void> {
+export async function checkMemory(checking: Checking, place: LogPlace, head: HeadRow, tell: Tell): Promise<void> {
   if (await isGivenUp(checking, place)) return;
   await checkSinks(checking, place, head, tell);
   if (checking.memory === null) return;

@@ -1,30 +1,16 @@
 import { encodeFrontier, equalBytes, type Frontier, frontierRoot, hex, leafHash, TILE_WIDTH } from '@sworn/evidence';
 import type { Members } from '../read/members.js';
-import {
-  type FullLeaf,
-  type HeadRow,
-  type LogPlace,
-  readCheckpointsIn,
-  readLeaves,
-  readProjection,
-  readRunNames,
-  readTilesOf,
-} from '../store/checking.js';
-import { readBatches } from '../store/signing.js';
+import { type FullLeaf, type HeadRow, type LogPlace, readProjection, readRunNames } from '../store/checking.js';
 import { checkBodies } from './bodies.js';
 import { type Checking, isGivenUp } from './checking.js';
+import { type Chunk, readChunk } from './chunk.js';
 import { mayBeGone, readExcuses } from './excuses.js';
 import type { Tell } from './finding.js';
 import { checkColumns, checkTime, parseLeaf, type ReadLeaf, topicOf } from './leaves.js';
 import { checkProjection, checkRunNames, TABLES_OF } from './projections.js';
-import { type Chain, chainAt, inOrder, knownRoots, type WrittenRoots } from './roots.js';
+import { type Chain, chainAt, inOrder, knownRoots } from './roots.js';
 import { checkRuns } from './runs.js';
 import { type Known, TreeWalk, type UpperTiles } from './tree.js';
-
-/** Leaves looked at together, with their bodies a few megabytes. */
-const CHUNK = 16 * TILE_WIDTH;
-/** Roots read at once: each is a batch or a checkpoint. */
-const ROOTS_AT_ONCE = 2 * CHUNK;
 
 /** A log with a head, and how many leaves it must have. */
 export interface LogState {
@@ -40,8 +26,10 @@ export interface LogCheck {
   readonly from: Frontier;
   /** Leaves from here on are left for another time; at most the log's size. */
   readonly below: number;
-  /** V1 to V5 only: that nothing was changed or taken away, not yet what stands beside it. */
-  readonly treeOnly: boolean;
+  /** `tree`: V1 to V5, that nothing was changed or taken away. `beside`: and what stands beside it, up to V9. `all`: and that bodies open to what was committed. */
+  readonly depth: 'tree' | 'beside' | 'all';
+  /** Leaves looked at together, in tiles: with a few, other work has its turn between them. */
+  readonly tilesAtOnce: number;
   readonly tell: Tell;
   /** Called after each chunk with how many leaves it had. */
   readonly onProgress: (leaves: number, bytes: number) => void;
@@ -73,7 +61,7 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
   for (let from = check.from.size; from < check.below; ) {
     await check.turn();
     // Whole tiles, so that one is looked at with all its leaves.
-    const whole = Math.floor((from + CHUNK) / TILE_WIDTH) * TILE_WIDTH;
+    const whole = (Math.floor(from / TILE_WIDTH) + check.tilesAtOnce) * TILE_WIDTH;
     const range = { from, below: Math.min(whole, check.below) };
     const chunk = await readChunk(checking, place, range);
     for (const [name, hashes] of chunk.upper) upperTiles.set(name, hashes);
@@ -83,48 +71,14 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
       known.roots.push({ ...remembered, what: 'signer', first: range.from });
     const read = await walkChunk(checking, { ...check, walk, head, upper }, chunk, range, inOrder(known.roots));
     for (const row of chunk.rows) latest = checkTime(place, row, latest, tell);
-    if (check.treeOnly) await checkBodies(checking, { place, origin, open: false }, read, tell);
-    else await checkBeside(checking, { place, origin, range }, read, tell);
+    if (check.depth !== 'tree') await checkBeside(checking, { place, origin, range }, read, tell);
+    await checkBodies(checking, { place, origin, open: check.depth === 'all' }, read, tell);
     check.onProgress(range.below - range.from, chunk.bytes);
     from = range.below;
   }
   walk.settle(upper);
   if (check.below === state.size) checkHead(place, state, { walk, latest, chain }, tell);
   return { verified: walk.proven, resumeFrom: walk.resumeFrom() };
-}
-
-/** What is read of a range. */
-interface Chunk extends WrittenRoots {
-  readonly rows: readonly FullLeaf[];
-  readonly bytes: number;
-  /** By tile index. */
-  readonly tiles: ReadonlyMap<number, Uint8Array>;
-  readonly upper: ReadonlyMap<string, Uint8Array>;
-}
-
-async function readChunk(
-  checking: Checking,
-  place: LogPlace,
-  { from, below }: { from: number; below: number },
-): Promise<Chunk> {
-  return checking.ask(async (tx) => {
-    const { leaves, bytes } = await readLeaves(tx, place, { from, below });
-    const tilesOf = (level: number) => {
-      const width = TILE_WIDTH ** (level + 1);
-      return readTilesOf(tx, place, level, { from: Math.floor(from / width), below: Math.floor(below / width) });
-    };
-    const upper = new Map<string, Uint8Array>();
-    for (let level = 1; TILE_WIDTH ** (level + 1) <= below; level++)
-      for (const { index, hashes } of await tilesOf(level)) upper.set(`${level}/${index}`, hashes);
-    return {
-      rows: leaves,
-      bytes,
-      tiles: new Map((await tilesOf(0)).map(({ index, hashes }) => [index, hashes])),
-      upper,
-      batches: await readBatches(tx, place.tenantId, place.log, { from, below, limit: ROOTS_AT_ONCE }),
-      checkpoints: await readCheckpointsIn(tx, place, { from, to: below, limit: ROOTS_AT_ONCE }),
-    };
-  });
 }
 
 interface Walking extends LogCheck {
@@ -209,6 +163,7 @@ async function tellAbsent(checking: Checking, place: LogPlace, absent: readonly 
       ...place,
       code: 'MISSING_UNAUTHORISED',
       index: first,
+      to: last,
       table: 'leaf',
       expected,
       found: 'none, and no proven retention',
@@ -222,7 +177,7 @@ function entryOf({ tiles }: Chunk, index: number): Uint8Array | null {
   return tiles.get(Math.floor(index / TILE_WIDTH))?.subarray(at * 32, (at + 1) * 32) ?? null;
 }
 
-/** V6, V8 and V9: what stands beside the leaves. */
+/** V6 and V9: what stands beside the leaves. */
 async function checkBeside(
   checking: Checking,
   at: {
@@ -244,7 +199,6 @@ async function checkBeside(
     checkRunNames(place, leaves, await checking.ask((tx) => readRunNames(tx, place, range)), tell);
     await checkRuns(checking, place, leaves, tell);
   }
-  await checkBodies(checking, { place, origin, open: true }, leaves, tell);
 }
 
 /** The head is what the leaves come to, and the batches reach it. */
@@ -268,6 +222,7 @@ function checkHead(
       ...place,
       code: 'UNAUTHENTICATED_APPEND',
       index: chain.next,
+      to: head.size - 1,
       table: 'batch_authenticator',
       expected: `batches of ours up to ${head.size}`,
       found: `up to ${chain.next}`,

@@ -157,7 +157,15 @@ export class TreeWalk {
     const index = isProven ? wrong.size - 1 : wrong.first;
     const which = isProven ? '' : `: a leaf from ${wrong.first} to ${wrong.size - 1} is not the one that was committed`;
     const expected = `root ${hex(wrong.root)} at size ${wrong.size}`;
-    this.#tell({ ...this.#at, code, index, table, expected, found: `root ${hex(tree.root())}${which}` });
+    this.#tell({
+      ...this.#at,
+      code,
+      index,
+      to: wrong.size - 1,
+      table,
+      expected,
+      found: `root ${hex(tree.root())}${which}`,
+    });
   }
 
   #blame(right: 'bytes' | 'stored', index: number, { computed, stored, inTile }: Entry): void {

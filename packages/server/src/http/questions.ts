@@ -1,5 +1,6 @@
 import type { AggregateMetadata, EndpointId, RecordMetadata } from '@sworn/contract';
 import type { Credential } from '../access/credential.js';
+import { integrity } from '../read/integrity.js';
 import { listRuns } from '../read/listRuns.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { runEnvelope } from '../read/runEnvelope.js';
@@ -27,6 +28,7 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'llm_runs.list': (deps, { credential, query }) => listRuns(deps, credential.tenantId, query),
     'llm_runs.envelope': (deps, { credential, params }) => runEnvelope(deps, credential.tenantId, idOf(params)),
     'llm_runs.trace': (deps, { credential, params, query }) => runTrace(deps, credential.tenantId, idOf(params), query),
+    'audit.integrity': (deps, { credential, query }) => integrity(deps, credential.tenantId, query),
   };
 
 /** Member of an answer that holds its items, for streams. */

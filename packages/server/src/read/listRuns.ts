@@ -13,6 +13,7 @@ import { coveredBy } from './tier.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
 import { liveFigures } from './live.js';
 import { type AggregatedItem, aggregateMetadata, runSpine } from './metadata.js';
+import { heldAgainst } from './openFindings.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
 import { hiddenRevisions, missingRow } from './revisions.js';
 import { compromisedItem, runItem } from './runItem.js';
@@ -52,6 +53,7 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
     .filter((log) => log.topic === 'llm-runs')
     .map(({ log, size }) => ({ log, size: isTail ? size : pinOf(asked, log, size) }));
   const found = await walk(tx, asked, isTail ? logs.toReversed() : logs);
+  const open = await deps.openFindings(tx, tenantId);
   const checked: Checked<StoredRun>[] = [];
   for (const { log, places } of found.pages) {
     const runs = await readRunsAt(
@@ -61,7 +63,7 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
       places.map((p) => p.index),
     );
     const pin = logs.find((l) => l.log === log)?.size ?? 0;
-    const rows = runs.map((run) => checkRun(run, deps.originOf(tenantId, run.log)));
+    const rows = runs.map((run) => heldAgainst(checkRun(run, deps.originOf(tenantId, run.log)), open));
     const hidden = await hiddenRevisions(
       tx,
       tenantId,

@@ -2,6 +2,7 @@ import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
 import type { Mapping } from '../otlp/map/tables.js';
 import type { VerifyCheckpoint } from './checkpoints.js';
+import type { OpenFindings } from './openFindings.js';
 import type { HeldOrders } from './heldOrders.js';
 
 /** What every question is asked with. */
@@ -11,6 +12,7 @@ export interface ReadDeps {
   readonly verifyCheckpoint: VerifyCheckpoint;
   /** Verifies what sinks confirmed; not in the database. */
   readonly directoryKey: Uint8Array;
+  readonly openFindings: OpenFindings;
   readonly cursorKey: Uint8Array;
   /** Token of a personal value under the tenant's pseudonym key. */
   readonly tokenOf: (tenantId: string, value: string) => Promise<string>;

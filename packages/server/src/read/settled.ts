@@ -7,6 +7,7 @@ import { type Checked, checkRun } from './check.js';
 import { unsignedCheckpoint } from './checkpoints.js';
 import type { Cursor } from './cursor.js';
 import { type Membership, readMemberships } from './membership.js';
+import { heldAgainst } from './openFindings.js';
 import type { ReadDeps } from './reading.js';
 import { hiddenOpening, hiddenRevisions, missingRow, revisionOf } from './revisions.js';
 
@@ -105,12 +106,13 @@ async function findRun(
   tx: Tx,
   { tenantId, runId, pins, sizes }: AskedRun & { readonly sizes: readonly LogSize[] },
 ): Promise<FoundRun | null> {
+  const open = await deps.openFindings(tx, tenantId);
   for (const { log, size } of sizes.filter((s) => s.topic === 'llm-runs')) {
     const bound = pins === null ? size : Math.min(size, pins[log] ?? 0);
     const stored = await readRevisions(tx, tenantId, log, runId, MAX_REVISIONS);
     const revisions = stored
       .filter(({ index }) => index < bound)
-      .map((run) => sound(checkRun(run, deps.originOf(tenantId, log))));
+      .map((run) => sound(heldAgainst(checkRun(run, deps.originOf(tenantId, log)), open)));
     const newest = revisions.at(-1);
     if (newest === undefined) {
       const hidden = await hiddenOpening(tx, tenantId, { log, pin: bound }, runId);

@@ -142,22 +142,6 @@ function within({ tenantId, log }: LogPlace, { from, below }: Range): string {
   return `tenant_id = ${literal(tenantId)} and log = ${literal(log)} and leaf_index >= ${from} and leaf_index < ${below}`;
 }
 
-/** A full tile. */
-export interface StoredTile {
-  readonly level: number;
-  readonly index: number;
-  readonly hashes: Uint8Array;
-}
-
-/** The full tiles of one level, `from` ≤ tile index < `below`, in order. Primary key of `tile`. */
-export async function readTilesOf(tx: Tx, place: LogPlace, level: number, range: Range): Promise<StoredTile[]> {
-  return tx.query<StoredTile>(sql`
-    select level::int, tile_index as index, hashes from sworn.tile
-     where tenant_id = ${place.tenantId}::uuid and log = ${place.log} and level = ${level}
-       and tile_index >= ${range.from} and tile_index < ${range.below}
-     order by tile_index`);
-}
-
 /** A checkpoint as its row has it. */
 export interface CheckpointRow {
   readonly size: number;
@@ -183,6 +167,14 @@ export async function readNewestCheckpoint(tx: Tx, place: LogPlace): Promise<Che
   const [row] = await tx.query<CheckpointRow>(sql`
     select size, root, note, signed_at as "signedAt" from sworn.checkpoint
      where tenant_id = ${place.tenantId}::uuid and log = ${place.log} order by size desc limit 1`);
+  return row ?? null;
+}
+
+/** The checkpoint row of this size; null: none. Primary key. */
+export async function readCheckpointAt(tx: Tx, place: LogPlace, size: number): Promise<CheckpointRow | null> {
+  const [row] = await tx.query<CheckpointRow>(sql`
+    select size, root, note, signed_at as "signedAt" from sworn.checkpoint
+     where tenant_id = ${place.tenantId}::uuid and log = ${place.log} and size = ${size}`);
   return row ?? null;
 }
 

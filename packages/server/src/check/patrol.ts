@@ -1,0 +1,244 @@
+import { decodeFrontier, emptyFrontier, encodeFrontier, type Frontier } from '@sworn/evidence';
+import { timestamp } from '../access/keys.js';
+import { type CheckCursor, readCheckCursors, writeCheckCursor } from '../store/checkState.js';
+import { type HeadRow, type LogPlace, readBatchBefore, readHeads } from '../store/checking.js';
+import { inTenant } from '../store/database.js';
+import type { Checking } from './checking.js';
+import { checkGeneration, checkMemory, stateOf } from './engine.js';
+import { type Finding, findingOf } from './finding.js';
+import { checkRange, type LogCheck, type LogResult, type LogState } from './log.js';
+import type { Register } from './register.js';
+import { checkBeyond } from './strays.js';
+
+/** A whole pass over all that is there takes at most this long. */
+const SCRUB_MS = 7 * 86_400_000;
+/** Leaves of one slice of it, however few there are. */
+const SLICE_LEAVES = 4_096;
+/** Part of the time that a round may take from the one thread: it rests three times as long as it works. */
+const REST = 3;
+/** A log whose tree is lost is walked again only so often: each time it is walked from where it was lost. */
+const LOST_AGAIN_MS = 600_000;
+
+/** What goes round the logs. */
+export interface PatrolDeps {
+  readonly checking: Checking;
+  readonly register: Register;
+  readonly tenants: () => Promise<readonly string[]>;
+  /** Milliseconds between two rounds, about. */
+  readonly everyMs: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Whether this process still is the one that checks; asked before each log. */
+  readonly holdsLease: () => Promise<boolean>;
+  readonly stopping: () => boolean;
+}
+
+/** The checks that nobody has to ask for. */
+export interface Patrol {
+  /** One round: what is new of every log, then a slice of all there is. */
+  round(): Promise<void>;
+  /** Leaves that are not checked yet, of all logs, as of the last round. */
+  behind(): number;
+}
+
+/**
+ * Checks new records within a minute (V1 to V10, but for opening bodies) and, slice by slice, all of them within seven days. Its cursors are working
+ * rows that a superuser may move: what is thereby left out of the first is met by the second.
+ */
+export function createPatrol(deps: PatrolDeps): Patrol {
+  const { checking, register, now } = deps;
+  const cursors = new Map<string, CheckCursor>();
+  /** Logs whose cursor this process made itself: one that a row had may be anybody's. */
+  const own = new Set<string>();
+  const lost = new Map<string, number>();
+  let behind = 0;
+  /** Logs that have had their slice of this turn. */
+  let next = 0;
+
+  /** Lets others have the thread: rests in proportion to how long it worked. */
+  function pacer(): () => Promise<void> {
+    let begun = performance.now();
+    return async () => {
+      const worked = performance.now() - begun;
+      await new Promise((resolve) => setTimeout(resolve, deps.stopping() ? 0 : worked * REST));
+      if (deps.stopping()) throw new Stopped();
+      begun = performance.now();
+    };
+  }
+
+  /** Checks a range; what is found is told when all of it was. */
+  async function look(
+    place: LogPlace,
+    state: LogState,
+    range: Looked,
+  ): Promise<LogResult & { readonly findings: Finding[] }> {
+    const findings: Finding[] = [];
+    const tell = (said: Omit<Finding, 'check'>): void => void findings.push(findingOf(said));
+    const onProgress = () => undefined;
+    const result = await checkRange(checking, state, {
+      place,
+      ...range,
+      tilesAtOnce: 1,
+      tell,
+      onProgress,
+      turn: pacer(),
+    });
+    return { ...result, findings };
+  }
+
+  async function checkNew(place: LogPlace, head: HeadRow, cursor: CheckCursor): Promise<CheckCursor> {
+    const name = nameOf(place);
+    const state = await stateOf(checking, place, head);
+    const range = { below: state.size, depth: 'beside' } as const;
+    let found = await look(place, state, { ...range, from: treeOf(cursor.nextIndex, cursor.frontier) });
+    if (found.verified < state.size && !own.has(name))
+      found = await look(place, state, { ...range, from: emptyFrontier });
+    const { verified, resumeFrom, findings } = found;
+    const tell = (said: Omit<Finding, 'check'>): void => void findings.push(findingOf(said));
+    await checkMemory(checking, place, head, tell);
+    await checkGeneration(checking, place, head, tell);
+    await checkBeyond(checking, place, tell);
+    await register.met(findings.slice(0, FINDINGS_A_ROUND));
+    own.add(name);
+    if (verified < head.size || head.size < cursor.verified) lost.set(name, now());
+    else lost.delete(name);
+    const tree = { nextIndex: resumeFrom.size, frontier: encodeFrontier(resumeFrom) };
+    return { ...cursor, ...tree, verified, checkedAt: timestamp(now()) };
+  }
+
+  async function scrubSlice(place: LogPlace, head: HeadRow, cursor: CheckCursor, leaves: number): Promise<CheckCursor> {
+    const from = treeOf(cursor.scrubIndex, cursor.scrubFrontier);
+    const batch = await checking.ask((tx) => readBatchBefore(tx, place, from.size + leaves));
+    // To the end of a batch, whose root proves the slice.
+    const below = Math.min(
+      Math.max(from.size + leaves, batch === null ? 0 : batch.first + batch.count),
+      cursor.verified,
+    );
+    const { resumeFrom, verified, findings } = await look(
+      place,
+      { head, size: Number.POSITIVE_INFINITY },
+      { from, below, depth: 'all' },
+    );
+    if (verified < below && from.size > 0 && !own.has(nameOf(place)))
+      return { ...cursor, scrubIndex: 0, scrubFrontier: NONE };
+    await register.met(findings.slice(0, FINDINGS_A_ROUND));
+    const isThrough = below === cursor.verified || resumeFrom.size <= from.size;
+    if (!isThrough) return { ...cursor, scrubIndex: resumeFrom.size, scrubFrontier: encodeFrontier(resumeFrom) };
+    // Nobody met them on the whole way: they are gone.
+    await register.clear(
+      place.tenantId,
+      cursor.scrubBeganAt,
+      ({ tenantId, log }) => tenantId === place.tenantId && log === place.log,
+    );
+    const at = timestamp(now());
+    return { ...cursor, scrubIndex: 0, scrubFrontier: NONE, scrubBeganAt: at, scrubbedAt: at };
+  }
+
+  async function store(place: LogPlace, cursor: CheckCursor): Promise<void> {
+    cursors.set(nameOf(place), cursor);
+    await inTenant(checking.db, 'recorder', place.tenantId, (tx) =>
+      writeCheckCursor(tx, place.tenantId, place.log, cursor),
+    );
+  }
+
+  /** All logs, each with the cursor that this process has, else the stored one. */
+  async function readLogs(): Promise<Placed[]> {
+    const logs: Placed[] = [];
+    for (const tenantId of await deps.tenants()) {
+      const heads = await checking.ask((tx) => readHeads(tx, tenantId));
+      const isKnown = heads.every(({ log }) => cursors.has(nameOf({ tenantId, log })));
+      const stored = isKnown ? null : await checking.ask((tx) => readCheckCursors(tx, tenantId));
+      for (const head of heads) {
+        const place = { tenantId, log: head.log };
+        const name = nameOf(place);
+        if (!cursors.has(name)) cursors.set(name, stored?.get(head.log) ?? startedAt(timestamp(now())));
+        logs.push({ place, head });
+      }
+    }
+    return logs;
+  }
+
+  const cursorOf = (place: LogPlace): CheckCursor => cursors.get(nameOf(place)) ?? startedAt(timestamp(now()));
+
+  async function newOnes(logs: readonly Placed[]): Promise<void> {
+    behind = logs.reduce((sum, { place, head }) => sum + Math.max(0, head.size - cursorOf(place).verified), 0);
+    for (const { place, head } of logs) {
+      const cursor = cursorOf(place);
+      const isLost = now() - (lost.get(nameOf(place)) ?? 0) < LOST_AGAIN_MS;
+      if (head.size === cursor.verified || isLost) continue;
+      if (!(await deps.holdsLease())) return;
+      const moved = await checkNew(place, head, cursor);
+      behind -= Math.max(0, moved.verified - cursor.verified);
+      await store(place, moved);
+    }
+  }
+
+  async function scrub(logs: readonly Placed[]): Promise<void> {
+    const total = logs.reduce((sum, { head }) => sum + head.size, 0);
+    const slice = Math.max(SLICE_LEAVES, Math.ceil((total * deps.everyMs) / SCRUB_MS));
+    for (let tried = 0; tried < logs.length; tried++) {
+      const { place, head } = logs[next++ % logs.length] as Placed;
+      const cursor = cursorOf(place);
+      if (cursor.verified === 0 || !(await deps.holdsLease())) continue;
+      const moved = await scrubSlice(place, head, cursor, slice);
+      await store(place, moved);
+      // A log that is not through has its next slice in the next round.
+      if (moved.scrubIndex > 0) next--;
+      return;
+    }
+  }
+
+  return {
+    async round() {
+      try {
+        const logs = await readLogs();
+        await newOnes(logs);
+        await scrub(logs);
+      } catch (error) {
+        if (!(error instanceof Stopped)) throw error;
+      }
+    },
+    behind: () => behind,
+  };
+}
+
+interface Placed {
+  readonly place: LogPlace;
+  readonly head: HeadRow;
+}
+
+type Looked = Pick<LogCheck, 'from' | 'below' | 'depth'>;
+
+function nameOf({ tenantId, log }: LogPlace): string {
+  return `${tenantId}/${log}`;
+}
+
+const NONE = new Uint8Array();
+
+/** A table that was emptied makes a finding of every record; the rest is found again while these stand. */
+const FINDINGS_A_ROUND = 100;
+
+/** The server stops in the middle of a round. */
+class Stopped extends Error {}
+
+function startedAt(at: string): CheckCursor {
+  return {
+    nextIndex: 0,
+    frontier: NONE,
+    verified: 0,
+    checkedAt: at,
+    scrubIndex: 0,
+    scrubFrontier: NONE,
+    scrubBeganAt: at,
+    scrubbedAt: null,
+  };
+}
+
+/** A row that is no frontier starts anew: whoever wrote it only makes us look at more. */
+function treeOf(size: number, frontier: Uint8Array): Frontier {
+  try {
+    return decodeFrontier(size, frontier);
+  } catch {
+    return emptyFrontier;
+  }
+}

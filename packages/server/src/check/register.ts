@@ -1,0 +1,178 @@
+import { FINDING_CODES, type FindingCode } from '@sworn/contract';
+import type { JsonValue, Topic } from '@sworn/evidence';
+import { timestamp } from '../access/keys.js';
+import type { Appended, LeafDraft } from '../record/draft.js';
+import { ownLeaf } from '../record/ownLeaf.js';
+import { vouchedMembers } from '../record/vouched.js';
+import { noteSeen, readSeen } from '../store/checkState.js';
+import { readControlOf } from '../store/checking.js';
+import { type Database, inTenant, lookUp, type Tx } from '../store/database.js';
+import { type Finding, findingId, findingOf } from './finding.js';
+
+/** A finding that was opened and not cleared since. */
+export interface OpenFinding extends Finding {
+  readonly id: string;
+  readonly openedAt: string;
+  /** Index of its newest FINDING leaf in `control`. */
+  readonly controlIndex: number;
+}
+
+/** What the register needs. */
+export interface RegisterDeps {
+  readonly db: Database;
+  readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
+  readonly originOf: (tenantId: string, log: string) => string;
+  /** Origin of the open log of a topic, to which leaves go. */
+  readonly openOriginOf: (tenantId: string, topic: Topic) => string;
+  readonly directoryKey: Uint8Array;
+  /** Where the findings of a tenant are kept that is not there any more. */
+  readonly platformTenant: string;
+  readonly isThere: (tenantId: string) => Promise<boolean>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** The findings of a deployment: opened and cleared by leaves of `control`, so that their history is kept like any other. */
+export interface Register {
+  /** Those that stand in the `control` of this tenant. */
+  open(tenantId: string): Promise<readonly OpenFinding[]>;
+  /** Opens those that are not open, and notes that all were met. */
+  met(findings: readonly Finding[]): Promise<void>;
+  /** Clears the open ones that `isGone`, and that nobody met since `since`. */
+  clear(tenantId: string, since: string, isGone: (finding: OpenFinding) => boolean): Promise<number>;
+}
+
+export function createRegister(deps: RegisterDeps): Register {
+  const { db, append, directoryKey, now } = deps;
+  const read = (tenantId: string) => lookUp(db, tenantId, (tx) => readRegister(deps, tx, tenantId));
+
+  async function placeOf(tenantId: string): Promise<string> {
+    return (await deps.isThere(tenantId)) ? tenantId : deps.platformTenant;
+  }
+
+  function leaf(
+    tenantId: string,
+    kind: string,
+    identity: readonly string[],
+    fields: Readonly<Record<string, JsonValue>>,
+  ): LeafDraft {
+    const subject = String(fields.id);
+    return ownLeaf({
+      topic: 'control',
+      origin: deps.openOriginOf(tenantId, 'control'),
+      kind,
+      identity,
+      occurredAt: timestamp(now()),
+      fields,
+      vouchedBy: directoryKey,
+      projection: { table: 'control_records', kind, subject },
+    });
+  }
+
+  return {
+    async open(tenantId) {
+      return [...(await read(tenantId)).open.values()];
+    },
+    async met(findings) {
+      const byPlace = new Map<string, Finding[]>();
+      for (const finding of findings) {
+        const place = await placeOf(finding.tenantId);
+        byPlace.set(place, [...(byPlace.get(place) ?? []), finding]);
+      }
+      for (const [place, here] of byPlace) {
+        const { opened, open } = await read(place);
+        const unique = new Map(here.map((finding) => [findingId(finding), finding]));
+        const drafts = [...unique]
+          .filter(([id]) => !open.has(id))
+          .map(([id, finding]) =>
+            leaf(place, 'FINDING', [id, String((opened.get(id) ?? 0) + 1)], { id, ...fieldsOf(finding) }),
+          );
+        if (drafts.length > 0) await append(place, drafts);
+        await inTenant(db, 'recorder', place, (tx) => noteSeen(tx, place, [...unique.keys()], timestamp(now())));
+      }
+    },
+    async clear(tenantId, since, isGone) {
+      const place = await placeOf(tenantId);
+      const { opened, open } = await read(place);
+      const candidates = [...open.values()].filter(isGone);
+      const seen = await lookUp(db, place, (tx) =>
+        readSeen(
+          tx,
+          place,
+          candidates.map(({ id }) => id),
+        ),
+      );
+      const gone = candidates.filter(({ id, openedAt }) => (seen.get(id) ?? openedAt) < since && openedAt < since);
+      if (gone.length > 0)
+        await append(
+          place,
+          gone.map(({ id }) => leaf(place, 'FINDING_CLEARED', [id, String(opened.get(id) ?? 0)], { id })),
+        );
+      return gone.length;
+    },
+  };
+}
+
+/** What the leaves of a tenant's `control` say: how often each finding was opened, and which are open. A row without our MAC says nothing. */
+export async function readRegister(
+  { originOf, directoryKey }: Pick<RegisterDeps, 'originOf' | 'directoryKey'>,
+  tx: Tx,
+  tenantId: string,
+): Promise<{ readonly opened: ReadonlyMap<string, number>; readonly open: ReadonlyMap<string, OpenFinding> }> {
+  const opened = new Map<string, number>();
+  const open = new Map<string, OpenFinding>();
+  for (const row of await readControlOf(tx, tenantId, ['FINDING', 'FINDING_CLEARED'])) {
+    const claim = { ...row, origin: originOf(tenantId, row.log), eventKey: null };
+    const cleared = vouchedMembers(directoryKey, { ...claim, kind: 'FINDING_CLEARED' });
+    if (cleared !== null) open.delete(String(cleared.id));
+    const said = vouchedMembers(directoryKey, { ...claim, kind: 'FINDING' });
+    const finding = said === null ? null : readFinding(said);
+    if (said === null || finding === null) continue;
+    const id = String(said.id);
+    opened.set(id, (opened.get(id) ?? 0) + 1);
+    open.set(id, { ...finding, id, openedAt: String(said.recorded_at), controlIndex: row.index });
+  }
+  return { opened, open };
+}
+
+/** Longest text of a finding that goes into a leaf. */
+const MAX_TEXT = 400;
+
+/** What a FINDING leaf says; docs/spec/leaf.md. */
+function fieldsOf(finding: Finding): Readonly<Record<string, JsonValue>> {
+  const { check, code, tenantId, log, index, to, table, expected, found } = finding;
+  return {
+    check,
+    finding: code,
+    of_tenant: tenantId,
+    of_log: log,
+    ...(index !== null && { index }),
+    ...(to !== undefined && { to }),
+    table,
+    expected: expected.slice(0, MAX_TEXT),
+    found: found.slice(0, MAX_TEXT),
+  };
+}
+
+const KNOWN_CODES: ReadonlySet<string> = new Set(Object.values(FINDING_CODES).flat());
+
+function readFinding(said: Readonly<Record<string, JsonValue>>): Finding | null {
+  const { finding: code, of_tenant: tenantId, of_log: log, index, to, table, expected, found } = said;
+  if (typeof code !== 'string' || !KNOWN_CODES.has(code) || typeof tenantId !== 'string' || typeof log !== 'string')
+    return null;
+  return findingOf({
+    code: code as FindingCode,
+    tenantId,
+    log,
+    index: typeof index === 'number' ? index : null,
+    ...(typeof to === 'number' && { to }),
+    table: String(table),
+    expected: String(expected),
+    found: String(found),
+  });
+}
+
+/** Whether a finding is about this leaf. */
+export function isAbout({ log, index, to }: Finding, place: { readonly log: string; readonly index: number }): boolean {
+  return log === place.log && index !== null && index <= place.index && place.index <= (to ?? index);
+}

@@ -1,0 +1,57 @@
+import type { Tx } from './database.js';
+import { sql } from './sql.js';
+
+/** How far the checks of one log have come. */
+export interface CheckCursor {
+  /** Whole tiles, from which the check of new records goes on. */
+  readonly nextIndex: number;
+  readonly frontier: Uint8Array;
+  /** Leaves found under a root that was written down outside of their rows. */
+  readonly verified: number;
+  readonly checkedAt: string;
+  /** Where the slow check over all of them is. */
+  readonly scrubIndex: number;
+  readonly scrubFrontier: Uint8Array;
+  readonly scrubBeganAt: string;
+  /** When it was through last; null: never. */
+  readonly scrubbedAt: string | null;
+}
+
+/** Cursors of a tenant's logs, by log. Primary key. */
+export async function readCheckCursors(tx: Tx, tenantId: string): Promise<ReadonlyMap<string, CheckCursor>> {
+  const rows = await tx.query<CheckCursor & { readonly log: string }>(sql`
+    select log, next_index as "nextIndex", frontier, verified, checked_at as "checkedAt", scrub_index as "scrubIndex",
+           scrub_frontier as "scrubFrontier", scrub_began_at as "scrubBeganAt", scrubbed_at as "scrubbedAt"
+      from sworn.check_cursor where tenant_id = ${tenantId}::uuid`);
+  return new Map(rows.map(({ log, ...cursor }) => [log, cursor]));
+}
+
+/** Stores a cursor. Primary key. */
+export async function writeCheckCursor(tx: Tx, tenantId: string, log: string, cursor: CheckCursor): Promise<void> {
+  const c = cursor;
+  await tx.query(sql`
+    insert into sworn.check_cursor (tenant_id, log, next_index, frontier, verified, checked_at, scrub_index, scrub_frontier, scrub_began_at, scrubbed_at)
+    values (${tenantId}::uuid, ${log}, ${c.nextIndex}, ${c.frontier}, ${c.verified}, ${c.checkedAt}::timestamptz, ${c.scrubIndex}, ${c.scrubFrontier},
+            ${c.scrubBeganAt}::timestamptz, ${c.scrubbedAt}::timestamptz)
+        on conflict (tenant_id, log) do update set next_index = excluded.next_index, frontier = excluded.frontier, verified = excluded.verified,
+           checked_at = excluded.checked_at, scrub_index = excluded.scrub_index, scrub_frontier = excluded.scrub_frontier,
+           scrub_began_at = excluded.scrub_began_at, scrubbed_at = excluded.scrubbed_at`);
+}
+
+/** Notes that these findings were met at `at`. Primary key. */
+export async function noteSeen(tx: Tx, tenantId: string, ids: readonly string[], at: string): Promise<void> {
+  if (ids.length === 0) return;
+  await tx.query(sql`
+    insert into sworn.finding_seen (tenant_id, finding, last_seen_at)
+    select ${tenantId}::uuid, id, ${at}::timestamptz from unnest(${[...ids]}::text[]) as id
+        on conflict (tenant_id, finding) do update set last_seen_at = excluded.last_seen_at`);
+}
+
+/** When each of these findings was met last. Primary key. */
+export async function readSeen(tx: Tx, tenantId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await tx.query<{ id: string; at: string }>(sql`
+    select finding as id, last_seen_at as at from sworn.finding_seen
+     where tenant_id = ${tenantId}::uuid and finding = any(${[...ids]}::text[])`);
+  return new Map(rows.map(({ id, at }) => [id, at]));
+}
