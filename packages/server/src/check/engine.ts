@@ -1,4 +1,5 @@
-import { emptyFrontier } from '@sworn/evidence';
+import { emptyFrontier, equalBytes } from '@sworn/evidence';
+import type { Signed } from '../sign/journal.js';
 import {
   type HeadRow,
   type LogPlace,
@@ -190,6 +191,7 @@ export async function checkMemory(checking: Checking, place: LogPlace, head: Hea
       expected: `at least ${signed.size} leaves`,
       found: `${head.size}`,
     });
+  if (signed !== null && (await isFork(checking, place, signed))) return;
   if (isOurs && newest.size > (signed?.size ?? 0))
     tell({
       ...place,
@@ -199,6 +201,14 @@ export async function checkMemory(checking: Checking, place: LogPlace, head: Hea
       expected: `memory of size ${newest.size}`,
       found: signed === null ? 'no memory' : `memory of size ${signed.size}`,
     });
+}
+
+/** Whether no batch of the log ends as what was signed: then it is another log, which the walk tells, and not one that was signed beyond it. */
+async function isFork(checking: Checking, place: LogPlace, signed: Signed): Promise<boolean> {
+  const batch = await checking.ask((tx) => readBatchBefore(tx, place, signed.size));
+  return (
+    batch?.first === undefined || batch.first + batch.count !== signed.size || !equalBytes(batch.rootAfter, signed.root)
+  );
 }
 
 /** The logs that the signer or a sink remembers, by the names in their origins. */

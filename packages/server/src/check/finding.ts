@@ -32,9 +32,13 @@ export function findingOf(said: Omit<Finding, 'check'>): Finding {
   return { check: CHECK_OF.get(said.code) as CheckId, ...said };
 }
 
-/** Names a finding: the same thing wrong at the same place has the same name, whoever finds it and whenever. */
-export function findingId({ code, tenantId, log, index, table }: Finding): string {
-  return `fnd_${hex(sha256(utf8([code, tenantId, log, String(index), table].join('\0')))).slice(0, 32)}`;
+/**
+ * Names a finding: the same thing wrong at the same place has the same name, whoever finds it and whenever. What is remembered outside (V2) is about
+ * the log as a whole, of which the signer and the checks name other places.
+ */
+export function findingId({ check, code, tenantId, log, index, table }: Finding): string {
+  const place = check === 'V2' ? [] : [String(index), table];
+  return `fnd_${hex(sha256(utf8([code, tenantId, log, ...place].join('\0')))).slice(0, 32)}`;
 }
 
 /** One sentence. */
