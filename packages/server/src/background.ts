@@ -4,14 +4,13 @@ import { type ProofDeps, readVouched } from './access/directory.js';
 import type { AccessRecorder } from './access/recorder.js';
 import { findingOf } from './check/finding.js';
 import { createPatrol } from './check/patrol.js';
-import { createRegister } from './check/register.js';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { loggable } from './loggable.js';
 import { type Loop, startLoop } from './loop.js';
 import { findAcceptedClock } from './operate.js';
 import type { Sequencer } from './record/sequencer.js';
-import { checkingOf } from './fsck.js';
+import { checkingOf, registerOf } from './fsck.js';
 import type { VerifyCheckpoint } from './read/checkpoints.js';
 import { createRunMetrics } from './runMetrics.js';
 import { createSealer } from './seal/sealer.js';
@@ -80,7 +79,7 @@ const TABLE_OF: Readonly<Record<SignerFinding['finding'], string>> = {
 
 export function createBackground(deps: BackgroundDeps): Background {
   const { config, deployment, writer, access, touched, log } = deps;
-  const { db, keyStore, originOf, openLogs, recorder, tenants, clock } = deployment;
+  const { db, keyStore, originOf, openLogs, tenants, clock } = deployment;
   // The embedded database has one server at a time: a lease that a killed one left behind is its own, and need not run out first.
   const holder = deployment.embedded === null ? randomUUID() : deployment.id;
   const proof: ProofDeps = { directoryKey: keyStore.deployment.directory, originOf };
@@ -137,16 +136,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     idleMs: config.sealIdleMs,
     onSealed: createRunMetrics(deps.registry).sealed,
   });
-  const register = createRegister({
-    db,
-    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
-    originOf,
-    openOriginOf: openLogs.originOf,
-    directoryKey: keyStore.deployment.directory,
-    platformTenant: deployment.platformTenant,
-    isThere: async (tenantId) => (await allTenants()).includes(tenantId),
-    now: Date.now,
-  });
+  const register = registerOf(deployment);
   const holdsChecks = () => outsideTenants(db, 'recorder', (tx) => takeLease(tx, 'checks', holder, LEASE_MS));
   const patrol = createPatrol({
     checking: checkingOf(deployment, config, { tenants: () => checked, platform: deployment.platformTenant }),

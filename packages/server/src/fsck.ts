@@ -1,7 +1,9 @@
+import { timestamp } from './access/keys.js';
 import { type Checking, createChecking } from './check/checking.js';
 import { type CheckReport, type CheckRequest, checkDeployment } from './check/engine.js';
+import { createRegister, type Register } from './check/register.js';
 import type { Config } from './config.js';
-import { type Judged, openForJudging } from './deployment.js';
+import { type Deployment, type Judged, openDeployment, openForJudging } from './deployment.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
 import { rememberedBySinks } from './sign/fileSink.js';
 import { openJournal } from './sign/journal.js';
@@ -37,13 +39,22 @@ export function checkingOf(
 /** What `fsck` is asked: a tenant by its id or, if only one has it, its name. */
 export interface FsckRequest extends Omit<CheckRequest, 'tenantId'> {
   readonly tenant: string | null;
+  /** Writes what was found to `control`, and clears what is found no more. */
+  readonly record?: boolean;
 }
 
 /**
- * Checks the records of a deployment, all or of one tenant or log (INTEGRITY.md, "Checks"), beside its server or alone. Writes nothing.
+ * Checks the records of a deployment, all or of one tenant or log (INTEGRITY.md, "Checks"), beside its server or alone. Writes nothing unless told to.
  * @throws RangeError for a tenant or log that nothing knows of; StoreFailure when the database cannot be asked
  */
 export async function fsck(config: Config, request: FsckRequest): Promise<CheckReport> {
+  const begun = timestamp(Date.now());
+  const report = await judge(config, request);
+  if (request.record === true) await record(config, report, begun);
+  return report;
+}
+
+async function judge(config: Config, request: FsckRequest): Promise<CheckReport> {
   const judged = await openForJudging(config);
   try {
     const rows = await outsideTenants(judged.db, 'checker', readTenants);
@@ -59,6 +70,43 @@ export async function fsck(config: Config, request: FsckRequest): Promise<CheckR
   } finally {
     await judged.close();
   }
+}
+
+/** As the server would: what was found is opened, what of the same logs was open and was not found is cleared. */
+async function record(config: Config, report: CheckReport, begun: string): Promise<void> {
+  const deployment = await openDeployment(config, { database: 'beside', mustExist: true });
+  try {
+    const register = registerOf(deployment);
+    await register.met([...report.findings, ...report.advisories]);
+    for (const tenantId of new Set(report.logs.map((log) => log.tenantId))) {
+      const logs = new Set(report.logs.filter((log) => log.tenantId === tenantId).map(({ log }) => log));
+      await register.clear(tenantId, begun, (finding) => finding.tenantId === tenantId && logs.has(finding.log));
+    }
+  } finally {
+    await deployment.close();
+  }
+}
+
+/** The findings of a deployment. */
+export function registerOf({
+  db,
+  recorder,
+  originOf,
+  openLogs,
+  keyStore,
+  platformTenant,
+  tenants,
+}: Deployment): Register {
+  return createRegister({
+    db,
+    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
+    originOf,
+    openOriginOf: openLogs.originOf,
+    directoryKey: keyStore.deployment.directory,
+    platformTenant,
+    isThere: async (tenantId) => (await tenants.list()).some((row) => row.tenantId === tenantId),
+    now: Date.now,
+  });
 }
 
 /** An id that no row knows may be that of a tenant whose rows are gone. */

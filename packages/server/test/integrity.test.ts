@@ -188,6 +188,20 @@ describe('the checks that nobody asks for', () => {
     expect(await house.register.open(tenant)).toEqual([]);
   });
 
+  it('leave one record a day of what they found', async () => {
+    await sealedRun();
+    for (const patrol of [patrolOf(), patrolOf()]) for (let i = 0; i < 2; i++) await patrol.round();
+    const rows = await house.database.admin<{ leaf: Buffer }>(
+      `select leaf from sworn.leaf where tenant_id = $1 and log = 'control' and kind = 'VERIFIED'`,
+      [tenant],
+    );
+    const said = rows.map(({ leaf }) => JSON.parse(leaf.toString('utf8')) as { findings: number; logs: object[] });
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatchObject({ findings: 0, day: new Date().toISOString().slice(0, 10) });
+    expect(said[0]?.logs).toHaveLength(5);
+    expect((await house.check(tenant)).findings).toEqual([]);
+  });
+
   it('begin anew where their own cursor was moved, and say nothing of it', async () => {
     await sealedRun();
     await patrolOf().round();

@@ -9,10 +9,11 @@ const TELL_EVERY_MS = 2_000;
 /** `sworn fsck`: whether the record is intact, and if not, what and where. */
 export function fsck(context: CommandContext): Command {
   return new Command('fsck')
-    .description('check every record against its log, and the logs against what was signed of them; writes nothing')
+    .description('check every record against its log, and the logs against what was signed of them; changes nothing')
     .option('--tenant <id or name>', 'this tenant alone')
     .option('--log <log>', 'this log alone, e.g. llm-runs')
     .option('--quick', 'only whether anything was changed or taken away (V1 to V5)', false)
+    .option('--record', 'write what is found to the control log, and clear what is found no more', false)
     .option('--json', 'print {"complete","seconds","logs","findings","advisories","more"}', false)
     .addHelpText(
       'after',
@@ -25,14 +26,18 @@ Exit codes: 0 sound, 1 findings, 2 could not look.
 Examples:
   sworn fsck
   sworn fsck --tenant acme --log llm-runs
-  sworn fsck --json > report.json`,
+  sworn fsck --json > report.json
+  sworn fsck --record                       so that answers and GET /api/v1/logs/audit/integrity say it too`,
     )
-    .action(async (options: { tenant?: string; log?: string; quick: boolean; json: boolean }) => {
+    .action(async (options: { tenant?: string; log?: string; quick: boolean; record: boolean; json: boolean }) => {
+      if (options.quick && options.record)
+        throw new CommandFailed(EXIT.unable, '--record needs the whole check: leave --quick out');
       const begun = performance.now();
       const report = await context.fsck(await context.readConfig(), {
         tenant: options.tenant ?? null,
         log: options.log ?? null,
         treeOnly: options.quick,
+        record: options.record,
         onProgress: teller(context, begun),
       });
       const seconds = (performance.now() - begun) / 1000;

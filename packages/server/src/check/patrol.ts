@@ -51,6 +51,7 @@ export function createPatrol(deps: PatrolDeps): Patrol {
   /** Logs whose cursor this process made itself: one that a row had may be anybody's. */
   const own = new Set<string>();
   const lost = new Map<string, number>();
+  const summarised = new Map<string, string>();
   let behind = 0;
   /** Logs that have had their slice of this turn. */
   let next = 0;
@@ -188,11 +189,26 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     }
   }
 
+  /** Once a day and tenant, what was checked is itself a record. */
+  async function summarise(logs: readonly Placed[]): Promise<void> {
+    const day = timestamp(now()).slice(0, 10);
+    const due = new Set(logs.map(({ place }) => place.tenantId).filter((id) => summarised.get(id) !== day));
+    for (const tenantId of due) {
+      const mine = logs.filter(({ place }) => place.tenantId === tenantId);
+      await register.summarise(
+        tenantId,
+        mine.map(({ place, head }) => ({ log: place.log, size: head.size, verified: cursorOf(place).verified })),
+      );
+      summarised.set(tenantId, day);
+    }
+  }
+
   return {
     async round() {
       try {
         const logs = await readLogs();
         await newOnes(logs);
+        await summarise(logs);
         await scrub(logs);
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;

@@ -40,7 +40,21 @@ export interface Register {
   met(findings: readonly Finding[]): Promise<void>;
   /** Clears the open ones that `isGone`, and that nobody met since `since`. */
   clear(tenantId: string, since: string, isGone: (finding: OpenFinding) => boolean): Promise<number>;
+  /** The one record a day of what was checked; said again on the same day it is the same record. */
+  summarise(tenantId: string, logs: readonly SummarisedLog[]): Promise<void>;
 }
+
+/** How far a log was found sound. */
+export interface SummarisedLog {
+  readonly log: string;
+  readonly size: number;
+  readonly verified: number;
+}
+
+/** What only the signer looks for: a check that does not meet it has not looked. */
+const OF_SIGNER: ReadonlySet<FindingCode> = new Set(['NOT_DURABLE', 'SIGNING_KEY_MISSING']);
+/** Logs named in one summary: a leaf has a bound, and a tenant five logs and their later generations. */
+const LOGS_SUMMARISED = 64;
 
 export function createRegister(deps: RegisterDeps): Register {
   const { db, append, directoryKey, now } = deps;
@@ -56,7 +70,6 @@ export function createRegister(deps: RegisterDeps): Register {
     identity: readonly string[],
     fields: Readonly<Record<string, JsonValue>>,
   ): LeafDraft {
-    const subject = String(fields.id);
     return ownLeaf({
       topic: 'control',
       origin: deps.openOriginOf(tenantId, 'control'),
@@ -65,7 +78,7 @@ export function createRegister(deps: RegisterDeps): Register {
       occurredAt: timestamp(now()),
       fields,
       vouchedBy: directoryKey,
-      projection: { table: 'control_records', kind, subject },
+      projection: { table: 'control_records', kind, subject: typeof fields.id === 'string' ? fields.id : null },
     });
   }
 
@@ -94,7 +107,7 @@ export function createRegister(deps: RegisterDeps): Register {
     async clear(tenantId, since, isGone) {
       const place = await placeOf(tenantId);
       const { opened, open } = await read(place);
-      const candidates = [...open.values()].filter(isGone);
+      const candidates = [...open.values()].filter((finding) => !OF_SIGNER.has(finding.code) && isGone(finding));
       const seen = await lookUp(db, place, (tx) =>
         readSeen(
           tx,
@@ -109,6 +122,13 @@ export function createRegister(deps: RegisterDeps): Register {
           gone.map(({ id }) => leaf(place, 'FINDING_CLEARED', [id, String(opened.get(id) ?? 0)], { id })),
         );
       return gone.length;
+    },
+    async summarise(tenantId, logs) {
+      const at = timestamp(now());
+      const day = at.slice(0, 10);
+      const { open } = await read(tenantId);
+      const said = logs.slice(0, LOGS_SUMMARISED).map(({ log, size, verified }) => ({ log, size, verified }));
+      await append(tenantId, [leaf(tenantId, 'VERIFIED', [day], { day, logs: said, findings: open.size })]);
     },
   };
 }
