@@ -161,6 +161,7 @@ describe('leaves that are gone by retention', () => {
       identity: [of, String(below)],
       occurredAt: new Date().toISOString().replace('Z', '000Z'),
       fields: { of, below },
+      vouchedBy: house.keyStore.deployment.directory,
       projection: { table: 'control_records', kind: 'RETENTION', subject: of },
     });
     await recorder.append(tenant.id, [draft]);

@@ -1,10 +1,10 @@
 import { Refusal } from '../access/refusal.js';
+import { vouchedMembers } from '../record/vouched.js';
 import { readCovering } from '../store/checkpointRead.js';
 import { readNewestControls } from '../store/control.js';
 import type { Tx } from '../store/database.js';
 import type { ControlLeaf } from '../store/tenant.js';
 import { readHashes } from '../store/tileRead.js';
-import { checkBytes } from './check.js';
 import { proofOf } from './proof.js';
 import type { ReadDeps } from './reading.js';
 import { compromisedRecord } from './settled.js';
@@ -49,12 +49,10 @@ async function retainedBelow(
 ): Promise<number> {
   let longest = 0;
   for (const stored of await readNewestControls(tx, tenantId, 'RETENTION', MAX_RETENTIONS)) {
-    const checked = checkBytes(stored, deps.originOf(tenantId, stored.log));
-    if (checked.kind === 'compromised') continue;
-    const { members } = checked;
-    const below = members.count('below') ?? 0;
-    if (members.text('kind') !== 'RETENTION' || members.text('by') !== 'sworn' || members.text('of') !== log) continue;
-    if (below > longest && (await isProven(deps, tx, tenantId, stored))) longest = below;
+    const claim = { ...stored, origin: deps.originOf(tenantId, stored.log), kind: 'RETENTION', eventKey: null };
+    const said = vouchedMembers(deps.directoryKey, claim);
+    if (said === null || said.of !== log || typeof said.below !== 'number') continue;
+    if (said.below > longest && (await isProven(deps, tx, tenantId, stored))) longest = said.below;
   }
   return longest;
 }
