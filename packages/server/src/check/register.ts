@@ -53,6 +53,8 @@ export interface SummarisedLog {
 
 /** What only the signer looks for: a check that does not meet it has not looked. */
 const OF_SIGNER: ReadonlySet<FindingCode> = new Set(['NOT_DURABLE', 'SIGNING_KEY_MISSING']);
+/** Findings of one tenant that are open together: of an emptied table each record is one, and each is a leaf. `sworn fsck` tells them all. */
+const MAX_OPEN = 1_000;
 /** Logs named in one summary: a leaf has a bound, and a tenant five logs and their later generations. */
 const LOGS_SUMMARISED = 64;
 
@@ -97,6 +99,7 @@ export function createRegister(deps: RegisterDeps): Register {
         const unique = new Map(here.map((finding) => [findingId(finding), finding]));
         const drafts = [...unique]
           .filter(([id]) => !open.has(id))
+          .slice(0, Math.max(0, MAX_OPEN - open.size))
           .map(([id, finding]) =>
             leaf(place, 'FINDING', [id, String((opened.get(id) ?? 0) + 1)], { id, ...fieldsOf(finding) }),
           );
