@@ -30,7 +30,7 @@ export interface AuditKeys {
 /** Reads the key directory and the signer's memory. */
 export function openAuditKeys(place: { readonly keyDir: string; readonly signerDir: string | null }): AuditKeys {
   const recorder = readKey(join(place.keyDir, 'deployment', 'recorder.key'));
-  const publicKey = publicHalf(readKey(join(place.keyDir, 'deployment', 'signing.key')));
+  const publicKey = keyPair(readKey(join(place.keyDir, 'deployment', 'signing.key')));
   const memory = place.signerDir === null ? new Map<string, never[]>() : readJournal(place.signerDir);
   const epochKeys = new Map<string, Buffer>();
   const values = new Map<string, Buffer | null>();
@@ -94,16 +94,18 @@ export function openAuditKeys(place: { readonly keyDir: string; readonly signerD
   };
 }
 
-function readKey(file: string): Buffer {
+/** The 32 bytes of a key file. */
+export function readKey(file: string): Buffer {
   const key = /^sworn\.key\/1 \S+ ([0-9a-f]{64})\n$/.exec(readFileSync(file, 'latin1'))?.[1];
   if (key === undefined) throw new Error(`${file} holds no key`);
   return Buffer.from(key, 'hex');
 }
 
-function publicHalf(seed: Buffer) {
+/** An Ed25519 key of this seed: private half as PKCS #8, public half as Node's and as 32 bytes. */
+export function keyPair(seed: Buffer) {
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
   const key = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
-  return { key, raw: key.export({ format: 'der', type: 'spki' }).subarray(-32) };
+  return { der, key, raw: key.export({ format: 'der', type: 'spki' }).subarray(-32) };
 }
 
 /** A last line without its end is one that was cut while it was written: nothing was signed of it. */

@@ -1,0 +1,91 @@
+import pg from 'pg';
+import { wrongAnswers } from './answers.js';
+import type { Attack, Struck } from './attack.js';
+import { fsck, type Report } from './fsck.js';
+import { misjudged } from './judge.js';
+import type { PlainTables, PlainVerdict } from './plainTables.js';
+import { openScene } from './scene.js';
+import type { Stage, StageCopy } from './stage.js';
+
+/** How one attack went. */
+export interface Outcome {
+  readonly attack: Attack;
+  /** Null: the stage is too small for it, and it was not struck. */
+  readonly told: ToldOf | null;
+  /** The two tables it is compared with; null: nothing there corresponds. */
+  readonly plain: PlainVerdict | null;
+}
+
+/** What was said of an attack, and what it cost. */
+export interface ToldOf {
+  readonly struck: Struck;
+  readonly report: Report;
+  /** What should have been said and was not, or was said and should not; empty: it went as it must. */
+  readonly wrong: readonly string[];
+  /** Seconds from the strike until it was told: by the signer where it was first, else by the checks. */
+  readonly after: number;
+  /** Bytes of database pages that the checks looked at. */
+  readonly bytesRead: number;
+}
+
+/** Strikes one attack at a fresh copy of the stage, checks it, and asks the facade. */
+export async function strike(stage: Stage, attack: Attack): Promise<ToldOf | null> {
+  const copy = await stage.copy(attack.copyOf);
+  try {
+    const scene = await openScene(stage, copy);
+    let struck: Struck;
+    try {
+      const size = await scene.sizeOf({ tenantId: stage.target.id, log: 'llm-runs' });
+      if (attack.needs !== undefined && size < attack.needs) return null;
+      struck = await attack.strike(scene);
+    } finally {
+      await scene.close();
+    }
+    const before = await bytesRead(copy);
+    const report = await fsck(stage, copy);
+    const read = (await bytesRead(copy)) - before;
+    const wrong = [...misjudged(stage, struck, report), ...(await wrongAnswers(stage, copy, struck))];
+    return { struck, report, wrong, after: struck.signer?.seconds ?? report.seconds, bytesRead: read };
+  } finally {
+    await copy.drop();
+  }
+}
+
+/** Strikes these attacks one after another, at Sworn and at the two plain tables. */
+export async function runCampaign(
+  stage: Stage,
+  tables: PlainTables,
+  attacks: readonly Attack[],
+  tell: (outcome: Outcome) => void,
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const attack of attacks) {
+    const plain = attack.plain === null ? null : await tables.judge(attack.plain);
+    // One that could not be struck or checked is as bad as one that was not found, and said as loudly; the others go on.
+    const told = await strike(stage, attack).catch((error: unknown) => failed(error));
+    const outcome = { attack, told, plain };
+    outcomes.push(outcome);
+    tell(outcome);
+  }
+  return outcomes;
+}
+
+function failed(error: unknown): ToldOf {
+  const report = { complete: false, seconds: 0, leaves: 0, findings: [], advisories: [] };
+  return { struck: { found: [] }, report, wrong: [`failed: ${String(error)}`], after: 0, bytesRead: 0 };
+}
+
+/** Bytes of 8-KiB pages that were asked for in this database until now, from memory or disk. */
+async function bytesRead({ connection }: StageCopy): Promise<number> {
+  const client = new pg.Client({ ...connection, database: 'postgres' });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ pages: number }>(
+      `select (blks_read + blks_hit)::float8 as pages from pg_stat_database where datname = $1`,
+      [connection.database],
+    );
+    return (rows[0]?.pages ?? 0) * 8192;
+  } finally {
+    await client.end();
+  }
+}

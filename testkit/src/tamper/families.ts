@@ -1,0 +1,29 @@
+import { absenceAttacks } from './absences.js';
+import type { Attack, Family } from './attack.js';
+import { bodyAttacks } from './bodies.js';
+import { columnAttacks } from './columns.js';
+import { controlAttacks } from './control.js';
+import { leafAttacks } from './leaves.js';
+import { orderAttacks } from './order.js';
+import { signatureAttacks } from './signatures.js';
+import { treeAttacks } from './trees.js';
+import { unseenAttacks } from './unseen.js';
+
+/** In the order of the scoreboard. */
+const FAMILIES: readonly Family[] = [
+  leafAttacks,
+  columnAttacks,
+  bodyAttacks,
+  absenceAttacks,
+  orderAttacks,
+  treeAttacks,
+  signatureAttacks,
+  controlAttacks,
+  unseenAttacks,
+];
+
+/** The attacks of the campaign (docs/tamper.md) whose names hold this text; all, when there is none. */
+export function attacksLike(text: string | undefined): readonly Attack[] {
+  const all = FAMILIES.flatMap((family) => family.attacks);
+  return text === undefined ? all : all.filter(({ name }) => name.includes(text));
+}
