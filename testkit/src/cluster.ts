@@ -23,7 +23,7 @@ export async function startTestCluster(url: string | undefined): Promise<TestClu
   chmodSync(dir, 0o711);
   // Refusals are what many tests are about, and so are connections that are cut; only what ends PostgreSQL is worth a line.
   const log = (line: string): void => {
-    if (/^(FATAL|PANIC)/.test(line) && !/ to client lost|protocol synchronization/.test(line))
+    if (/^(FATAL|PANIC)/.test(line) && !/ to client lost|protocol synchronization|administrator command/.test(line))
       console.error(`postgres: ${line}`);
   };
   const cluster = await startEmbedded({ dataDir: join(dir, 'data'), secretsDir: join(dir, 'keys'), log });

@@ -14,3 +14,8 @@ export {
   type SuperuserPlace,
 } from './serverProcess.js';
 export { type LogKeyPair, logKeyPair, madeUpLeaves, type TlogServer, tlogServer } from './tlogServer.js';
+export type { Attack } from './tamper/attack.js';
+export { strike, type ToldOf } from './tamper/campaign.js';
+export { attacksLike } from './tamper/families.js';
+export { openPlainTables, type PlainStrike, type PlainVerdict } from './tamper/plainTables.js';
+export { buildStage, type Stage } from './tamper/stage.js';

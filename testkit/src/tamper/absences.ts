@@ -35,13 +35,12 @@ async function cutTail(scene: Scene, place: LogPlace, from: number, tables: read
   }
 }
 
-const between = (from: number, below: number): number[] => Array.from({ length: below - from }, (_, i) => from + i);
-
 /** The evidence tables, and what must be said when one of them is empty. */
 const EMPTIED: readonly (readonly [table: string, said: (scene: Scene) => Promise<readonly Mark[]>])[] = [
-  ['tile', async (scene) => [mark(ofTarget(scene), null, 'V3 TILE_MISSING')]],
+  ['tile', async (scene) => [mark(ofTarget(scene), 0, 'V3 TILE_MISSING')]],
   ['batch_authenticator', async (scene) => [mark(ofTarget(scene), 0, 'V3 UNAUTHENTICATED_APPEND')]],
-  ['checkpoint', async (scene) => [mark(ofTarget(scene), null, 'V2 LOG_DIFFERS_FROM_SIGNED')]],
+  // Nothing says how many there were. What they signed is remembered by the signer, who signs the newest again.
+  ['checkpoint', async () => []],
   [
     'llm_run_records',
     async (scene) => [mark(ofTarget(scene), (await scene.leaf('RUN')).index, 'V6 PROJECTION_MISSING')],
@@ -59,13 +58,14 @@ const EMPTIED: readonly (readonly [table: string, said: (scene: Scene) => Promis
 const truncated = EMPTIED.map(
   ([table, said]): Attack => ({
     name: `${table} truncated`,
-    foundBy: table === 'checkpoint' ? 'outside memory' : 'fsck',
+    foundBy: table === 'checkpoint' ? 'nobody' : 'fsck',
     plain: null,
     async strike(scene) {
       const found = await said(scene);
       await scene.strike(`truncate sworn.${table}`);
       // Every tenant is struck, and every log that has rows there.
-      return { found, beside: found.map(({ check, code }) => ({ check, code })), everywhere: true };
+      const follows = table === 'run_members' ? [{ check: 'V9' }] : [];
+      return { found, beside: [...found.map(({ check, code }) => ({ check, code })), ...follows], everywhere: true };
     },
   }),
 );
@@ -109,6 +109,7 @@ export const absenceAttacks: Family = {
           found: [mark(place, size - 1, 'V2 LOG_SHORTER_THAN_SIGNED')],
           beside: [
             ...consequences(place),
+            { ...place, check: 'V10' },
             { ...place, check: 'V3' },
             { ...place, check: 'V6' },
             { ...place, check: 'V9' },
@@ -122,10 +123,10 @@ export const absenceAttacks: Family = {
       plain: 'delete the tail',
       async strike(scene) {
         const place = ofTarget(scene);
-        const [from, size] = [await tailFrom(scene, place), await scene.sizeOf(place)];
+        const from = await tailFrom(scene, place);
         await cutTail(scene, place, from, RECORDED);
-        const found = between(from, size).map((index) => mark(place, index, 'V5 MISSING_UNAUTHORISED'));
-        return { found, beside: consequences(place) };
+        // Leaves that are gone in a row are told at the first of them.
+        return { found: [mark(place, from, 'V5 MISSING_UNAUTHORISED')], beside: consequences(place) };
       },
     },
     {
@@ -139,7 +140,7 @@ export const absenceAttacks: Family = {
         await rewriteTree(scene, place);
         return {
           found: [mark(place, from, 'V2 LOG_SHORTER_THAN_SIGNED')],
-          beside: [...consequences(place), beside(place, 'V3 ROOT_MISMATCH'), beside(place, 'V3 CHECKPOINT_DIFFERS')],
+          beside: [...consequences(place), beside(place, 'V10 BEYOND_HEAD')],
         };
       },
     },

@@ -1,11 +1,10 @@
-import pg from 'pg';
 import { wrongAnswers } from './answers.js';
 import type { Attack, Struck } from './attack.js';
 import { fsck, type Report } from './fsck.js';
 import { misjudged } from './judge.js';
 import type { PlainTables, PlainVerdict } from './plainTables.js';
 import { openScene } from './scene.js';
-import type { Stage, StageCopy } from './stage.js';
+import type { Stage } from './stage.js';
 
 /** How one attack went. */
 export interface Outcome {
@@ -24,8 +23,6 @@ export interface ToldOf {
   readonly wrong: readonly string[];
   /** Seconds from the strike until it was told: by the signer where it was first, else by the checks. */
   readonly after: number;
-  /** Bytes of database pages that the checks looked at. */
-  readonly bytesRead: number;
 }
 
 /** Strikes one attack at a fresh copy of the stage, checks it, and asks the facade. */
@@ -41,11 +38,9 @@ export async function strike(stage: Stage, attack: Attack): Promise<ToldOf | nul
     } finally {
       await scene.close();
     }
-    const before = await bytesRead(copy);
-    const report = await fsck(stage, copy);
-    const read = (await bytesRead(copy)) - before;
+    const report = await fsck(copy);
     const wrong = [...misjudged(stage, struck, report), ...(await wrongAnswers(stage, copy, struck))];
-    return { struck, report, wrong, after: struck.signer?.seconds ?? report.seconds, bytesRead: read };
+    return { struck, report, wrong, after: struck.signer?.seconds ?? report.seconds };
   } finally {
     await copy.drop();
   }
@@ -71,21 +66,6 @@ export async function runCampaign(
 }
 
 function failed(error: unknown): ToldOf {
-  const report = { complete: false, seconds: 0, leaves: 0, findings: [], advisories: [] };
-  return { struck: { found: [] }, report, wrong: [`failed: ${String(error)}`], after: 0, bytesRead: 0 };
-}
-
-/** Bytes of 8-KiB pages that were asked for in this database until now, from memory or disk. */
-async function bytesRead({ connection }: StageCopy): Promise<number> {
-  const client = new pg.Client({ ...connection, database: 'postgres' });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ pages: number }>(
-      `select (blks_read + blks_hit)::float8 as pages from pg_stat_database where datname = $1`,
-      [connection.database],
-    );
-    return (rows[0]?.pages ?? 0) * 8192;
-  } finally {
-    await client.end();
-  }
+  const report = { seconds: 0, leaves: 0, bytes: 0, findings: [], advisories: [] };
+  return { struck: { found: [] }, report, wrong: [`failed: ${String(error)}`], after: 0 };
 }

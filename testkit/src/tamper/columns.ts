@@ -91,7 +91,9 @@ const rowsGone = PROJECTIONS.map(
       );
       const index = row?.index ?? 0;
       await scene.strike(`delete from sworn.${table} where ${ONE}`, [scene.target.id, log, index]);
-      return { found: [mark(ofTarget(scene, log), index, 'V6 PROJECTION_MISSING')] };
+      const place = ofTarget(scene, log);
+      const follows = table === 'run_members' ? [beside(place, 'V9 RUN_TREE_MISMATCH')] : [];
+      return { found: [mark(place, index, 'V6 PROJECTION_MISSING')], beside: follows };
     },
   }),
 );
@@ -116,7 +118,7 @@ const rowsMadeUp = PROJECTIONS.map(
           where tenant_id = $1 and log = $2 order by leaf_index desc limit 1`,
         [scene.target.id, log],
       );
-      return { found: [mark(ofTarget(scene, log), index, 'V10 STRAY_ROW')] };
+      return { found: [mark(ofTarget(scene, log), index, 'V10 BEYOND_HEAD')] };
     },
   }),
 );

@@ -85,10 +85,10 @@ function excused(
       const gone =
         kind === 'ERASURE'
           ? lost.map(({ index }) => mark(place, index, 'V5 BODY_MISSING_UNAUTHORISED'))
-          : [0, 1, 2, 3, 4].map((index) => mark(place, index, 'V5 MISSING_UNAUTHORISED'));
+          : [mark(place, 0, 'V5 MISSING_UNAUTHORISED')];
       const forgery =
         how === 'row'
-          ? mark(control, forged.index, 'V10 STRAY_ROW')
+          ? mark(control, forged.index, 'V10 BEYOND_HEAD')
           : mark(control, forged.index, 'V3 UNAUTHENTICATED_APPEND');
       return {
         found: [...gone, forgery],

@@ -22,8 +22,8 @@ const FAMILIES: readonly Family[] = [
   unseenAttacks,
 ];
 
-/** The attacks of the campaign (docs/tamper.md) whose names hold this text; all, when there is none. */
-export function attacksLike(text: string | undefined): readonly Attack[] {
+/** The attacks of the campaign (docs/tamper.md) whose names hold one of these texts; all, when none is given. */
+export function attacksLike(...texts: readonly string[]): readonly Attack[] {
   const all = FAMILIES.flatMap((family) => family.attacks);
-  return text === undefined ? all : all.filter(({ name }) => name.includes(text));
+  return texts.length === 0 ? all : all.filter(({ name }) => texts.some((text) => name.includes(text)));
 }

@@ -1,6 +1,6 @@
 import type { Attack, Family } from './attack.js';
 import { editLeaf, rehashLeaf, setLeaf } from './forge.js';
-import { batchOf, flip, mark, ofTarget, ONE } from './marks.js';
+import { batchOf, beside, flip, mark, ofTarget, ONE } from './marks.js';
 import type { LeafSeen, Scene } from './scene.js';
 
 const FOUND = 'V4 LEAF_HASH_MISMATCH';
@@ -18,7 +18,8 @@ function atLeaf(
     async strike(scene) {
       const leaf = await scene.leaf(kind, 3, log);
       await strike(scene, leaf);
-      return { found: [mark(ofTarget(scene, log), leaf.index, FOUND)] };
+      const place = ofTarget(scene, log);
+      return { found: [mark(place, leaf.index, FOUND)], beside: [beside(place, 'V9 RUN_TREE_MISMATCH')] };
     },
   };
 }
@@ -70,7 +71,8 @@ export const leafAttacks: Family = {
       async strike(scene) {
         const place = ofTarget(scene);
         await scene.strike(`update sworn.leaf set ${flip('leaf_hash')} where ${ONE}`, [place.tenantId, place.log, 3]);
-        return { found: [mark(place, 3, 'V6 COLUMN_MISMATCH')] };
+        // A run's tree is taken over that column.
+        return { found: [mark(place, 3, 'V6 COLUMN_MISMATCH')], beside: [beside(place, 'V9 RUN_TREE_MISMATCH')] };
       },
     },
     atLeaf('same meaning, other bytes', ['STEP', 'llm-runs'], (scene, { index, leaf }) =>
@@ -118,7 +120,12 @@ export const leafAttacks: Family = {
         const { index } = await scene.leaf('RUN', -1);
         await editLeaf(scene, place, index, { steps: 99 });
         await rehashLeaf(scene, place, index);
-        return { found: [mark(place, await batchOf(scene, place, index), 'V3 ROOT_MISMATCH')] };
+        // The leaf now says another count than its own tree has.
+        const batch = await batchOf(scene, place, index);
+        return {
+          found: [mark(place, batch, 'V3 ROOT_MISMATCH')],
+          beside: [beside(place, 'V9 RUN_TREE_MISMATCH', index)],
+        };
       },
     },
   ],

@@ -11,14 +11,14 @@ import { buildStage, USUAL_SIZE } from './stage.js';
 /** `npm run tamper`: strikes every attack at a deployment of its own and prints the scoreboard. Exit 1: something was not told as it must be. */
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string' },
+    only: { type: 'string', multiple: true, default: [] },
     runs: { type: 'string', default: String(USUAL_SIZE.runs) },
     markdown: { type: 'string' },
     json: { type: 'string' },
   },
 });
 const runs = Number(options.runs);
-const attacks = attacksLike(options.only);
+const attacks = attacksLike(...options.only);
 if (attacks.length === 0 || !Number.isSafeInteger(runs) || runs < USUAL_SIZE.runs) {
   console.error(`--only takes a part of an attack's name, --runs a number from ${USUAL_SIZE.runs}`);
   process.exitCode = 2;

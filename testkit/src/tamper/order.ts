@@ -94,7 +94,11 @@ export const orderAttacks: Family = {
           `insert into sworn.leaf (tenant_id, log, leaf_index, ${ALONG.join(', ')}) select tenant_id, log, leaf_index, ${ALONG.join(', ')} from sworn.leaf where ${ONE}`,
           [place.tenantId, place.log, index],
         );
-        return { found: [mark(place, index, 'V5 DUPLICATE_INDEX')], advisory: true };
+        return {
+          found: [mark(place, index, 'V5 DUPLICATE_INDEX')],
+          beside: [beside(place, 'V9 RUN_TREE_MISMATCH')],
+          advisory: true,
+        };
       },
     },
     {
@@ -155,7 +159,7 @@ export const orderAttacks: Family = {
         const there = ofTarget(scene, 'llm-runs.7');
         await moveLeaf(scene, place, index, { ...there, index: 0 });
         return {
-          found: [mark(place, index, 'V5 MISSING_UNAUTHORISED'), mark(there, 0, 'V10 UNKNOWN_LOG')],
+          found: [mark(place, index, 'V5 MISSING_UNAUTHORISED'), mark(there, null, 'V10 UNKNOWN_LOG')],
           beside: [beside(place, 'V9 RUN_TREE_MISMATCH')],
         };
       },

@@ -65,7 +65,7 @@ export function jsonOf(outcomes: readonly Outcome[]): object {
       advisories: told?.report.advisories.length ?? 0,
       after_seconds: told?.after ?? null,
       leaves_read: told?.report.leaves ?? null,
-      bytes_read: told?.bytesRead ?? null,
+      bytes_read: told?.report.bytes ?? null,
       triggers_only: plain?.triggersOnly ?? null,
       hash_chain: plain?.hashChain ?? null,
     })),
@@ -75,7 +75,7 @@ export function jsonOf(outcomes: readonly Outcome[]): object {
 function cellsOf({ attack, told, plain }: Outcome): readonly string[] {
   if (told === null) return [attack.name, `not struck: needs a log of ${attack.needs} leaves`, '', '', '', '', ''];
   const finder = told.wrong.length === 0 ? FINDER[attack.foundBy] : '**not as it must be**';
-  const cost = `${told.report.leaves} leaves, ${(told.bytesRead / 2 ** 20).toFixed(0)} MiB of pages`;
+  const cost = `${told.report.leaves} leaves, ${(told.report.bytes / 2 ** 20).toFixed(1)} MiB`;
   const seen = (found: boolean | undefined): string => (found === undefined ? '–' : found ? 'found' : 'not found');
   return [
     attack.name,

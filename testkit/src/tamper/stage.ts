@@ -111,9 +111,10 @@ export async function buildStage(
       ...made,
       keyDir: join(dir, 'keys'),
       async copy(when = 'now') {
-        const name = `${prefix}_c${++copies}`;
+        const ordinal = ++copies;
+        const name = `${prefix}_c${ordinal}`;
         await root.query(`create database ${name} template ${when === 'now' ? template : earlier}`);
-        const memory = join(dir, `signer-${copies}`);
+        const memory = join(dir, `signer-${ordinal}`);
         cpSync(signerDir, memory, { recursive: true });
         return {
           config: configOf(name, memory),

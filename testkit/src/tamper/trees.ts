@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hex } from '@sworn/evidence';
 import type { Attack, Beside, Family, Struck } from './attack.js';
 import { appendCoherently, editLeaf, insertBatch, rewriteCheckpointRows, rewriteTree } from './forge.js';
-import { batchOf, beside, flip, mark, ofTarget } from './marks.js';
+import { batchOf, beside, flip, mark, ofTarget, ONE } from './marks.js';
 import type { LogPlace, Scene } from './scene.js';
 import { sendRuns } from './producers.js';
 
@@ -31,8 +31,17 @@ async function append(
   const place = ofTarget(scene);
   const before = await scene.read<{ root: Buffer }>(`select root from sworn.log_head where ${HERE}`, at(place));
   const like = await scene.leaf('STEP', -1);
-  const change = { event_key: hex(randomBytes(24)) };
-  const { index, tree, at: time } = await appendCoherently(scene, place, like, change);
+  const [traceId, spanId] = [randomBytes(16), randomBytes(8)];
+  const {
+    index,
+    tree,
+    at: time,
+  } = await appendCoherently(scene, place, like, {
+    trace_id: hex(traceId),
+    span_id: hex(spanId),
+    event_key: hex(traceId) + hex(spanId),
+  });
+  await scene.strike(`update sworn.leaf set trace_id = $4 where ${ONE}`, [...at(place), index, traceId]);
   if (mac !== null) {
     const batch = {
       first: index,
@@ -108,7 +117,7 @@ export const treeAttacks: Family = {
     }),
     atTree('the root of a head', async (scene, place) => {
       await scene.strike(`update sworn.log_head set ${flip('root')} where ${HERE}`, at(place));
-      return { found: [mark(place, (await scene.sizeOf(place)) - 1, 'V3 HEAD_MISMATCH')] };
+      return { found: [mark(place, await scene.sizeOf(place), 'V3 HEAD_MISMATCH')] };
     }),
     atTree('the frontier of a head', async (scene, place) => {
       await scene.strike(`update sworn.log_head set ${flip('frontier')} where ${HERE}`, at(place));
@@ -119,7 +128,7 @@ export const treeAttacks: Family = {
       await scene.strike(`update sworn.log_head set next_index = next_index - 1 where ${HERE}`, at(place));
       return {
         found: [mark(place, size - 1, 'V10 BEYOND_HEAD'), mark(place, size - 1, 'V2 LOG_SHORTER_THAN_SIGNED')],
-        beside: rewritten(place),
+        beside: [...rewritten(place), beside(place, 'V10 BEYOND_HEAD')],
       };
     }),
     {
