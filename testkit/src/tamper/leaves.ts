@@ -1,6 +1,6 @@
 import type { Attack, Family } from './attack.js';
 import { editLeaf, rehashLeaf, setLeaf } from './forge.js';
-import { batchOf, beside, flip, mark, ofTarget, ONE } from './marks.js';
+import { batchOf, beside, flip, mark, ofTarget, ONE, unheld } from './marks.js';
 import type { LeafSeen, Scene } from './scene.js';
 
 const FOUND = 'V4 LEAF_HASH_MISMATCH';
@@ -19,7 +19,10 @@ function atLeaf(
       const leaf = await scene.leaf(kind, 3, log);
       await strike(scene, leaf);
       const place = ofTarget(scene, log);
-      return { found: [mark(place, leaf.index, FOUND)], beside: [beside(place, 'V9 RUN_TREE_MISMATCH')] };
+      return {
+        found: [mark(place, leaf.index, FOUND)],
+        beside: [beside(place, 'V9 RUN_TREE_MISMATCH'), unheld(place, leaf.index)],
+      };
     },
   };
 }
@@ -49,6 +52,7 @@ export const leafAttacks: Family = {
         const code = 'LEAF_HASH_MISMATCH';
         return {
           found: [mark(place, index, FOUND)],
+          beside: [unheld(place, index)],
           asked: [
             { kind: 'refused', path: `/${id}/envelope`, code },
             { kind: 'refused', path: `/${id}/trace`, code },
@@ -97,7 +101,7 @@ export const leafAttacks: Family = {
         const place = ofTarget(scene, 'control');
         const { index } = await scene.leaf('KEY_CREATED', -1, 'control');
         await editLeaf(scene, place, index, { role: 'auditor' });
-        return { found: [mark(place, index, FOUND)] };
+        return { found: [mark(place, index, FOUND)], beside: [unheld(place, index)] };
       },
     },
     {
@@ -108,7 +112,7 @@ export const leafAttacks: Family = {
         const place = ofTarget(scene, 'system');
         const { index } = await scene.leaf('RESOURCE', 0, 'system');
         await editLeaf(scene, place, index, { occurred_basis: 'start' });
-        return { found: [mark(place, index, FOUND)] };
+        return { found: [mark(place, index, FOUND)], beside: [unheld(place, index)] };
       },
     },
     {

@@ -34,3 +34,8 @@ export async function batchOf(scene: Scene, { tenantId, log }: LogPlace, index: 
   );
   return row?.first ?? 0;
 }
+
+/** The row beside a leaf that cannot be believed has nothing to be held against, and is told as well. */
+export function unheld(place: LogPlace, index: number): Beside {
+  return beside(place, 'V10 STRAY_ROW', index);
+}

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { hex } from '@sworn/evidence';
 import type { Attack, Beside, Family, Struck } from './attack.js';
 import { appendCoherently, editLeaf, insertBatch, rewriteCheckpointRows, rewriteTree } from './forge.js';
-import { batchOf, beside, flip, mark, ofTarget, ONE } from './marks.js';
-import type { LogPlace, Scene } from './scene.js';
+import { batchOf, beside, flip, mark, ofTarget, ONE, unheld } from './marks.js';
 import { sendRuns } from './producers.js';
+import type { LogPlace, Scene, SceneServer } from './scene.js';
 
 /** An attack at the rows that make the tree of the target's `llm-runs`. */
 function atTree(name: string, strike: (scene: Scene, place: LogPlace) => Promise<Struck>): Attack {
@@ -32,6 +32,8 @@ async function append(
   const before = await scene.read<{ root: Buffer }>(`select root from sworn.log_head where ${HERE}`, at(place));
   const like = await scene.leaf('STEP', -1);
   const [traceId, spanId] = [randomBytes(16), randomBytes(8)];
+  // At once: a server may be looking.
+  await scene.read('begin');
   const {
     index,
     tree,
@@ -52,7 +54,28 @@ async function append(
     };
     await insertBatch(scene, place, batch, mac);
   }
+  await scene.read('commit');
   return { place, index };
+}
+
+/** Leaf 40 says something else, and its hash and its tile say so too. */
+async function changeWithTile(scene: Scene, place: LogPlace): Promise<void> {
+  await editLeaf(scene, place, 40, { r: hex(randomBytes(16)) });
+  await scene.strike(
+    `update sworn.leaf set leaf_hash = sha256('\\x00'::bytea || leaf) where ${HERE} and leaf_index = 40`,
+    at(place),
+  );
+  await scene.strike(
+    `update sworn.tile t set hashes = overlay(hashes placing (select leaf_hash from sworn.leaf l where l.tenant_id = $1 and l.log = $2 and l.leaf_index = 40)
+           from 40 * 32 + 1 for 32) where ${HERE} and level = 0 and tile_index = 0`,
+    at(place),
+  );
+}
+
+/** Honest records go on behind a forged one: what fsck then misses is a batch of ours between two others. */
+async function between(scene: Scene, { otlpHttp }: SceneServer, place: LogPlace, index: number): Promise<Struck> {
+  await sendRuns({ otlpHttp, ingestKey: scene.target.ingestKey }, 2, 'after');
+  return { found: [mark(place, index, 'V3 AUTHENTICATOR_MISMATCH')], beside: [borrowedBody(place, index)] };
 }
 
 /** A copied step has the ciphertext of another event key. */
@@ -67,7 +90,7 @@ export const treeAttacks: Family = {
         `update sworn.tile set ${flip('hashes', 320)} where ${HERE} and level = 0 and tile_index = 1`,
         at(place),
       );
-      return { found: [mark(place, 266, 'V3 TILE_MISMATCH')] };
+      return { found: [mark(place, 266, 'V3 TILE_MISMATCH')], beside: [unheld(place, 266)] };
     }),
     {
       ...atTree('one bit of a tile of the second level', async (scene, place) => {
@@ -84,20 +107,20 @@ export const treeAttacks: Family = {
       return { found: [mark(place, 256, 'V3 TILE_MISSING')] };
     }),
     atTree('a leaf and its tile changed together', async (scene, place) => {
-      await editLeaf(scene, place, 40, { r: hex(randomBytes(16)) });
-      await scene.strike(
-        `update sworn.leaf set leaf_hash = sha256('\\x00'::bytea || leaf) where ${HERE} and leaf_index = 40`,
-        at(place),
-      );
-      await scene.strike(
-        `update sworn.tile t set hashes = overlay(hashes placing (select leaf_hash from sworn.leaf l where l.tenant_id = $1 and l.log = $2 and l.leaf_index = 40)
-           from 40 * 32 + 1 for 32) where ${HERE} and level = 0 and tile_index = 0`,
-        at(place),
-      );
+      await changeWithTile(scene, place);
       return {
         found: [mark(place, await batchOf(scene, place, 40), 'V3 ROOT_MISMATCH')],
         beside: [beside(place, 'V9 RUN_TREE_MISMATCH')],
       };
+    }),
+    atTree('the same, and one bit of a later leaf', async (scene, place) => {
+      await changeWithTile(scene, place);
+      await scene.strike(`update sworn.leaf set ${flip('leaf', 20)} where ${ONE}`, [...at(place), 700]);
+      const found = [
+        mark(place, await batchOf(scene, place, 40), 'V3 ROOT_MISMATCH'),
+        mark(place, 700, 'V4 LEAF_HASH_MISMATCH'),
+      ];
+      return { found, beside: [beside(place, 'V9 RUN_TREE_MISMATCH'), unheld(place, 700)] };
     }),
     atTree('one bit of an authenticator', async (scene, place) => {
       const [batch] = await scene.read<{ first: number }>(
@@ -186,11 +209,7 @@ export const treeAttacks: Family = {
           const since = performance.now();
           const { place, index } = await append(scene, null);
           const signer = await server.finding(place, since);
-          return {
-            found: [mark(place, index, 'V3 UNAUTHENTICATED_APPEND')],
-            beside: [borrowedBody(place, index)],
-            signer,
-          };
+          return { ...(await between(scene, server, place, index)), signer };
         }),
     },
     {
@@ -201,14 +220,8 @@ export const treeAttacks: Family = {
         const { place, index } = await append(scene, null);
         const since = performance.now();
         return scene.serve(async (server) => {
-          await sendRuns({ otlpHttp: server.otlpHttp, ingestKey: scene.target.ingestKey }, 2, 'after');
           const signer = await server.finding(place, since);
-          // The batches after it are ours: what is missing is one between them.
-          return {
-            found: [mark(place, index, 'V3 AUTHENTICATOR_MISMATCH')],
-            beside: [borrowedBody(place, index)],
-            signer,
-          };
+          return { ...(await between(scene, server, place, index)), signer };
         });
       },
     },

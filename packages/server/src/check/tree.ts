@@ -86,7 +86,15 @@ export class TreeWalk {
     if (known.size !== this.size) throw new Error('a root is held against the tree of its own size');
     if (known.what === 'batch' && this.#held.length < HOLD_AT_LEAST && this.#doubtful.length === 0)
       this.#passed.push(known);
-    else this.#use(known, upper);
+    else {
+      // What the leaves of a batch came to, its own root says: used first, so that a checkpoint over another root accuses itself, not them.
+      const own = this.#passed.at(-1);
+      if (own?.size === known.size) {
+        this.#passed.pop();
+        this.#use(own, upper);
+      }
+      this.#use(known, upper);
+    }
   }
 
   /** Uses the last root that was passed by: there is no later one. */
@@ -132,10 +140,7 @@ export class TreeWalk {
   #fail(known: Known): void {
     // What another root has proven at this very size is so: this one was written down wrong.
     const isProven = this.#proven === known.size;
-    if (!isProven) {
-      for (const place of this.#doubtful) this.#blame('stored', this.#agreed.size + place, this.#held[place] as Entry);
-      this.#adrift = true;
-    }
+    if (!isProven) this.#adrift = true;
     // Bytes that differ from what is stored explain it; else leaf, column and tile were written anew together.
     if (isProven || this.#doubtful.length === 0) this.#tellRoot(known, isProven);
     if (!isProven) this.#forget();
@@ -223,7 +228,9 @@ export class TreeWalk {
     }
   }
 
+  /** Lets go of what is held. No root tells any more which of bytes and stored hash is right; that they differ is told all the same. */
   #forget(): void {
+    for (const place of this.#doubtful) this.#blame('stored', this.#agreed.size + place, this.#held[place] as Entry);
     this.#passed = [];
     this.#agreed = this.#agreed.skipTo(this.size);
     this.#held = [];
