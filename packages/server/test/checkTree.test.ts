@@ -112,6 +112,30 @@ test('upper tiles are held against the tree below them', () => {
   expect(splitTile(upperTile).length).toBe(256);
 });
 
+test('a checkpoint accuses itself also where nothing was held yet, and what comes after it is proven all the same', () => {
+  const told: Told[] = [];
+  const walk = new TreeWalk({ tenantId: 't', log: 'llm-runs' }, emptyFrontier, (finding) => told.push(finding));
+  const none = () => null;
+  for (const size of [10, 20, 400]) {
+    for (const hash of hashes.slice(walk.size, size)) walk.add({ computed: hash, stored: hash, inTile: false });
+    walk.hold({ size, root: rootAt(size), what: 'batch', first: 0 }, none);
+    if (size === 20) walk.hold({ size, root: EMPTY_ROOT, what: 'checkpoint', first: 0 }, none);
+  }
+  expect(told.map(({ code, index }) => [code, index])).toEqual([['CHECKPOINT_DIFFERS', 19]]);
+  expect(walk.proven).toBe(400);
+});
+
+test('one bit of a leaf is named also after a place from which nothing is proven any more', () => {
+  const { told } = walked(900, 50, (index, entry) => {
+    if (index === 40) return { ...entry, computed: other, stored: other };
+    return index === 700 ? { ...entry, computed: other } : entry;
+  });
+  expect(told.map(({ code, index }) => [code, index])).toEqual([
+    ['ROOT_MISMATCH', 0],
+    ['LEAF_HASH_MISMATCH', 700],
+  ]);
+});
+
 test('what another root has proven stands: a checkpoint beside it that says otherwise is itself the finding', () => {
   const told: Told[] = [];
   const walk = new TreeWalk({ tenantId: 't', log: 'llm-runs' }, emptyFrontier, (finding) => told.push(finding));

@@ -36,6 +36,7 @@ import { openJournal } from '../src/sign/journal.js';
 import { readRecovered } from '../src/sign/recovered.js';
 import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
+import { findingsOf } from './findings.js';
 import { MAPPER } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
 import { signsAll, soleKey } from './soleKey.js';
@@ -61,8 +62,15 @@ export interface House {
   breakRecorder(broken: boolean | string): void;
   /** What the house logged. */
   readonly logged: readonly string[];
-  /** Records a request as a producer with the scope `ingest:assert` or without it. Returns trace ids. */
-  ingest(tenantId: string, capture: Pick<Capture, 'encoding' | 'body'>, scopes?: readonly string[]): Promise<string[]>;
+  /** Records a request as a producer with the scope `ingest:assert` or without it, whose key is bound to these services or to none. Returns trace ids. */
+  ingest(
+    tenantId: string,
+    capture: Pick<Capture, 'encoding' | 'body'>,
+    scopes?: readonly string[],
+    services?: readonly string[],
+  ): Promise<string[]>;
+  /** What every check says of the tenant, the signer's memory at hand. */
+  findings(tenantId: string): Promise<readonly string[]>;
   /** The writer's sequencer. */
   readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
   /** Opens runs; with a grace of 0 seals what has a root. */
@@ -204,7 +212,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
       broken = is;
     },
     logged,
-    async ingest(tenantId, { encoding, body }, scopes = []) {
+    async ingest(tenantId, { encoding, body }, scopes = [], services = []) {
       const { spans } = encoding === 'json' ? decodeTracesJson(body) : decodeTraces(body);
       const credential = {
         tenantId,
@@ -212,13 +220,14 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
         role: 'ingest' as const,
         permissions: new Set(['logs.ingest' as const]),
         scopes,
-        services: [],
+        services,
         tenantSynthetic: false,
         expiresAt: new Date(now() + 1000),
       };
       await writer.append(tenantId, await preparer.prepareTraces(credential, spans));
       return [...new Set(spans.map((span) => Buffer.from(span.traceId).toString('hex')))];
     },
+    findings: async (tenantId) => (await findingsOf({ db, keyStore, originOf, memory }, tenantId)).findings,
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
     async seal(tenantId) {
       while (await sealer.turn(tenantId));

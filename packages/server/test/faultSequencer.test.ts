@@ -124,6 +124,8 @@ async function liveTwice(make: () => Batch, life: Life, fate: Fate) {
   if (before.length > 0) await scene.sequence(await scene.prepare(before));
   const died = await life(scene, await scene.prepare(spans), fate);
   await expectSound(scene, died ? before : spans);
+  // The audit shares no code with what it judges; the checks are what an installation has.
+  expect(await scene.findings()).toEqual([]);
   const again = await scene.sequence(await scene.prepare(spans));
   await expectSound(scene, spans);
   const contradicted = spans.filter((span) => before.some(({ spanId }) => spanId === span.spanId)).length;

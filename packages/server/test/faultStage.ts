@@ -17,6 +17,7 @@ import { createRedactor } from '../src/record/redact/redactor.js';
 import { createSequencer } from '../src/record/sequencer.js';
 import { type Database, inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
+import { findingsOf } from './findings.js';
 import { MAPPER } from './mapper.js';
 import { newSpan, otlp, type SpanText } from './facadeSpans.js';
 
@@ -40,6 +41,8 @@ export interface Scene {
   /** By a sequencer that remembers nothing: a process that has just started. On the stage's database when none is named. */
   readonly sequence: (drafts: readonly LeafDraft[], on?: Database) => Promise<readonly Appended[]>;
   readonly audit: () => Promise<Audit>;
+  /** What every check says of the tenant. */
+  readonly findings: () => Promise<readonly string[]>;
 }
 
 /** Steps of one trace. */
@@ -87,6 +90,7 @@ export async function buildStage(): Promise<Stage> {
             clock: createClockGuard(() => performance.now()),
             onCommit: () => undefined,
           }).append(tenantId, drafts),
+        findings: async () => (await findingsOf({ db, keyStore, originOf: origin, memory: null }, tenantId)).findings,
         audit: () =>
           auditDatabase({
             connection: { ...database.superuser, ...database.address, ssl: database.address.tls !== null },
