@@ -76,6 +76,18 @@ export const bodyAttacks: Family = {
         found: lost.slice(0, 1).map(({ index, log }) => mark(ofTarget(scene, log), index, 'V8 KEY_DOES_NOT_OPEN')),
       };
     }),
+    {
+      name: 'an entry of the directory deleted: a token that leads to no name any more',
+      foundBy: 'nobody',
+      plain: null,
+      async strike(scene) {
+        await scene.strike(
+          `delete from sworn.directory where (tenant_id, token) in (select tenant_id, token from sworn.directory where tenant_id = $1 limit 1)`,
+          [scene.target.id],
+        );
+        return { found: [] };
+      },
+    },
     atBody('two wrapped keys swapped', null, async (scene, { dk }) => {
       const { dk: other } = await scene.leaf('STEP', 60);
       const lost = [(await underKey(scene, dk))[0], (await underKey(scene, other))[0]];

@@ -1,4 +1,4 @@
-import type { FoundBy } from './attack.js';
+import type { FoundBy, Struck } from './attack.js';
 import type { Outcome } from './campaign.js';
 import { inWords } from './judge.js';
 
@@ -80,7 +80,7 @@ function cellsOf({ attack, told, plain }: Outcome): readonly string[] {
   return [
     attack.name,
     finder,
-    whereOf(told.struck.found.map(inWords), told.struck.advisory === true),
+    whereOf(told.struck),
     told.after.toFixed(1),
     cost,
     seen(plain?.triggersOnly),
@@ -88,9 +88,11 @@ function cellsOf({ attack, told, plain }: Outcome): readonly string[] {
   ];
 }
 
-function whereOf(places: readonly string[], isPosture: boolean): string {
+function whereOf({ found, signer, advisory }: Struck): string {
+  const places = found.map(inWords);
+  if (signer !== undefined) return `signer: ${signer.finding} ${signer.log} ${signer.index}; ${places[0] ?? ''}`;
   const named = places.slice(0, PLACES_NAMED).join('; ');
   const more = places.length - PLACES_NAMED;
-  if (named === '') return isPosture ? 'V11 POSTURE' : '';
+  if (named === '') return advisory === true ? 'V11 POSTURE' : '';
   return more > 0 ? `${named}, and ${more} more` : named;
 }

@@ -192,9 +192,12 @@ export const signatureAttacks: Family = {
         const logs = await scene.read<{ tenant: string; log: string }>(
           `select distinct tenant_id::text as tenant, log from sworn.checkpoint`,
         );
+        const since = performance.now();
+        const signer = await scene.serve((server) => server.finding(ofTarget(scene), since));
         return {
           found: logs.map(({ tenant, log }) => mark({ tenantId: tenant, log }, 0, 'V2 SIGNER_MEMORY_LOST')),
           everywhere: true,
+          signer,
         };
       },
     },

@@ -146,6 +146,10 @@ export const treeAttacks: Family = {
       await scene.strike(`update sworn.log_head set ${flip('frontier')} where ${HERE}`, at(place));
       return { found: [mark(place, await scene.sizeOf(place), 'V3 HEAD_MISMATCH')] };
     }),
+    atTree('a head deleted', async (scene, place) => {
+      await scene.strike(`delete from sworn.log_head where ${HERE}`, at(place));
+      return { found: [mark(place, 0, 'V2 LOG_SHORTER_THAN_SIGNED')], beside: [beside(place, 'V10 UNKNOWN_LOG')] };
+    }),
     atTree('a head set back by one', async (scene, place) => {
       const size = await scene.sizeOf(place);
       await scene.strike(`update sworn.log_head set next_index = next_index - 1 where ${HERE}`, at(place));
