@@ -1,4 +1,4 @@
-import type { Attack, Family, Mark } from './attack.js';
+import type { Attack, Beside, Family, Mark } from './attack.js';
 import { beside, flip, mark, ofTarget, ONE } from './marks.js';
 import type { Scene } from './scene.js';
 
@@ -71,13 +71,18 @@ const everyColumn = PROJECTIONS.map(
     name: `every column of ${table}, row by row`,
     foundBy: 'fsck',
     plain: 'edit',
-    // Runs count their steps by the rows of `run_members`.
     strike: async (scene) => ({
       found: await changeEveryColumn(scene, table, log),
-      beside: table === 'run_members' ? [beside(ofTarget(scene), 'V9 RUN_TREE_MISMATCH')] : [],
+      beside: blinded(scene, table),
     }),
   }),
 );
+
+/** What else must fail where a projection says no more what it said: runs count their steps by it, checkpoints find their keys. */
+function blinded(scene: Scene, table: string): readonly Beside[] {
+  if (table === 'run_members') return [beside(ofTarget(scene), 'V9 RUN_TREE_MISMATCH')];
+  return table === 'control_records' ? [{ tenantId: scene.target.id, check: 'V1' }] : [];
+}
 
 const rowsGone = PROJECTIONS.map(
   ([table, log]): Attack => ({
@@ -92,8 +97,7 @@ const rowsGone = PROJECTIONS.map(
       const index = row?.index ?? 0;
       await scene.strike(`delete from sworn.${table} where ${ONE}`, [scene.target.id, log, index]);
       const place = ofTarget(scene, log);
-      const follows = table === 'run_members' ? [beside(place, 'V9 RUN_TREE_MISMATCH')] : [];
-      return { found: [mark(place, index, 'V6 PROJECTION_MISSING')], beside: follows };
+      return { found: [mark(place, index, 'V6 PROJECTION_MISSING')], beside: blinded(scene, table) };
     },
   }),
 );

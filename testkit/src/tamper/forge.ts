@@ -13,8 +13,12 @@ import {
   fullTilesBetween,
   leafHash,
   type LeafFields,
+  parseNote,
+  parseVkey,
+  signatureBy,
   TILE_WIDTH,
   treeHash,
+  vkeyOf,
 } from '@sworn/evidence';
 import { keyPair, readKey } from '../auditKeys.js';
 import type { LeafSeen, LogPlace, Scene } from './scene.js';
@@ -143,17 +147,20 @@ export function macOf(scene: Scene, place: LogPlace, { first, count, at, before,
     .digest();
 }
 
-/** Signs every checkpoint of a log anew: by the stolen key, or by a key of the attacker's own. */
-export async function signAnew(scene: Scene, place: LogPlace, tree: Tree, seed: Buffer): Promise<void> {
-  for (const { size } of await checkpointsOf(scene, place)) {
+/** Signs every checkpoint of a log anew: by the stolen keys, each in its time, or by a key of the attacker's own. */
+export async function signAnew(scene: Scene, place: LogPlace, tree: Tree, own: Buffer | null): Promise<void> {
+  for (const { size, note } of await checkpointsOf(scene, place)) {
     const root = tree.rootAt(size);
+    const seed = own ?? stolenSeed(scene, place, note);
     await setCheckpoint(scene, place, { size, root, note: noteOf(scene.originOf(place), { size, root }, seed) });
   }
 }
 
-/** Seed of the deployment's signing key, as whoever reads the key directory has it. */
-export function stolenSeed(scene: Scene): Buffer {
-  return readKey(join(scene.keyDir, 'deployment', 'signing.key'));
+/** Seed of the signing key under which a checkpoint stands, as whoever stole each in its time has it. */
+export function stolenSeed({ stage, keyDir, originOf }: Scene, place: LogPlace, note: string): Buffer {
+  const { retiredSeed } = stage;
+  const isRetired = signatureBy(parseNote(note), parseVkey(vkeyOf(originOf(place), keyPair(retiredSeed).raw))) !== null;
+  return isRetired ? retiredSeed : readKey(join(keyDir, 'deployment', 'signing.key'));
 }
 
 /** A checkpoint under a key. */
@@ -213,9 +220,9 @@ export async function insertBatch(
 export function checkpointsOf(
   scene: Scene,
   { tenantId, log }: LogPlace,
-): Promise<{ readonly size: number; readonly note: string }[]> {
+): Promise<{ readonly size: number; readonly root: Buffer; readonly note: string }[]> {
   return scene.read(
-    `select size::float8 as size, note from sworn.checkpoint where tenant_id = $1 and log = $2 order by size`,
+    `select size::float8 as size, root, note from sworn.checkpoint where tenant_id = $1 and log = $2 order by size`,
     [tenantId, log],
   );
 }

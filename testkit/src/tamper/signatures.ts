@@ -33,11 +33,11 @@ async function rewriteFrom(
   return { place, index, tree: await rewriteTree(scene, place) };
 }
 
-/** Everything rewritten with every key of the deployment in hand: leaves, tree, authenticators, checkpoints. */
+/** Everything rewritten with every key that the deployment ever had in hand: leaves, tree, authenticators, checkpoints. */
 async function rewriteWithKeys(scene: Scene, nth = 3): Promise<{ readonly place: LogPlace; readonly tree: Tree }> {
   const { place, tree } = await rewriteFrom(scene, nth);
   await authenticateAnew(scene, place, tree);
-  await signAnew(scene, place, tree, stolenSeed(scene));
+  await signAnew(scene, place, tree, null);
   return { place, tree };
 }
 
@@ -107,15 +107,26 @@ export const signatureAttacks: Family = {
     atCheckpoint(
       'a checkpoint signed with the stolen key, over another root',
       'V3 CHECKPOINT_DIFFERS',
-      async (scene, place, { size }) => {
+      async (scene, place, { size, note }) => {
         const root = randomBytes(32);
-        await setCheckpoint(scene, place, {
-          size,
-          root,
-          note: noteOf(scene.originOf(place), { size, root }, stolenSeed(scene)),
-        });
+        const seed = stolenSeed(scene, place, note);
+        await setCheckpoint(scene, place, { size, root, note: noteOf(scene.originOf(place), { size, root }, seed) });
       },
     ),
+    {
+      name: 'the newest checkpoint signed with a key that was retired before, over the right root',
+      foundBy: 'fsck',
+      plain: null,
+      async strike(scene) {
+        const place = ofTarget(scene);
+        const newest = (await checkpointsOf(scene, place)).at(-1);
+        if (newest === undefined) throw new Error('no checkpoint');
+        const { size, root } = newest;
+        const note = noteOf(scene.originOf(place), { size, root }, scene.stage.retiredSeed);
+        await setCheckpoint(scene, place, { size, root, note });
+        return { found: [mark(place, size - 1, 'V1 CHECKPOINT_INVALID')] };
+      },
+    },
     {
       name: 'a history rewritten and signed with a key of the attacker’s',
       foundBy: 'fsck',

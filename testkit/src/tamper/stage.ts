@@ -2,8 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Config, type DatabaseAddress, type Login, openDeployment, readConfig, startApp } from '@sworn/server';
+import {
+  type Config,
+  type DatabaseAddress,
+  type Login,
+  openDeployment,
+  readConfig,
+  rotateSigner,
+  startApp,
+} from '@sworn/server';
 import pg from 'pg';
+import { readKey } from '../auditKeys.js';
 import { sendContradictions, sendControlKinds, sendRuns } from './producers.js';
 
 /** A tenant of the stage, and who may do what in it. */
@@ -38,6 +47,8 @@ export interface StageCopy {
 export interface Stage {
   readonly deploymentId: string;
   readonly keyDir: string;
+  /** Seed of the signing key that was retired by a rotation, as whoever stole it in its time has it. */
+  readonly retiredSeed: Buffer;
   /** Who is struck. */
   readonly target: StageTenant;
   readonly neighbours: readonly StageTenant[];
@@ -105,10 +116,12 @@ export async function buildStage(
     const config = configOf(template, signerDir);
     const made = await record(config, connectionTo(place, template), size);
     await root.query(`create database ${earlier} template ${template}`);
-    told('an older copy of the data is kept; the deployment goes on');
+    told('an older copy of the data is kept; the signing key is rotated, and the deployment goes on');
+    const retiredSeed = await rotate(config, join(dir, 'keys'));
     await goOn(config, connectionTo(place, template), made.target, size);
     return {
       ...made,
+      retiredSeed,
       keyDir: join(dir, 'keys'),
       async copy(when = 'now') {
         const ordinal = ++copies;
@@ -165,6 +178,15 @@ async function record(config: Config, connection: pg.ClientConfig, size: StageSi
   } finally {
     await app.stop();
   }
+}
+
+/** Gives the deployment its second signing key. @returns the seed of the first, which is destroyed. */
+async function rotate(config: Config, keyDir: string): Promise<Buffer> {
+  const retired = readKey(join(keyDir, 'deployment', 'signing.key'));
+  const deployment = await openDeployment(config, { database: 'beside' });
+  await rotateSigner(deployment);
+  await deployment.close();
+  return retired;
 }
 
 /** Second life: the target's last tenth. */

@@ -98,7 +98,7 @@ export const treeAttacks: Family = {
           `update sworn.tile set ${flip('hashes')} where ${HERE} and level = 1 and tile_index = 0`,
           at(place),
         );
-        return { found: [mark(place, null, 'V3 TILE_MISMATCH')], beside: [{ ...place, check: 'V3' }] };
+        return { found: [mark(place, 0, 'V3 TILE_MISMATCH')] };
       }),
       needs: 65_536,
     },
