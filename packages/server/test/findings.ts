@@ -3,6 +3,7 @@ import { checkDeployment } from '../src/check/engine.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
 import type { KeyStore } from '../src/record/keyStore.js';
 import type { SignerMemory } from '../src/sign/journal.js';
+import { rememberedBySinks } from '../src/sign/fileSink.js';
 import type { Database } from '../src/store/database.js';
 import { soleKey } from './soleKey.js';
 
@@ -23,6 +24,7 @@ export async function findingsOf(judged: Judged, tenantId: string): Promise<{ fi
     recorderKey: keyStore.deployment.recorder,
     directoryKey: keyStore.deployment.directory,
     verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: soleKey(keyStore.noteSigner), originOf }),
+    sinks: rememberedBySinks([]),
     recoveredOf: () => Promise.resolve({ closed: new Set(), opened: new Set() }),
   });
   const { findings, logs } = await checkDeployment(

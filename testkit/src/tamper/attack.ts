@@ -39,11 +39,11 @@ export interface Struck {
 
 /**
  * Who finds it. `fsck`: the tables contradict themselves or the keys. `signer`: a running server refuses to sign it, and fsck says so too.
- * `outside memory`: only what is kept outside of the database tells, the signer's journal here. `elsewhere`: nothing on this machine can tell;
+ * `outside memory`: only what is kept outside of the database tells, the signer's journal here. `sink`: the checkpoints that were sent elsewhere tell. `elsewhere`: nothing on this machine can tell;
  * a copy of a checkpoint kept elsewhere would. `nobody`: no trace is left. `advisory`: said, and no finding. `no attack`: honest, or
  * powerless; a finding would be false.
  */
-export type FoundBy = 'fsck' | 'signer' | 'outside memory' | 'elsewhere' | 'nobody' | 'advisory' | 'no attack';
+export type FoundBy = 'fsck' | 'signer' | 'outside memory' | 'sink' | 'elsewhere' | 'nobody' | 'advisory' | 'no attack';
 
 /** One thing that somebody with the database in his hands may do. */
 export interface Attack {
@@ -52,6 +52,8 @@ export interface Attack {
   readonly foundBy: FoundBy;
   /** Which copy of the data it is struck at. */
   readonly copyOf?: 'now' | 'earlier';
+  /** Whether the checks know a sink that was sent every checkpoint. */
+  readonly withSink?: boolean;
   /** Smallest size of the target's `llm-runs` at which it can be struck. */
   readonly needs?: number;
   /** Strikes, and says what must be found. */

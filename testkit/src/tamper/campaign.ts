@@ -27,7 +27,7 @@ export interface ToldOf {
 
 /** Strikes one attack at a fresh copy of the stage, checks it, and asks the facade. */
 export async function strike(stage: Stage, attack: Attack): Promise<ToldOf | null> {
-  const copy = await stage.copy(attack.copyOf);
+  const copy = await stage.copy(attack.copyOf, attack.withSink);
   try {
     const scene = await openScene(stage, copy);
     let struck: Struck;

@@ -70,7 +70,7 @@ const everyColumn = PROJECTIONS.map(
   ([table, log]): Attack => ({
     name: `every column of ${table}, row by row`,
     foundBy: 'fsck',
-    plain: 'edit',
+    plain: null,
     strike: async (scene) => ({
       found: await changeEveryColumn(scene, table, log),
       beside: blinded(scene, table),

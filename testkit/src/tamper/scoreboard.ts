@@ -7,6 +7,7 @@ const FINDER: Readonly<Record<FoundBy, string>> = {
   fsck: 'fsck',
   signer: 'the signer, and fsck',
   'outside memory': 'fsck, by the signer’s memory',
+  sink: 'fsck, by a sink',
   elsewhere: 'nothing on this machine; a checkpoint kept elsewhere',
   nobody: 'nobody',
   advisory: 'fsck, as an advisory',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hex } from '@sworn/evidence';
 import type { Attack, Beside, Family, Mark } from './attack.js';
@@ -52,6 +52,15 @@ function journalSizes(scene: Scene): ReadonlyMap<string, number> {
   );
 }
 
+/** Size of the newest checkpoint of a log that the sink holds. */
+function heldBySink({ stage, originOf }: Scene, place: LogPlace): number {
+  const notes = readdirSync(stage.sinkDir).map((name) => readFileSync(join(stage.sinkDir, name), 'utf8'));
+  const sizes = [...notes.join('').matchAll(new RegExp(`^${originOf(place)}\\n(\\d+)$`, 'gm'))].map(([, size]) =>
+    Number(size),
+  );
+  return Math.max(...sizes);
+}
+
 /** Rewrites what the journal remembers of a log. */
 function rewriteJournal(scene: Scene, change: (line: { origin: string; size: number; root: string }) => object): void {
   const lines = readFileSync(journalOf(scene), 'utf8').split('\n').filter(Boolean);
@@ -59,6 +68,14 @@ function rewriteJournal(scene: Scene, change: (line: { origin: string; size: num
     JSON.stringify(change(JSON.parse(line) as { origin: string; size: number; root: string })),
   );
   writeFileSync(journalOf(scene), `${changed.join('\n')}\n`);
+}
+
+/** Leaves, tree, authenticators, checkpoints and the signer's memory: all that one machine has. */
+async function rewriteAll(scene: Scene): Promise<LogPlace> {
+  const { place, tree } = await rewriteWithKeys(scene);
+  const origin = scene.originOf(place);
+  rewriteJournal(scene, (line) => (line.origin === origin ? { ...line, root: hex(tree.rootAt(line.size)) } : line));
+  return place;
 }
 
 /** An attack at one checkpoint row in the middle. */
@@ -158,12 +175,18 @@ export const signatureAttacks: Family = {
       foundBy: 'elsewhere',
       plain: 'edit and recompute',
       async strike(scene) {
-        const { place, tree } = await rewriteWithKeys(scene);
-        const origin = scene.originOf(place);
-        rewriteJournal(scene, (line) =>
-          line.origin === origin ? { ...line, root: hex(tree.rootAt(line.size)) } : line,
-        );
+        await rewriteAll(scene);
         return { found: [] };
+      },
+    },
+    {
+      name: 'the same, where a sink holds the checkpoints',
+      foundBy: 'sink',
+      withSink: true,
+      plain: 'edit and recompute',
+      async strike(scene) {
+        const place = await rewriteAll(scene);
+        return { found: [mark(place, heldBySink(scene, place), 'V2 LOG_DIFFERS_FROM_SIGNED')] };
       },
     },
     {

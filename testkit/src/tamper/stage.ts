@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -49,12 +49,17 @@ export interface Stage {
   readonly keyDir: string;
   /** Seed of the signing key that was retired by a rotation, as whoever stole it in its time has it. */
   readonly retiredSeed: Buffer;
+  /** Directory of the file sink that checkpoints were sent to; it may trail. */
+  readonly sinkDir: string;
   /** Who is struck. */
   readonly target: StageTenant;
   readonly neighbours: readonly StageTenant[];
   readonly platformTenant: string;
-  /** A copy as it is now, or as its data directory was earlier, when a tenth of it was not recorded yet. */
-  copy(when?: 'now' | 'earlier'): Promise<StageCopy>;
+  /**
+   * A copy as it is now, or as its data directory was earlier, when a tenth of it was not recorded yet. `withSink`: whoever judges it knows the sink
+   * that was sent every checkpoint.
+   */
+  copy(when?: 'now' | 'earlier', withSink?: boolean): Promise<StageCopy>;
   close(): Promise<void>;
 }
 
@@ -83,7 +88,8 @@ export async function buildStage(
   await root.connect();
   await root.query(`create database ${template}`);
   const signerDir = join(dir, 'signer');
-  const configOf = (database: string, memory: string): Config =>
+  const sink = { SWORN_CHECKPOINT_SINKS: `file://${join(dir, 'sink')}` };
+  const configOf = (database: string, memory: string, more: Readonly<Record<string, string>> = {}): Config =>
     readConfig({
       SWORN_DATA_DIR: join(dir, 'data'),
       SWORN_KEY_DIR: join(dir, 'keys'),
@@ -95,6 +101,7 @@ export async function buildStage(
       SWORN_SEAL_GRACE_MS: '0',
       SWORN_SEAL_IDLE_MS: '0',
       SWORN_LOG_LEVEL: 'error',
+      ...more,
     });
   let copies = 0;
 
@@ -113,7 +120,8 @@ export async function buildStage(
 
   try {
     told(`recording three tenants, ${size.runs + 2 * size.neighbourRuns} runs`);
-    const config = configOf(template, signerDir);
+    mkdirSync(join(dir, 'sink'), { mode: 0o700 });
+    const config = configOf(template, signerDir, sink);
     const made = await record(config, connectionTo(place, template), size);
     await root.query(`create database ${earlier} template ${template}`);
     told('an older copy of the data is kept; the signing key is rotated, and the deployment goes on');
@@ -122,15 +130,16 @@ export async function buildStage(
     return {
       ...made,
       retiredSeed,
+      sinkDir: join(dir, 'sink'),
       keyDir: join(dir, 'keys'),
-      async copy(when = 'now') {
+      async copy(when = 'now', withSink = false) {
         const ordinal = ++copies;
         const name = `${prefix}_c${ordinal}`;
         await root.query(`create database ${name} template ${when === 'now' ? template : earlier}`);
         const memory = join(dir, `signer-${ordinal}`);
         cpSync(signerDir, memory, { recursive: true });
         return {
-          config: configOf(name, memory),
+          config: configOf(name, memory, withSink ? sink : {}),
           signerDir: memory,
           connection: connectionTo(place, name),
           async drop() {
