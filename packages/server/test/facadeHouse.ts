@@ -36,7 +36,6 @@ import { openJournal } from '../src/sign/journal.js';
 import { readRecovered } from '../src/sign/recovered.js';
 import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
-import { findingsOf } from './findings.js';
 import { MAPPER } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
 import { signsAll, soleKey } from './soleKey.js';
@@ -69,8 +68,6 @@ export interface House {
     scopes?: readonly string[],
     services?: readonly string[],
   ): Promise<string[]>;
-  /** What every check says of the tenant, the signer's memory at hand. */
-  findings(tenantId: string): Promise<readonly string[]>;
   /** The writer's sequencer. */
   readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
   /** Opens runs; with a grace of 0 seals what has a root. */
@@ -227,7 +224,6 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
       await writer.append(tenantId, await preparer.prepareTraces(credential, spans));
       return [...new Set(spans.map((span) => Buffer.from(span.traceId).toString('hex')))];
     },
-    findings: async (tenantId) => (await findingsOf({ db, keyStore, originOf, memory }, tenantId)).findings,
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
     async seal(tenantId) {
       while (await sealer.turn(tenantId));

@@ -90,7 +90,7 @@ export async function buildStage(): Promise<Stage> {
             clock: createClockGuard(() => performance.now()),
             onCommit: () => undefined,
           }).append(tenantId, drafts),
-        findings: async () => (await findingsOf({ db, keyStore, originOf: origin, memory: null }, tenantId)).findings,
+        findings: () => findingsOf({ db, keyStore, originOf: origin }, tenantId),
         audit: () =>
           auditDatabase({
             connection: { ...database.superuser, ...database.address, ssl: database.address.tls !== null },

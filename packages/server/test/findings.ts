@@ -1,23 +1,20 @@
 import { createChecking } from '../src/check/checking.js';
-import { checkDeployment } from '../src/check/engine.js';
+import { checkDeployment, type CheckReport } from '../src/check/engine.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
 import type { KeyStore } from '../src/record/keyStore.js';
-import type { SignerMemory } from '../src/sign/journal.js';
 import { rememberedBySinks } from '../src/sign/fileSink.js';
 import type { Database } from '../src/store/database.js';
 import { soleKey } from './soleKey.js';
 
-/** Whose records are judged, and what is known outside of them. */
-export interface Judged {
+/** Whose records are judged; nobody signs there. */
+interface Judged {
   readonly db: Database;
   readonly keyStore: KeyStore;
   readonly originOf: (tenantId: string, log: string) => string;
-  /** Null: nobody signs here. */
-  readonly memory: SignerMemory | null;
 }
 
-/** What all checks say of one tenant, one sentence each; none: sound. `size` is that of `llm-runs`, all of it proven. */
-export async function findingsOf(judged: Judged, tenantId: string): Promise<{ findings: string[]; size: number }> {
+/** What all checks say of one tenant, one sentence each; none: sound, and proven to its end. */
+export async function findingsOf(judged: Judged, tenantId: string): Promise<readonly string[]> {
   const { keyStore, originOf } = judged;
   const checking = createChecking({
     ...judged,
@@ -26,15 +23,17 @@ export async function findingsOf(judged: Judged, tenantId: string): Promise<{ fi
     verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: soleKey(keyStore.noteSigner), originOf }),
     sinks: rememberedBySinks([]),
     recoveredOf: () => Promise.resolve({ closed: new Set(), opened: new Set() }),
+    memory: null,
   });
-  const { findings, logs } = await checkDeployment(
-    checking,
-    { platformTenant: tenantId, tenants: [tenantId] },
-    { tenantId, log: null },
-  );
-  const unproven = logs
-    .filter(({ size, verified }) => verified < size)
-    .map(({ log }) => `${log} is not proven to its end`);
-  const sentences = findings.map((f) => `${f.code} ${f.log} ${f.index}: expected ${f.expected}, found ${f.found}`);
-  return { findings: [...sentences, ...unproven], size: logs.find(({ log }) => log === 'llm-runs')?.size ?? 0 };
+  const tenants = { platformTenant: tenantId, tenants: [tenantId] };
+  return sentencesOf(await checkDeployment(checking, tenants, { tenantId, log: null }));
+}
+
+/** What a report says, one sentence each; none: sound, and proven to its end. */
+export function sentencesOf({ findings, logs }: CheckReport): readonly string[] {
+  const unproven = logs.filter(({ size, verified }) => verified < size);
+  return [
+    ...findings.map((f) => `${f.code} ${f.log} ${f.index}: expected ${f.expected}, found ${f.found}`),
+    ...unproven.map(({ log }) => `${log} is not proven to its end`),
+  ];
 }

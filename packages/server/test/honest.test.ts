@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
+import { sentencesOf } from './findings.js';
 import { newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';
 
 /** Histories that are played; `SWORN_TEST_HISTORIES` says how many, a thousand in a few minutes. */
@@ -114,10 +115,10 @@ describe('an honest history', () => {
         const history = new History(tenant, key);
         for (const what of acts) await history.play(what);
         // As it stands, with runs open and records unsigned; and when all is quiet.
-        expect(await house.findings(tenant)).toEqual([]);
+        expect(sentencesOf(await house.check(tenant))).toEqual([]);
         await house.seal(tenant);
         await house.sign(tenant);
-        expect(await house.findings(tenant)).toEqual([]);
+        expect(sentencesOf(await house.check(tenant))).toEqual([]);
       }),
       { numRuns: HISTORIES },
     );
