@@ -37,8 +37,9 @@ export async function wrongAnswers(stage: Stage, copy: StageCopy, { asked = [] }
     }
     for (const { name, readerKey } of stage.neighbours) {
       const { status, said } = await ask('?limit=20', readerKey);
-      if (status !== 200 || said.items?.some((item) => item.compromised === true) !== false)
-        wrong.push(`${name}, whom nobody struck, is answered ${status}`);
+      const compromised = said.items?.filter((item) => item.compromised === true);
+      if (status !== 200 || compromised?.length !== 0)
+        wrong.push(`${name}, whom nobody struck, is answered ${status} ${JSON.stringify(compromised).slice(0, 300)}`);
     }
     return wrong;
   } finally {
