@@ -7,6 +7,7 @@ import {
   readHeads,
   readLeafEnd,
   readNewestCheckpoint,
+  readSize,
 } from '../store/checking.js';
 import { type Checking, isGivenUp } from './checking.js';
 import { type Finding, findingOf, type Tell } from './finding.js';
@@ -134,7 +135,7 @@ export async function checkDeployment(
       onProgress,
       turn: () => Promise.resolve(),
     });
-    await checkMemory(checking, place, state.head, tell);
+    await checkMemory(checking, place, tell);
     await checkGeneration(checking, place, state.head, tell);
     await checkBeyond(checking, place, tell);
     logs.push({ ...place, size: state.size, verified });
@@ -174,22 +175,26 @@ export async function checkGeneration(checking: Checking, place: LogPlace, head:
     tell({ ...at, expected: 'a LOG_RECOVERED leaf that closed this log', found: 'none of ours' });
 }
 
-/** Check V2: the log is no shorter than what is remembered outside, and what it has of checkpoints is remembered there. */
-export async function checkMemory(checking: Checking, place: LogPlace, head: HeadRow, tell: Tell): Promise<void> {
+/**
+ * Check V2: the log is no shorter than what is remembered outside, and what it has of checkpoints is remembered there. Beside a signer at work the
+ * order of reading counts: it remembers a size after it was committed, and stores the checkpoint after it remembered.
+ */
+export async function checkMemory(checking: Checking, place: LogPlace, tell: Tell): Promise<void> {
   if (await isGivenUp(checking, place)) return;
-  await checkSinks(checking, place, head, tell);
+  await checkSinks(checking, place, tell);
   if (checking.memory === null) return;
-  const signed = checking.memory.load(checking.originOf(place.tenantId, place.log));
   const newest = await checking.ask((tx) => readNewestCheckpoint(tx, place));
   const isOurs = newest !== null && (await checking.verifyCheckpoint(place.tenantId, place.log, newest));
-  if (signed !== null && head.size < signed.size)
+  const signed = checking.memory.load(checking.originOf(place.tenantId, place.log));
+  const size = await checking.ask((tx) => readSize(tx, place));
+  if (signed !== null && size < signed.size)
     tell({
       ...place,
       code: 'LOG_SHORTER_THAN_SIGNED',
-      index: head.size,
+      index: size,
       table: 'leaf',
       expected: `at least ${signed.size} leaves`,
-      found: `${head.size}`,
+      found: `${size}`,
     });
   if (signed !== null && (await isFork(checking, place, signed))) return;
   if (isOurs && newest.size > (signed?.size ?? 0))

@@ -1,6 +1,6 @@
 import { EMPTY_ROOT, equalBytes, frontierRoot, hex, rangeProof } from '@sworn/evidence';
 import { overTiles } from '../read/tiles.js';
-import type { HeadRow, LogPlace } from '../store/checking.js';
+import { type LogPlace, readSize } from '../store/checking.js';
 import type { Tx } from '../store/database.js';
 import type { Checking } from './checking.js';
 import type { Tell } from './finding.js';
@@ -9,20 +9,23 @@ import type { Tell } from './finding.js';
  * Check V2 with the checkpoints that sinks hold: the log is no shorter than any of them, and begins with what it says. Who can write into a sink could
  * otherwise accuse us, so one counts only with our own signature.
  */
-export async function checkSinks(checking: Checking, place: LogPlace, head: HeadRow, tell: Tell): Promise<void> {
+export async function checkSinks(checking: Checking, place: LogPlace, tell: Tell): Promise<void> {
   const { tenantId, log } = place;
-  for (const { source, note, size, root } of await checking.sinks.newest(checking.originOf(tenantId, log))) {
+  const held = await checking.sinks.newest(checking.originOf(tenantId, log));
+  // Read after them: the log grows meanwhile, and they follow it.
+  const leaves = held.length === 0 ? 0 : await checking.ask((tx) => readSize(tx, place));
+  for (const { source, note, size, root } of held) {
     if (!(await checking.verifyCheckpoint(tenantId, log, { note, size, root, signedAt: '' }))) continue;
     const says = `says a checkpoint that the sink ${source} holds`;
-    if (head.size < size) {
+    if (leaves < size) {
       const expected = `at least ${size} leaves, ${says}`;
       tell({
         ...place,
         code: 'LOG_SHORTER_THAN_SIGNED',
-        index: head.size,
+        index: leaves,
         table: 'leaf',
         expected,
-        found: `${head.size}`,
+        found: `${leaves}`,
       });
       continue;
     }

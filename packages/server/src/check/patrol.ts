@@ -96,7 +96,7 @@ export function createPatrol(deps: PatrolDeps): Patrol {
       found = await look(place, state, { ...range, from: emptyFrontier });
     const { verified, resumeFrom, findings } = found;
     const tell = (said: Omit<Finding, 'check'>): void => void findings.push(findingOf(said));
-    await checkMemory(checking, place, head, tell);
+    await checkMemory(checking, place, tell);
     await checkGeneration(checking, place, head, tell);
     await checkBeyond(checking, place, tell);
     await register.met(findings.slice(0, FINDINGS_A_ROUND));

@@ -101,12 +101,18 @@ function subjectOf({ row, said }: ReadLeaf, origin: string): string | null {
 
 /** Check V6 for the rows beside a chunk of leaves, V10 for those that stand beside none. Both come in index order. */
 export function checkProjection(
-  at: { readonly place: LogPlace; readonly origin: string; readonly table: ProjectionTable },
+  at: {
+    readonly place: LogPlace;
+    readonly origin: string;
+    readonly table: ProjectionTable;
+    /** Leaves that are there and cannot be read, of which V4 tells: what stands beside them is beside something. */
+    readonly damaged: ReadonlySet<number>;
+  },
   leaves: readonly ReadLeaf[],
   rows: readonly ProjectedRow[],
   tell: Tell,
 ): void {
-  const { place, origin, table } = at;
+  const { place, origin, table, damaged } = at;
   const beside = new Map<number, ProjectedRow>();
   for (const row of rows) {
     if (beside.has(row.index))
@@ -146,7 +152,7 @@ export function checkProjection(
     }
   }
   for (const index of beside.keys())
-    tell({ ...place, code: 'STRAY_ROW', index, table, expected: 'a leaf beside the row', found: 'none' });
+    if (!damaged.has(index)) tell({ ...place, code: 'STRAY_ROW', index, table, expected: 'a leaf beside the row', found: 'none' });
 }
 
 /** The names that runs of a chunk use, each a row of `run_names`. */

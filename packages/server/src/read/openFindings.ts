@@ -28,11 +28,14 @@ export function createOpenFindings(deps: {
   };
 }
 
+/** What is about a log as a whole (V2), or about the walls (V11): the place that it names is that of no record. */
+const OF_THE_WHOLE: ReadonlySet<string> = new Set(['V2', 'V11']);
+
 /** A record that passed its own check, and whether a finding is open on it all the same. */
 export function heldAgainst<S extends Damaged>(checked: Checked<S>, open: readonly OpenFinding[]): Checked<S> {
   if (checked.kind === 'compromised' || open.length === 0) return checked;
   const { stored } = checked;
-  const finding = open.find((one) => one.check !== 'V11' && isAbout(one, stored));
+  const finding = open.find((one) => !OF_THE_WHOLE.has(one.check) && isAbout(one, stored));
   return finding === undefined ? checked : { kind: 'compromised', stored, finding: shown(finding, stored) };
 }
 

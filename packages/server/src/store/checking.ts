@@ -30,6 +30,11 @@ export interface HeadRow {
   readonly closed: boolean;
 }
 
+/** Leaves of a log as its head has it now; 0: there is no such log. Primary key of `log_head`. */
+export async function readSize(tx: Tx, { tenantId, log }: LogPlace): Promise<number> {
+  return (await readHeads(tx, tenantId)).find((head) => head.log === log)?.size ?? 0;
+}
+
 /** One row of `leaf`, with everything in it. */
 export interface FullLeaf {
   readonly index: number;
