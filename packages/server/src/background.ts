@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import { type ProofDeps, readVouched } from './access/directory.js';
 import type { AccessRecorder } from './access/recorder.js';
-import { findingOf } from './check/finding.js';
+import { type Finding, findingOf, OF_SIGNER } from './check/finding.js';
 import { createPatrol } from './check/patrol.js';
+import type { OpenFinding } from './check/register.js';
+import { timestamp } from './access/keys.js';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { loggable } from './loggable.js';
@@ -38,6 +40,7 @@ const COUNT_EVERY_MS = 5_000;
 const OPEN_LOGS_EVERY_MS = 1_000;
 /** New records are checked within a minute; a slice of the old ones goes with them. */
 const CHECK_EVERY_MS = 10_000;
+const CLEAR_EVERY_MS = 60_000;
 /** Folded reads are written when their minute is over. */
 const SETTLE_READS_EVERY_MS = 1_000;
 /** A holder that is silent for this long has lost its lease. */
@@ -109,6 +112,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     onFinding: recordFinding,
     holdsLease: (tx) => takeLease(tx, 'signer', holder, LEASE_MS),
   });
+  let lastCleared = performance.now();
   const stopping = new AbortController();
   const sinks = createSinks(
     {
@@ -146,6 +150,13 @@ export function createBackground(deps: BackgroundDeps): Background {
     now: Date.now,
     holdsLease: holdsChecks,
     stopping: () => stopping.signal.aborted,
+    onFinding: tellFinding,
+  });
+  const findingsOpened = new Counter({
+    name: 'sworn_findings_opened_total',
+    help: 'Findings that this process opened, by check.',
+    labelNames: ['check'],
+    registers: [deps.registry],
   });
   new Gauge({
     name: 'sworn_records_unchecked',
@@ -214,6 +225,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       log.error(loggable(error), 'signing failed');
       return 1;
     });
+    await clearSigned();
   }
 
   /** Resolves to how many tenants' rounds failed. Whoever removes every row of a tenant is found by what is remembered outside. */
@@ -231,10 +243,14 @@ export function createBackground(deps: BackgroundDeps): Background {
     return failed;
   }
 
+  function tellFinding({ check, code, tenantId, log: of, index, table }: Finding): void {
+    findingsOpened.inc({ check });
+    log.error({ finding: code, check, tenant: tenantId, log: of, index, table }, 'finding');
+  }
+
   async function recordFinding({ finding: code, ...where }: SignerFinding): Promise<void> {
-    const found = findingOf({ code, ...where, table: TABLE_OF[code] });
-    log.error({ finding: code, tenant: found.tenantId, log: found.log, index: found.index }, 'finding');
-    await register.met([found]);
+    for (const opened of await register.met([findingOf({ code, ...where, table: TABLE_OF[code] })]))
+      tellFinding(opened);
   }
 
   function recoveredOf(tenantId: string): Promise<Recovered> {
@@ -244,6 +260,17 @@ export function createBackground(deps: BackgroundDeps): Background {
   /** What remains of a tenant whose rows are gone is told where it can be. */
   function recordedIn(tenantId: string): string {
     return known.has(tenantId) ? tenantId : deployment.platformTenant;
+  }
+
+  /** What only the signer looks for is over where it signs again. By the process that signs. */
+  async function clearSigned(): Promise<void> {
+    if (performance.now() - lastCleared < CLEAR_EVERY_MS) return;
+    lastCleared = performance.now();
+    const holds = signer.open();
+    const isOver = (of: OpenFinding): boolean =>
+      OF_SIGNER.has(of.code) &&
+      !holds.some((one) => one.finding === of.code && one.tenantId === of.tenantId && one.log === of.log);
+    for (const id of known) await register.clear(id, timestamp(Date.now()), isOver);
   }
 
   /** At most one process looks; which is no matter. */

@@ -1,7 +1,8 @@
 import { timestamp } from './access/keys.js';
 import { type Checking, createChecking } from './check/checking.js';
 import { type CheckReport, type CheckRequest, checkDeployment } from './check/engine.js';
-import { createRegister, type Register } from './check/register.js';
+import { isOfDeployment, OF_SIGNER } from './check/finding.js';
+import { createRegister, type OpenFinding, type Register } from './check/register.js';
 import type { Config } from './config.js';
 import { type Deployment, type Judged, openDeployment, openForJudging } from './deployment.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
@@ -50,7 +51,7 @@ export interface FsckRequest extends Omit<CheckRequest, 'tenantId'> {
 export async function fsck(config: Config, request: FsckRequest): Promise<CheckReport> {
   const begun = timestamp(Date.now());
   const report = await judge(config, request);
-  if (request.record === true) await record(config, report, begun);
+  if (request.record === true) await record(config, report, begun, request.tenant === null && request.log === null);
   return report;
 }
 
@@ -73,14 +74,17 @@ async function judge(config: Config, request: FsckRequest): Promise<CheckReport>
 }
 
 /** As the server would: what was found is opened, what of the same logs was open and was not found is cleared. */
-async function record(config: Config, report: CheckReport, begun: string): Promise<void> {
+async function record(config: Config, report: CheckReport, begun: string, isWhole: boolean): Promise<void> {
   const deployment = await openDeployment(config, { database: 'beside', mustExist: true });
   try {
     const register = registerOf(deployment);
     await register.met([...report.findings, ...report.advisories]);
     for (const tenantId of new Set(report.logs.map((log) => log.tenantId))) {
       const logs = new Set(report.logs.filter((log) => log.tenantId === tenantId).map(({ log }) => log));
-      await register.clear(tenantId, begun, (finding) => finding.tenantId === tenantId && logs.has(finding.log));
+      const wasLookedFor = (finding: OpenFinding): boolean =>
+        !OF_SIGNER.has(finding.code) &&
+        (isWhole || (finding.tenantId === tenantId && logs.has(finding.log) && !isOfDeployment(finding)));
+      await register.clear(tenantId, begun, wasLookedFor);
     }
   } finally {
     await deployment.close();

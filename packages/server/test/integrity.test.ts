@@ -6,6 +6,7 @@ import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newTrace } from './facadeSpans.js';
 
 const INTEGRITY = '/api/v1/logs/audit/integrity';
+const told: string[] = [];
 let house: House;
 let tenant: string;
 let auditor: string;
@@ -46,6 +47,7 @@ const patrolOf = () =>
     now: Date.now,
     holdsLease: () => Promise.resolve(true),
     stopping: () => false,
+    onFinding: (finding) => void told.push(finding.code),
   });
 
 const ask = (query = '') => get(house, INTEGRITY + query, auditor);

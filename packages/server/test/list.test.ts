@@ -531,7 +531,7 @@ describe('the list of runs', () => {
 
     await edit(`delete from sworn.leaf where tenant_id = $1 and run_id = $2 and kind = 'RUN'`);
     expect((await get(house, `${LIST}?include_total=true`, key)).json.total).toBe(3);
-    expect(await item()).toMatchObject({ compromised: true, finding: { check: 'V10', code: 'MISSING_UNAUTHORISED' } });
+    expect(await item()).toMatchObject({ compromised: true, finding: { check: 'V10', code: 'STRAY_ROW' } });
     expect((await envelope()).status).toBe(409);
   });
 });

@@ -4,7 +4,7 @@ import { type DataKey, extractKey, openBody } from '../record/body.js';
 import type { KeyStore } from '../record/keyStore.js';
 import type { LogPlace } from '../store/checking.js';
 import { type DataKeyRow, readDataKeysById } from '../store/dataKey.js';
-import type { Checking, Unwrapped } from './checking.js';
+import type { Breathe, Checking, Unwrapped } from './checking.js';
 import { type Excuses, mayBeGone, readExcuses } from './excuses.js';
 import type { Tell } from './finding.js';
 import type { ReadLeaf } from './leaves.js';
@@ -18,7 +18,7 @@ const PATH = 'body';
  */
 export async function checkBodies(
   checking: Checking,
-  at: { readonly place: LogPlace; readonly origin: string; readonly open: boolean },
+  at: { readonly place: LogPlace; readonly origin: string; readonly open: boolean; readonly breathe: Breathe },
   leaves: readonly ReadLeaf[],
   tell: Tell,
 ): Promise<void> {
@@ -33,6 +33,8 @@ export async function checkBodies(
   let excuses: Excuses | null = null;
   const unopened = new Set<string>();
   for (const { row, said } of leaves) {
+    const rest = at.breathe();
+    if (rest !== null) await rest;
     const committed = said.object('c').object(PATH);
     const ch = committed.text('ch');
     const dk = said.text('dk');

@@ -26,6 +26,9 @@ export interface Checking {
   ask<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
 }
 
+/** Lets whoever shares the thread have a turn; null: there is no need yet. */
+export type Breathe = () => Promise<void> | null;
+
 /** A data key that is there. */
 export interface Unwrapped {
   /** As `DataKey.prk`; null: it does not open under the tenant's key. */

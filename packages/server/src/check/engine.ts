@@ -115,6 +115,10 @@ export async function checkDeployment(
         found: 'no such log',
       });
 
+  if (states.length === 0 && findings.length === 0 && (request.tenantId !== null || request.log !== null))
+    throw new RangeError(
+      `there is no log${request.log === null ? '' : ` ${request.log}`}${request.tenantId === null ? '' : ` of tenant ${request.tenantId}`}: nothing was checked`,
+    );
   const total = states.reduce((sum, { state }) => sum + state.size, 0);
   const logs: CheckedLog[] = [];
   let [done, bytes] = [0, 0];
@@ -133,7 +137,7 @@ export async function checkDeployment(
       tilesAtOnce: TILES_AT_ONCE,
       tell,
       onProgress,
-      turn: () => Promise.resolve(),
+      breathe: () => null,
     });
     await checkMemory(checking, place, tell);
     await checkGeneration(checking, place, state.head, tell);

@@ -2,7 +2,7 @@ import { encodeFrontier, equalBytes, type Frontier, frontierRoot, hex, leafHash,
 import type { Members } from '../read/members.js';
 import { type FullLeaf, type HeadRow, type LogPlace, readProjection, readRunNames } from '../store/checking.js';
 import { checkBodies } from './bodies.js';
-import { type Checking, isGivenUp } from './checking.js';
+import { type Breathe, type Checking, isGivenUp } from './checking.js';
 import { type Chunk, readChunk } from './chunk.js';
 import { mayBeGone, readExcuses } from './excuses.js';
 import type { Tell } from './finding.js';
@@ -33,8 +33,8 @@ export interface LogCheck {
   readonly tell: Tell;
   /** Called after each chunk with how many leaves it had. */
   readonly onProgress: (leaves: number, bytes: number) => void;
-  /** Asked before each chunk; resolves when it may go on. */
-  readonly turn: () => Promise<void>;
+  /** Asked every few leaves: null to go on, else it resolves when others had their turn. */
+  readonly breathe: Breathe;
 }
 
 /** How far a log was found sound. */
@@ -47,7 +47,7 @@ export interface LogResult {
 
 /** Checks V1 to V9 on a range of one log, chunk by chunk. */
 export async function checkRange(checking: Checking, state: LogState, check: LogCheck): Promise<LogResult> {
-  const { place, tell } = check;
+  const { place, tell, breathe } = check;
   const { head } = state;
   const origin = checking.originOf(place.tenantId, place.log);
   const walk = new TreeWalk(place, check.from, tell);
@@ -59,7 +59,7 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
   const upperTiles = new Map<string, Uint8Array>();
   const upper: UpperTiles = (level, index) => upperTiles.get(`${level}/${index}`) ?? null;
   for (let from = check.from.size; from < check.below; ) {
-    await check.turn();
+    await breathe();
     // Whole tiles, so that one is looked at with all its leaves.
     const whole = (Math.floor(from / TILE_WIDTH) + check.tilesAtOnce) * TILE_WIDTH;
     const range = { from, below: Math.min(whole, check.below) };
@@ -71,8 +71,8 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
       known.roots.push({ ...remembered, what: 'signer', first: range.from });
     const read = await walkChunk(checking, { ...check, walk, head, upper }, chunk, range, inOrder(known.roots));
     for (const row of chunk.rows) latest = checkTime(place, row, latest, tell);
-    if (check.depth !== 'tree') await checkBeside(checking, { place, origin, range }, read, tell);
-    await checkBodies(checking, { place, origin, open: check.depth === 'all' }, read, tell);
+    if (check.depth !== 'tree') await checkBeside(checking, { place, origin, range, breathe }, read, chunk.rows, tell);
+    await checkBodies(checking, { place, origin, open: check.depth === 'all', breathe }, read, tell);
     check.onProgress(range.below - range.from, chunk.bytes);
     from = range.below;
   }
@@ -90,7 +90,7 @@ interface Walking extends LogCheck {
 /** V3, V4 and V5: every place of the range, its leaf and its entry in the tree. Returns the leaves that are what their hash says. */
 async function walkChunk(
   checking: Checking,
-  { place, tell, walk, head, upper }: Walking,
+  { place, tell, walk, head, upper, breathe }: Walking,
   chunk: Chunk,
   range: { readonly from: number; readonly below: number },
   roots: readonly Known[],
@@ -99,6 +99,8 @@ async function walkChunk(
   const absent: number[] = [];
   let [nextRow, nextRoot] = [0, 0];
   for (let index = range.from; index < range.below; index++) {
+    const rest = breathe();
+    if (rest !== null) await rest;
     const tile = Math.floor(index / TILE_WIDTH);
     const entry = entryOf(chunk, index);
     if (entry === null && index % TILE_WIDTH === 0 && (tile + 1) * TILE_WIDTH <= head.size)
@@ -184,19 +186,27 @@ async function checkBeside(
     readonly place: LogPlace;
     readonly origin: string;
     readonly range: { readonly from: number; readonly below: number };
+    readonly breathe: Breathe;
   },
   leaves: readonly ReadLeaf[],
+  rowsThere: readonly FullLeaf[],
   tell: Tell,
 ): Promise<void> {
-  const { place, origin, range } = at;
-  for (const leaf of leaves) checkColumns(place, origin, leaf, tell);
+  const { place, origin, range, breathe } = at;
+  for (const leaf of leaves) {
+    const rest = breathe();
+    if (rest !== null) await rest;
+    checkColumns(place, origin, leaf, tell);
+  }
+  const readable = new Set(leaves.map(({ row }) => row.index));
+  const damaged = new Set(rowsThere.map(({ index }) => index).filter((index) => !readable.has(index)));
   const topic = topicOf(place.log);
   for (const table of topic === null ? [] : (TABLES_OF[topic] ?? [])) {
     const rows = await checking.ask((tx) => readProjection(tx, table, place, range));
-    checkProjection({ place, origin, table }, leaves, rows, tell);
+    checkProjection({ place, origin, table, damaged }, leaves, rows, tell);
   }
   if (topic === 'llm-runs') {
-    checkRunNames(place, leaves, await checking.ask((tx) => readRunNames(tx, place, range)), tell);
+    checkRunNames({ place, damaged }, leaves, await checking.ask((tx) => readRunNames(tx, place, range)), tell);
     await checkRuns(checking, place, leaves, tell);
   }
 }

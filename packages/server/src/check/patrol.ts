@@ -3,18 +3,20 @@ import { timestamp } from '../access/keys.js';
 import { type CheckCursor, readCheckCursors, writeCheckCursor } from '../store/checkState.js';
 import { type HeadRow, type LogPlace, readBatchBefore, readHeads } from '../store/checking.js';
 import { inTenant } from '../store/database.js';
-import type { Checking } from './checking.js';
+import type { Breathe, Checking } from './checking.js';
 import { checkGeneration, checkMemory, stateOf } from './engine.js';
-import { type Finding, findingOf } from './finding.js';
+import { type Finding, findingOf, isOfDeployment, OF_SIGNER } from './finding.js';
 import { checkRange, type LogCheck, type LogResult, type LogState } from './log.js';
 import type { Register } from './register.js';
 import { checkBeyond } from './strays.js';
 
 /** A whole pass over all that is there takes at most this long. */
 const SCRUB_MS = 7 * 86_400_000;
-/** Leaves of one slice of it, however few there are. */
-const SLICE_LEAVES = 4_096;
-/** Part of the time that a round may take from the one thread: it rests three times as long as it works. */
+/** Leaves of one slice of it, however few there are: a million in three hours. */
+const SLICE_LEAVES = 1_024;
+/** Works so long at once, in milliseconds: requests wait no longer for it. */
+const AT_ONCE_MS = 4;
+/** Rests so many times as long as it works: a quarter of the one thread at most. */
 const REST = 3;
 /** A log whose tree is lost is walked again only so often: each time it is walked from where it was lost. */
 const LOST_AGAIN_MS = 600_000;
@@ -31,6 +33,8 @@ export interface PatrolDeps {
   /** Whether this process still is the one that checks; asked before each log. */
   readonly holdsLease: () => Promise<boolean>;
   readonly stopping: () => boolean;
+  /** Told of each finding that was opened. */
+  readonly onFinding: (finding: Finding) => void;
 }
 
 /** The checks that nobody has to ask for. */
@@ -56,14 +60,20 @@ export function createPatrol(deps: PatrolDeps): Patrol {
   /** Logs that have had their slice of this turn. */
   let next = 0;
 
-  /** Lets others have the thread: rests in proportion to how long it worked. */
-  function pacer(): () => Promise<void> {
+  /** Lets others have the thread every few milliseconds, and rests in proportion to how long it worked. */
+  function breather(): Breathe {
     let begun = performance.now();
-    return async () => {
+    return () => {
       const worked = performance.now() - begun;
-      await new Promise((resolve) => setTimeout(resolve, deps.stopping() ? 0 : worked * REST));
-      if (deps.stopping()) throw new Stopped();
-      begun = performance.now();
+      if (worked < AT_ONCE_MS && !deps.stopping()) return null;
+      return new Promise((resolve, reject) => {
+        const goOn = (): void => {
+          begun = performance.now();
+          if (deps.stopping()) reject(new Stopped());
+          else resolve();
+        };
+        setTimeout(goOn, deps.stopping() ? 0 : worked * REST);
+      });
     };
   }
 
@@ -82,9 +92,13 @@ export function createPatrol(deps: PatrolDeps): Patrol {
       tilesAtOnce: 1,
       tell,
       onProgress,
-      turn: pacer(),
+      breathe: breather(),
     });
     return { ...result, findings };
+  }
+
+  async function met(findings: readonly Finding[]): Promise<void> {
+    for (const opened of await register.met(findings.slice(0, FINDINGS_A_ROUND))) deps.onFinding(opened);
   }
 
   async function checkNew(place: LogPlace, head: HeadRow, cursor: CheckCursor): Promise<CheckCursor> {
@@ -95,11 +109,8 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     if (found.verified < state.size && !own.has(name))
       found = await look(place, state, { ...range, from: emptyFrontier });
     const { verified, resumeFrom, findings } = found;
-    const tell = (said: Omit<Finding, 'check'>): void => void findings.push(findingOf(said));
-    await checkMemory(checking, place, tell);
-    await checkGeneration(checking, place, head, tell);
-    await checkBeyond(checking, place, tell);
-    await register.met(findings.slice(0, FINDINGS_A_ROUND));
+    await lookAround(place, head, findings);
+    await met(findings);
     own.add(name);
     if (verified < head.size || head.size < cursor.verified) lost.set(name, now());
     else lost.delete(name);
@@ -111,28 +122,35 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     const from = treeOf(cursor.scrubIndex, cursor.scrubFrontier);
     const batch = await checking.ask((tx) => readBatchBefore(tx, place, from.size + leaves));
     // To the end of a batch, whose root proves the slice.
-    const below = Math.min(
-      Math.max(from.size + leaves, batch === null ? 0 : batch.first + batch.count),
-      cursor.verified,
-    );
-    const { resumeFrom, verified, findings } = await look(
-      place,
-      { head, size: Number.POSITIVE_INFINITY },
-      { from, below, depth: 'all' },
-    );
+    const end = Math.max(from.size + leaves, batch === null ? 0 : batch.first + batch.count);
+    const below = Math.min(end, cursor.verified);
+    // The head is looked at where it is reached.
+    const state = { head, size: below === head.size ? head.size : Number.POSITIVE_INFINITY };
+    const { resumeFrom, verified, findings } = await look(place, state, { from, below, depth: 'all' });
     if (verified < below && from.size > 0 && !own.has(nameOf(place)))
       return { ...cursor, scrubIndex: 0, scrubFrontier: NONE };
-    await register.met(findings.slice(0, FINDINGS_A_ROUND));
     const isThrough = below === cursor.verified || resumeFrom.size <= from.size;
+    if (isThrough) await lookAround(place, head, findings);
+    await met(findings);
     if (!isThrough) return { ...cursor, scrubIndex: resumeFrom.size, scrubFrontier: encodeFrontier(resumeFrom) };
     // Nobody met them on the whole way: they are gone.
-    await register.clear(
-      place.tenantId,
-      cursor.scrubBeganAt,
-      ({ tenantId, log }) => tenantId === place.tenantId && log === place.log,
-    );
+    await register.clear(place.tenantId, cursor.scrubBeganAt, (finding) => {
+      const isHere = finding.tenantId === place.tenantId && finding.log === place.log;
+      const isReached = finding.index === null || below === head.size || (finding.to ?? finding.index) < below;
+      return (
+        isHere && !OF_SIGNER.has(finding.code) && !isOfDeployment(finding) && (isReached || finding.check === 'V2')
+      );
+    });
     const at = timestamp(now());
     return { ...cursor, scrubIndex: 0, scrubFrontier: NONE, scrubBeganAt: at, scrubbedAt: at };
+  }
+
+  /** What is about a log as a whole, beside its leaves. */
+  async function lookAround(place: LogPlace, head: HeadRow, findings: Finding[]): Promise<void> {
+    const tell = (said: Omit<Finding, 'check'>): void => void findings.push(findingOf(said));
+    await checkMemory(checking, place, tell);
+    await checkGeneration(checking, place, head, tell);
+    await checkBeyond(checking, place, tell);
   }
 
   async function store(place: LogPlace, cursor: CheckCursor): Promise<void> {

@@ -152,12 +152,13 @@ export function checkProjection(
     }
   }
   for (const index of beside.keys())
-    if (!damaged.has(index)) tell({ ...place, code: 'STRAY_ROW', index, table, expected: 'a leaf beside the row', found: 'none' });
+    if (!damaged.has(index))
+      tell({ ...place, code: 'STRAY_ROW', index, table, expected: 'a leaf beside the row', found: 'none' });
 }
 
 /** The names that runs of a chunk use, each a row of `run_names`. */
 export function checkRunNames(
-  place: LogPlace,
+  { place, damaged }: { readonly place: LogPlace; readonly damaged: ReadonlySet<number> },
   leaves: readonly ReadLeaf[],
   rows: readonly { readonly index: number; readonly name: string; readonly runIndex: number }[],
   tell: Tell,
@@ -186,7 +187,8 @@ export function checkRunNames(
     });
   }
   for (const index of found.keys())
-    tell({ ...place, code: 'STRAY_ROW', index, table: 'run_names', expected: 'a run beside the row', found: 'none' });
+    if (!damaged.has(index))
+      tell({ ...place, code: 'STRAY_ROW', index, table: 'run_names', expected: 'a run beside the row', found: 'none' });
 }
 
 /** A leaf's value and a cell: bytes and their hex are the same, nothing and an empty list too. */

@@ -36,10 +36,10 @@ export interface RegisterDeps {
 export interface Register {
   /** Those that stand in the `control` of this tenant. */
   open(tenantId: string): Promise<readonly OpenFinding[]>;
-  /** Opens those that are not open, and notes that all were met. */
-  met(findings: readonly Finding[]): Promise<void>;
-  /** Clears the open ones that `isGone`, and that nobody met since `since`. */
-  clear(tenantId: string, since: string, isGone: (finding: OpenFinding) => boolean): Promise<number>;
+  /** Opens those that are not open, and notes that all were met. Returns those that were opened. */
+  met(findings: readonly Finding[]): Promise<readonly Finding[]>;
+  /** Clears the open ones that `wasLookedFor`, and that nobody met since `since`. */
+  clear(tenantId: string, since: string, wasLookedFor: (finding: OpenFinding) => boolean): Promise<number>;
   /** The one record a day of what was checked; said again on the same day it is the same record. */
   summarise(tenantId: string, logs: readonly SummarisedLog[]): Promise<void>;
 }
@@ -51,8 +51,6 @@ export interface SummarisedLog {
   readonly verified: number;
 }
 
-/** What only the signer looks for: a check that does not meet it has not looked. */
-const OF_SIGNER: ReadonlySet<FindingCode> = new Set(['NOT_DURABLE', 'SIGNING_KEY_MISSING']);
 /** Findings of one tenant that are open together: of an emptied table each record is one, and each is a leaf. `sworn fsck` tells them all. */
 const MAX_OPEN = 1_000;
 /** Logs named in one summary: a leaf has a bound, and a tenant five logs and their later generations. */
@@ -89,6 +87,7 @@ export function createRegister(deps: RegisterDeps): Register {
       return [...(await read(tenantId)).open.values()];
     },
     async met(findings) {
+      const told: Finding[] = [];
       const byPlace = new Map<string, Finding[]>();
       for (const finding of findings) {
         const place = await placeOf(finding.tenantId);
@@ -104,13 +103,15 @@ export function createRegister(deps: RegisterDeps): Register {
             leaf(place, 'FINDING', [id, String((opened.get(id) ?? 0) + 1)], { id, ...fieldsOf(finding) }),
           );
         if (drafts.length > 0) await append(place, drafts);
+        told.push(...[...unique].filter(([id]) => !open.has(id)).map(([, finding]) => finding));
         await inTenant(db, 'recorder', place, (tx) => noteSeen(tx, place, [...unique.keys()], timestamp(now())));
       }
+      return told;
     },
-    async clear(tenantId, since, isGone) {
+    async clear(tenantId, since, wasLookedFor) {
       const place = await placeOf(tenantId);
       const { opened, open } = await read(place);
-      const candidates = [...open.values()].filter((finding) => !OF_SIGNER.has(finding.code) && isGone(finding));
+      const candidates = [...open.values()].filter(wasLookedFor);
       const seen = await lookUp(db, place, (tx) =>
         readSeen(
           tx,

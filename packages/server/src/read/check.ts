@@ -70,8 +70,7 @@ export function checkBytes<S extends Damaged & { readonly leaf: Uint8Array; read
 /** Holds a row of `run_members` against its MEMBER leaf, and the leaf against its hash. */
 export function checkMember(stored: ProvenMember, origin: string): Checked<ProvenMember> {
   const { leaf, leafHash: hash } = stored;
-  if (leaf === null || hash === null)
-    return findingOf(stored)('V10', 'MISSING_UNAUTHORISED', 'a projection row without its leaf');
+  if (leaf === null || hash === null) return findingOf(stored)('V10', 'STRAY_ROW', 'a projection row without its leaf');
   const checked = checkBytes({ ...stored, leaf, leafHash: hash }, origin);
   if (checked.kind === 'compromised') return checked;
   const m = checked.members;
@@ -92,8 +91,7 @@ export function checkMember(stored: ProvenMember, origin: string): Checked<Prove
 
 /** Holds a run's projection row against its leaf, and the leaf against its columns. */
 export function checkRun(stored: StoredRun | LeaflessRun, origin: string): Checked<StoredRun> {
-  if (stored.leaf === null)
-    return findingOf(stored)('V10', 'MISSING_UNAUTHORISED', 'a projection row without its leaf');
+  if (stored.leaf === null) return findingOf(stored)('V10', 'STRAY_ROW', 'a projection row without its leaf');
   const checked = checkLeaf(stored, origin);
   if (checked.kind === 'compromised') return checked;
   const differs = firstDifference(runColumnsOf(checked.members, stored), stored.columns);

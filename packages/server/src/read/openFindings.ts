@@ -28,14 +28,18 @@ export function createOpenFindings(deps: {
   };
 }
 
-/** What is about a log as a whole (V2), or about the walls (V11): the place that it names is that of no record. */
-const OF_THE_WHOLE: ReadonlySet<string> = new Set(['V2', 'V11']);
+/** What is about a log, its head or a batch or checkpoint of it: the place that it names is that of no record. */
+const OF_NO_RECORD: ReadonlySet<string> = new Set([
+  ...['LOG_SHORTER_THAN_SIGNED', 'LOG_DIFFERS_FROM_SIGNED', 'SIGNER_MEMORY_LOST', 'LOG_NOT_RECOVERED'],
+  ...['CHECKPOINT_INVALID', 'CHECKPOINT_DIFFERS', 'SIGNING_KEY_MISSING', 'AUTHENTICATOR_MISMATCH', 'HEAD_MISMATCH'],
+  ...['BEYOND_HEAD', 'UNKNOWN_LOG', 'POSTURE', 'NOT_DURABLE'],
+]);
 
 /** A record that passed its own check, and whether a finding is open on it all the same. */
 export function heldAgainst<S extends Damaged>(checked: Checked<S>, open: readonly OpenFinding[]): Checked<S> {
   if (checked.kind === 'compromised' || open.length === 0) return checked;
   const { stored } = checked;
-  const finding = open.find((one) => !OF_THE_WHOLE.has(one.check) && isAbout(one, stored));
+  const finding = open.find((one) => !OF_NO_RECORD.has(one.code) && isAbout(one, stored));
   return finding === undefined ? checked : { kind: 'compromised', stored, finding: shown(finding, stored) };
 }
 
