@@ -30,9 +30,19 @@ export function createOpenFindings(deps: {
 
 /** What is about a log, its head or a batch or checkpoint of it: the place that it names is that of no record. */
 const OF_NO_RECORD: ReadonlySet<string> = new Set([
-  ...['LOG_SHORTER_THAN_SIGNED', 'LOG_DIFFERS_FROM_SIGNED', 'SIGNER_MEMORY_LOST', 'LOG_NOT_RECOVERED'],
-  ...['CHECKPOINT_INVALID', 'CHECKPOINT_DIFFERS', 'SIGNING_KEY_MISSING', 'AUTHENTICATOR_MISMATCH', 'HEAD_MISMATCH'],
-  ...['BEYOND_HEAD', 'UNKNOWN_LOG', 'POSTURE', 'NOT_DURABLE'],
+  'LOG_SHORTER_THAN_SIGNED',
+  'LOG_DIFFERS_FROM_SIGNED',
+  'SIGNER_MEMORY_LOST',
+  'LOG_NOT_RECOVERED',
+  'CHECKPOINT_INVALID',
+  'CHECKPOINT_DIFFERS',
+  'SIGNING_KEY_MISSING',
+  'AUTHENTICATOR_MISMATCH',
+  'HEAD_MISMATCH',
+  'BEYOND_HEAD',
+  'UNKNOWN_LOG',
+  'POSTURE',
+  'NOT_DURABLE',
 ]);
 
 /** A record that passed its own check, and whether a finding is open on it all the same. */
