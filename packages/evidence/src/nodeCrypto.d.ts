@@ -3,9 +3,9 @@
 declare module 'node:crypto' {
   interface Hash {
     update(data: Uint8Array): Hash;
-    digest(): Uint8Array;
+    digest(outputEncoding: 'latin1'): string;
   }
   export function createHash(algorithm: 'sha256'): Hash;
   /** One shot, without an object; Node ≥ 20.12. */
-  export function hash(algorithm: 'sha256', data: Uint8Array, outputEncoding: 'buffer'): Uint8Array;
+  export function hash(algorithm: 'sha256', data: Uint8Array, outputEncoding: 'latin1'): string;
 }
