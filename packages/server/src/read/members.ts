@@ -12,14 +12,43 @@ export interface Members {
 }
 
 export function membersOf(value: Readonly<Record<string, JsonValue>>): Members {
-  return {
-    text: (name) => (typeof value[name] === 'string' ? value[name] : null),
-    count: (name) => (typeof value[name] === 'number' ? value[name] : null),
-    flag: (name) => (typeof value[name] === 'boolean' ? value[name] : null),
-    texts: (name) => listOf(value[name]).filter((item) => typeof item === 'string'),
-    object: (name) => membersOf(objectOf(value[name])),
-    objects: (name) => listOf(value[name]).map((item) => membersOf(objectOf(item))),
-  };
+  return new MembersOf(value);
+}
+
+/** A class, since there is one of every leaf that is read: it is one small object, and not a closure for each question. */
+class MembersOf implements Members {
+  readonly #value: Readonly<Record<string, JsonValue>>;
+
+  constructor(value: Readonly<Record<string, JsonValue>>) {
+    this.#value = value;
+  }
+
+  text(name: string): string | null {
+    const value = this.#value[name];
+    return typeof value === 'string' ? value : null;
+  }
+
+  count(name: string): number | null {
+    const value = this.#value[name];
+    return typeof value === 'number' ? value : null;
+  }
+
+  flag(name: string): boolean | null {
+    const value = this.#value[name];
+    return typeof value === 'boolean' ? value : null;
+  }
+
+  texts(name: string): readonly string[] {
+    return listOf(this.#value[name]).filter((item) => typeof item === 'string');
+  }
+
+  object(name: string): Members {
+    return new MembersOf(objectOf(this.#value[name]));
+  }
+
+  objects(name: string): readonly Members[] {
+    return listOf(this.#value[name]).map((item) => new MembersOf(objectOf(item)));
+  }
 }
 
 function listOf(value: JsonValue | undefined): readonly JsonValue[] {
