@@ -10,6 +10,6 @@ export interface Row {
 export interface RowOptions {
   /** Generated runs of the rows that need a filled deployment. */
   readonly runs: number;
-  /** Directory for filled deployments, which are kept there and used again; null: made anew, and removed. */
-  readonly dataDir: string | null;
+  /** Directory for filled deployments: each is filled once, and used again by every row that asks for as many runs. */
+  readonly dataDir: string;
 }

@@ -2,13 +2,18 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { type CpuTime, measureCpu } from './process.js';
 
 const SWORN = fileURLToPath(new URL('../../packages/cli/bin/sworn.mjs', import.meta.url));
 
 /** A first start initialises a cluster; a machine under load takes its time. */
 const START_PATIENCE_MS = 60_000;
+
+/** How often a running command's processor time is looked at: what it uses after the last look is missed. */
+const LOOK_EVERY_MS = 100;
 
 /** Directories of one deployment. */
 export interface Place {
@@ -77,6 +82,19 @@ export async function startServer(place: Place): Promise<Server> {
   };
 }
 
+/** Starts a server for the time of `work`, which is told the superuser's URL of its database. */
+export async function withServer<T>(
+  place: Place,
+  work: (server: Server, superuserUrl: string) => Promise<T>,
+): Promise<T> {
+  const server = await startServer(place);
+  try {
+    return await work(server, await sworn(place, 'db', 'url', '--superuser'));
+  } finally {
+    await server.stop();
+  }
+}
+
 /** Runs a `sworn` command beside the server. Resolves to what it printed. */
 export async function sworn(place: Place, ...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [SWORN, ...args], {
@@ -84,6 +102,33 @@ export async function sworn(place: Place, ...args: readonly string[]): Promise<s
     timeout: START_PATIENCE_MS,
   });
   return stdout.trim();
+}
+
+/** A command that ran to its end. */
+export interface Ran {
+  readonly said: string;
+  /** From spawning it until it had left, the start and stop of the embedded PostgreSQL with it. */
+  readonly seconds: number;
+  /** Of the command and of its PostgreSQL. */
+  readonly cpu: CpuTime;
+}
+
+/** Runs a `sworn` command without a server, as a user would, and times it; its progress goes to the terminal. @throws Error when it leaves with another code than 0 */
+export async function timeSworn(place: Place, ...args: readonly string[]): Promise<Ran> {
+  const begun = performance.now();
+  const child = spawn(process.execPath, [SWORN, ...args], { env: place.env, stdio: ['ignore', 'pipe', 'inherit'] });
+  let cpu: CpuTime = { serverS: 0, postgresS: 0 };
+  const watch = setInterval(() => {
+    const { serverS, postgresS } = measureCpu(child.pid ?? 0);
+    // PostgreSQL leaves before the command does.
+    cpu = { serverS: Math.max(cpu.serverS, serverS), postgresS: Math.max(cpu.postgresS, postgresS) };
+  }, LOOK_EVERY_MS);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const said = await text(child.stdout);
+  const code = await ended;
+  clearInterval(watch);
+  if (code !== 0) throw new Error(`sworn ${args.join(' ')} left with ${code}: ${said.slice(0, 1_000)}`);
+  return { said, seconds: (performance.now() - begun) / 1000, cpu };
 }
 
 /** Resolves to what the server printed, once its last line about addresses is there. */
@@ -94,8 +139,8 @@ function firstWords(child: ChildProcess): Promise<string> {
       child.kill('SIGKILL');
       reject(new Error(`the server did not start within ${START_PATIENCE_MS / 1000} s: ${said}`));
     }, START_PATIENCE_MS);
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
+    child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
+      said += piece;
       if (!/signing key .*\n/.test(said)) return;
       clearTimeout(timer);
       resolve(said);

@@ -11,7 +11,7 @@ import { createMeter, type Measured } from '../reads/measure.js';
 import { type Question, questionsOf } from '../reads/questions.js';
 import { type Asked, recordStatements } from '../reads/statements.js';
 import type { Row, RowOptions } from '../row.js';
-import { makePlace, type Place, type Server, startServer, sworn } from '../server.js';
+import { makePlace, type Place, type Server, withServer } from '../server.js';
 
 /** The deployment of the first day, which the asked one is compared with. */
 export const DAY_ONE_RUNS = 10_000;
@@ -32,16 +32,12 @@ export async function readsRow({ runs, dataDir }: RowOptions): Promise<Row> {
   const lines: Record<string, string | number>[] = [];
   const values: Record<string, number> = {};
   for (const size of new Set([Math.min(DAY_ONE_RUNS, runs), runs])) {
-    const place = makePlace(dataDir === null ? undefined : join(dataDir, String(size)));
-    try {
-      const filled = await fill(place, size);
-      values[`runs_${size}_spans`] = filled.spans;
-      values[`runs_${size}_leaves`] = filled.leaves;
-      values[`runs_${size}_fill_s`] = filled.seconds;
-      lines.push(...(await measureDeployment(place, filled, runs > DAY_ONE_RUNS)));
-    } finally {
-      place.remove();
-    }
+    const place = makePlace(join(dataDir, String(size)));
+    const filled = await fill(place, size);
+    values[`runs_${size}_spans`] = filled.spans;
+    values[`runs_${size}_leaves`] = filled.leaves;
+    values[`runs_${size}_fill_s`] = filled.seconds;
+    lines.push(...(await measureDeployment(place, filled, runs > DAY_ONE_RUNS)));
   }
   return { row: 'reads', values, lines };
 }
@@ -77,15 +73,6 @@ async function measureDeployment(
       await bare.close();
     }
   });
-}
-
-async function withServer<T>(place: Place, work: (server: Server, superuserUrl: string) => Promise<T>): Promise<T> {
-  const server = await startServer(place);
-  try {
-    return await work(server, await sworn(place, 'db', 'url', '--superuser'));
-  } finally {
-    await server.stop();
-  }
 }
 
 /** Sends runs that stay open, and finds the deep places. */

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Deployment } from '@sworn/server';
+import {
+  BUILT_IN_MAPPING,
+  createDirectory,
+  createPreparer,
+  createPricer,
+  createRedactor,
+  type Credential,
+  decodeTraces,
+  type LeafDraft,
+  readMapping,
+} from '@sworn/server/measured';
+
+const REDACTION_RULES = fileURLToPath(new URL('../../../config/redaction.yaml', import.meta.url));
+const A_DAY_MS = 86_400_000;
+
+/** Makes drafts of leaves out of requests, as the server does with what it was sent: decoded, mapped, redacted, sealed, committed to. */
+export type Prepare = (tenantId: string, requests: readonly Buffer[]) => Promise<readonly LeafDraft[]>;
+
+/** With the built-in rules and mapping. */
+export function openPrepare(deployment: Deployment): Prepare {
+  const { db, keyStore } = deployment;
+  const dataKeys = deployment.dataKeysFor('writer');
+  const mapping = readMapping(BUILT_IN_MAPPING);
+  const preparer = createPreparer({
+    keyStore,
+    dataKeys,
+    directory: createDirectory({ db, dataKeys, role: 'writer' }),
+    redactor: createRedactor([{ yaml: readFileSync(REDACTION_RULES, 'utf8'), from: 'built_in' }]),
+    mapper: { mapping, pricer: createPricer(mapping) },
+    openOriginOf: deployment.openLogs.originOf,
+    now: Date.now,
+  });
+  return async (tenantId, requests) => {
+    const credential: Credential = {
+      tenantId,
+      keyId: randomUUID(),
+      role: 'ingest',
+      permissions: new Set(['logs.ingest']),
+      scopes: [],
+      services: [],
+      tenantSynthetic: false,
+      expiresAt: new Date(Date.now() + A_DAY_MS),
+    };
+    const drafts: LeafDraft[] = [];
+    for (const request of requests)
+      drafts.push(...(await preparer.prepareTraces(credential, decodeTraces(request).spans)));
+    return drafts;
+  };
+}
