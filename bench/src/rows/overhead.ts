@@ -21,25 +21,32 @@ const WARM_UP = 8;
  */
 export async function overheadRow(): Promise<Row> {
   const place = makePlace();
-  const deployment = await openDeployment(readConfig(place.env), { database: 'start' });
   try {
-    const kinds = [await withIntegrity(deployment), await without(deployment)] as const;
-    const prepare = openPrepare(deployment);
-    const payload = makePayload(TRACES_A_REQUEST);
-    for (let batch = -WARM_UP; batch < BATCHES; batch++) {
-      const requests = Array.from({ length: REQUESTS_A_BATCH }, () => payload.fresh());
-      // Each has its turn to be the first.
-      for (const kind of batch % 2 === 0 ? kinds : kinds.toReversed()) {
-        const drafts = await prepare(kind.tenantId, requests);
-        const cost = await measure(() => kind.insert(drafts));
-        if (batch >= 0) kind.costs.push(cost);
-      }
+    const deployment = await openDeployment(readConfig(place.env), { database: 'start' });
+    try {
+      return { row: 'overhead', values: await measurePairs(deployment) };
+    } finally {
+      await deployment.close();
     }
-    return { row: 'overhead', values: valuesOf(kinds[0].costs, kinds[1].costs) };
   } finally {
-    await deployment.close();
     place.remove();
   }
+}
+
+async function measurePairs(deployment: Deployment): Promise<Record<string, number>> {
+  const [integral, plain] = [await withIntegrity(deployment), await without(deployment)];
+  const prepare = openPrepare(deployment);
+  const payload = makePayload(TRACES_A_REQUEST);
+  for (let batch = -WARM_UP; batch < BATCHES; batch++) {
+    const requests = Array.from({ length: REQUESTS_A_BATCH }, () => payload.fresh());
+    // Each has its turn to be the first.
+    for (const kind of batch % 2 === 0 ? [integral, plain] : [plain, integral]) {
+      const drafts = await prepare(kind.tenantId, requests);
+      const cost = await measure(() => kind.insert(drafts));
+      if (batch >= 0) kind.costs.push(cost);
+    }
+  }
+  return valuesOf(integral.costs, plain.costs);
 }
 
 /** What a batch took. */

@@ -10,7 +10,7 @@ export { checkRange } from './check/log.js';
 export { checkBeyond } from './check/strays.js';
 export { openForJudging } from './deployment.js';
 export { checkingOf } from './fsck.js';
-export { createPreparer, type Preparer } from './ingest/prepare.js';
+export { createPreparer } from './ingest/prepare.js';
 export { BUILT_IN_MAPPING, readMapping } from './mapping/files.js';
 export { createPricer } from './mapping/prices.js';
 export { decodeTraces } from './otlp/wire.js';
