@@ -103,9 +103,9 @@ async function checkNew(
     tilesAtOnce: 1,
     tell,
     onProgress: () => undefined,
-    turn: () => Promise.resolve(),
+    breathe: () => null,
   });
-  await checkMemory(checking, place, head, tell);
+  await checkMemory(checking, place, tell);
   await checkGeneration(checking, place, head, tell);
   await checkBeyond(checking, place, tell);
   if (findings.length > 0 || verified !== head.size)
