@@ -57,8 +57,8 @@ const MICROS_TO_2000 = Date.UTC(2000, 0, 1) * 1000;
 export class Tuples {
   readonly #buffer: Buffer;
   #at = HEADER_BYTES;
-  #second = Number.NaN;
-  #secondText = '';
+  /** Texts of the seconds that were met: times of a column lie close to one another, and two columns take turns. */
+  readonly #seconds = new Map<number, string>();
 
   constructor(buffer: Buffer) {
     this.#buffer = buffer;
@@ -77,27 +77,22 @@ export class Tuples {
   }
 
   bytes(): Buffer | null {
-    const length = this.#buffer.readInt32BE(this.#at);
-    this.#at += 4;
-    if (length < 0) return null;
-    this.#at += length;
-    return this.#buffer.subarray(this.#at - length, this.#at);
+    const length = this.#field();
+    return length < 0 ? null : this.#buffer.subarray(this.#at - length, this.#at);
   }
 
   text(): string | null {
-    const length = this.#buffer.readInt32BE(this.#at);
-    this.#at += 4;
-    if (length < 0) return null;
-    this.#at += length;
-    return this.#buffer.toString('utf8', this.#at - length, this.#at);
+    const length = this.#field();
+    return length < 0 ? null : this.#buffer.toString('utf8', this.#at - length, this.#at);
   }
 
   /** int2, int4 or int8; one beyond 2^53−1 comes rounded, which equals nothing that a leaf says. */
   number(): number | null {
-    const bytes = this.bytes();
-    if (bytes === null) return null;
-    if (bytes.length === 8) return bytes.readInt32BE(0) * 2 ** 32 + bytes.readUInt32BE(4);
-    return bytes.length === 4 ? bytes.readInt32BE(0) : bytes.readInt16BE(0);
+    const length = this.#field();
+    if (length < 0) return null;
+    const from = this.#at - length;
+    if (length === 8) return this.#buffer.readInt32BE(from) * 2 ** 32 + this.#buffer.readUInt32BE(from + 4);
+    return length === 4 ? this.#buffer.readInt32BE(from) : this.#buffer.readInt16BE(from);
   }
 
   flag(): boolean | null {
@@ -106,8 +101,9 @@ export class Tuples {
   }
 
   uuid(): string | null {
-    const hex = this.bytes()?.toString('hex');
-    if (hex === undefined) return null;
+    const length = this.#field();
+    if (length < 0) return null;
+    const hex = this.#buffer.toString('hex', this.#at - length, this.#at);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
 
@@ -117,12 +113,13 @@ export class Tuples {
     if (since2000 === null) return null;
     const micros = since2000 + MICROS_TO_2000;
     const second = Math.floor(micros / 1_000_000);
-    if (second !== this.#second) {
+    let text = this.#seconds.get(second);
+    if (text === undefined) {
       const date = new Date(second * 1000);
-      this.#second = second;
-      this.#secondText = Number.isNaN(date.getTime()) ? 'beyond time ' : date.toISOString().slice(0, 20);
+      text = Number.isNaN(date.getTime()) ? 'beyond time ' : date.toISOString().slice(0, 20);
+      this.#seconds.set(second, text);
     }
-    return `${this.#secondText}${String(micros - second * 1_000_000).padStart(6, '0')}Z`;
+    return `${text}${String(micros - second * 1_000_000).padStart(6, '0')}Z`;
   }
 
   texts(): string[] | null {
@@ -131,6 +128,13 @@ export class Tuples {
 
   bytesList(): Buffer[] | null {
     return this.#list((bytes) => bytes);
+  }
+
+  /** Goes past the next field. Returns its length, negative for NULL: it ends where the reader then stands. */
+  #field(): number {
+    const length = this.#buffer.readInt32BE(this.#at);
+    this.#at += 4 + Math.max(length, 0);
+    return length;
   }
 
   /** A one-dimensional array; a null element, which no row of ours has, comes as its own text. */
