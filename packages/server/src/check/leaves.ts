@@ -52,6 +52,15 @@ export function parseLeaf(place: LogPlace, row: FullLeaf, tell: Tell): Members |
   return null;
 }
 
+/**
+ * Of what a leaf says, what V5 asks: which body it names and under which key. What is kept of a chunk is copied by the collector, and all that leaves say
+ * is most of it.
+ */
+export function bodyOf(said: Members): Members {
+  const ch = said.object('c').object('body').text('ch');
+  return membersOf({ c: { body: { ch } }, dk: said.text('dk') });
+}
+
 /** Check V6 for the columns beside a leaf, and what V10 says of its kind. */
 export function checkColumns(place: LogPlace, origin: string, { row, said }: ReadLeaf, tell: Tell): void {
   const at = { ...place, index: row.index };

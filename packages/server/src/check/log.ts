@@ -6,7 +6,7 @@ import { type Breathe, type Checking, isGivenUp } from './checking.js';
 import { type Chunk, readChunk } from './chunk.js';
 import { mayBeGone, readExcuses } from './excuses.js';
 import type { Tell } from './finding.js';
-import { checkColumns, checkTime, parseLeaf, type ReadLeaf, topicOf } from './leaves.js';
+import { bodyOf, checkColumns, checkTime, parseLeaf, type ReadLeaf, topicOf } from './leaves.js';
 import { checkProjection, checkRunNames, TABLES_OF } from './projections.js';
 import { type Chain, chainAt, inOrder, knownRoots } from './roots.js';
 import { checkRuns } from './runs.js';
@@ -90,7 +90,7 @@ interface Walking extends LogCheck {
 /** V3, V4 and V5: every place of the range, its leaf and its entry in the tree. Returns the leaves that are what their hash says. */
 async function walkChunk(
   checking: Checking,
-  { place, tell, walk, head, upper, breathe }: Walking,
+  { place, depth, tell, walk, head, upper, breathe }: Walking,
   chunk: Chunk,
   range: { readonly from: number; readonly below: number },
   roots: readonly Known[],
@@ -112,7 +112,8 @@ async function walkChunk(
     } else {
       const leaf = readLeaf(place, row, entry, tell);
       walk.add({ computed: leaf.hash, stored: entry ?? row.leafHash, inTile: entry !== null });
-      if (leaf.said !== null) read.push({ row, hash: leaf.hash, said: leaf.said });
+      if (leaf.said !== null)
+        read.push({ row, hash: leaf.hash, said: depth === 'tree' ? bodyOf(leaf.said) : leaf.said });
       while (chunk.rows[++nextRow]?.index === index)
         tell({
           ...place,
