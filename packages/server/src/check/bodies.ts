@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import { hmacSha256 } from '@sworn/evidence';
+import { hex, hmacSha256, utf8 } from '@sworn/evidence';
 import { type DataKey, extractKey, openBody } from '../record/body.js';
 import type { KeyStore } from '../record/keyStore.js';
-import type { LogPlace } from '../store/checking.js';
+import { type LogPlace, readBody } from '../store/checking.js';
 import { type DataKeyRow, readDataKeysById } from '../store/dataKey.js';
 import type { Breathe, Checking, Unwrapped } from './checking.js';
 import { type Excuses, mayBeGone, readExcuses } from './excuses.js';
@@ -39,16 +39,21 @@ export async function checkBodies(
     const ch = committed.text('ch');
     const dk = said.text('dk');
     const where = { ...place, index: row.index, table: 'leaf' };
+    const conflict = duplicate === null || row.kind !== 'CONFLICT' ? null : conflictKey(duplicate, { row, said });
+    if (conflict !== null && hex(conflict) !== said.text('event_key'))
+      tell({ ...where, code: 'COLUMN_MISMATCH', expected: 'digest of the bytes as sent', found: 'another' });
     if (ch === null || dk === null) {
-      if (row.body !== null)
+      if (row.bodySize !== null)
         tell({ ...where, code: 'STRAY_BODY', expected: 'no body', found: 'one that the leaf does not name' });
       continue;
     }
     const key = keys.get(dk) ?? null;
-    if (row.body === null || key === null) {
+    const isApart = row.body === null && row.bodySize !== null;
+    const body = isApart ? await checking.ask((tx) => readBody(tx, place, row.index)) : row.body;
+    if (body === null || key === null) {
       excuses ??= await readExcuses(checking, place.tenantId);
       const isExcused = excuses.erasedKeys.has(dk) || mayBeGone(excuses, place, row.index);
-      if (row.body === null && !isExcused)
+      if (body === null && !isExcused)
         tell({
           ...where,
           code: 'BODY_MISSING_UNAUTHORISED',
@@ -64,8 +69,8 @@ export async function checkBodies(
           found: 'none, and no proven removal',
         });
     }
-    if (row.body === null) continue;
-    const found = hash('sha256', row.body, 'hex');
+    if (body === null) continue;
+    const found = hash('sha256', body, 'hex');
     if (found !== ch) {
       tell({ ...where, code: 'BODY_MISMATCH', expected: `a body of hash ${ch}`, found });
       continue;
@@ -83,7 +88,7 @@ export async function checkBodies(
       unopened.add(dk);
       continue;
     }
-    const stored = { body: row.body, ch, pc: committed.text('pc') ?? '', n: committed.count('n') ?? 0 };
+    const stored = { body, ch, pc: committed.text('pc') ?? '', n: committed.count('n') ?? 0 };
     const opened = openBody({ id: dk, prk: key.prk }, { origin, eventKey: row.eventKey, path: PATH }, stored);
     if (opened.kind === 'damaged')
       tell({
@@ -97,10 +102,13 @@ export async function checkBodies(
   }
 }
 
-/**
- * Digest of what a producer sent, where it can be told: of a CONFLICT by its event key, else where redaction took nothing, so that the body is
- * what was sent. Null: it cannot.
- */
+/** Event key of a CONFLICT, which is made of its digest and of the key of its step. */
+function conflictKey(duplicate: Uint8Array, { row, said }: Pick<ReadLeaf, 'row' | 'said'>): Uint8Array {
+  const step = Buffer.from(`${said.text('trace_id') ?? ''}${said.text('span_id') ?? ''}`, 'hex');
+  return hmacSha256(duplicate, utf8('CONFLICT\0'), step, row.digest);
+}
+
+/** Digest of what a producer sent, where redaction took nothing, so that the body is what was sent. Null: it cannot be told. */
 function digestOf(
   duplicate: Uint8Array,
   { row, said }: Pick<ReadLeaf, 'row' | 'said'>,

@@ -3,7 +3,7 @@ import type { VerifyCheckpoint } from '../read/checkpoints.js';
 import type { SinkMemory } from '../sign/fileSink.js';
 import type { SignerMemory } from '../sign/journal.js';
 import type { Recovered } from '../sign/recovered.js';
-import type { LogPlace } from '../store/checking.js';
+import { type HeadRow, type LogPlace, readHeads } from '../store/checking.js';
 import { type Database, outsideTenants, type Tx } from '../store/database.js';
 
 /** What the checks work with. */
@@ -41,6 +41,11 @@ export type CheckingDeps = Omit<Checking, 'ask' | 'keys'>;
 /** Whether a log was given up and goes on in a later generation. */
 export async function isGivenUp(checking: Checking, { tenantId, log }: LogPlace): Promise<boolean> {
   return (await checking.recoveredOf(tenantId)).closed.has(log);
+}
+
+/** The head as it is now; null: there is none. */
+export async function headNow(checking: Checking, { tenantId, log }: LogPlace): Promise<HeadRow | null> {
+  return (await checking.ask((tx) => readHeads(tx, tenantId))).find((head) => head.log === log) ?? null;
 }
 
 export function createChecking(deps: CheckingDeps): Checking {

@@ -1,6 +1,5 @@
 import { TILE_WIDTH } from '@sworn/evidence';
-import { type FullLeaf, type LogPlace, readCheckpointsIn, readLeaves } from '../store/checking.js';
-import { readBatches } from '../store/signing.js';
+import { type FullLeaf, type LogPlace, readBatchesIn, readCheckpointsIn, readLeaves } from '../store/checking.js';
 import { readTiles } from '../store/tileRead.js';
 import type { Checking } from './checking.js';
 import type { WrittenRoots } from './roots.js';
@@ -42,7 +41,7 @@ export async function readChunk(
       bytes,
       tiles: new Map((await tilesOf(0)).map(({ index, hashes }) => [index, hashes])),
       upper,
-      batches: await readBatches(tx, place.tenantId, place.log, { from, below, limit }),
+      batches: await readBatchesIn(tx, place, { from, below, limit }),
       checkpoints: await readCheckpointsIn(tx, place, { from, to: below, limit }),
     };
   });

@@ -29,9 +29,9 @@ export async function checkSinks(checking: Checking, place: LogPlace, tell: Tell
       });
       continue;
     }
-    const ours = await checking.ask((tx) => rootAt(tx, place, size));
+    const begins = await checking.ask((tx) => rootAt(tx, place, size));
     // Where leaves or tiles are gone, other checks say so.
-    if (ours === null || equalBytes(ours, root)) continue;
+    if (begins === null || equalBytes(begins, root)) continue;
     const expected = `root ${hex(root)} at size ${size}, ${says}`;
     tell({
       ...place,
@@ -39,7 +39,7 @@ export async function checkSinks(checking: Checking, place: LogPlace, tell: Tell
       index: size,
       table: 'leaf',
       expected,
-      found: `root ${hex(ours)}`,
+      found: `root ${hex(begins)}`,
     });
   }
 }

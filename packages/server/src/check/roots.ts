@@ -32,7 +32,8 @@ export async function chainAt(checking: Checking, place: LogPlace, origin: strin
   return { next, root: batch.rootAfter, straddles };
 }
 
-function isOurs(checking: Checking, origin: string, batch: StoredBatch): boolean {
+/** Whether the recorder wrote it. */
+export function isOurs(checking: Checking, origin: string, batch: StoredBatch): boolean {
   return equalBytes(batch.mac, authenticate(checking.recorderKey, { origin, ...batch }));
 }
 

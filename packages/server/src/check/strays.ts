@@ -1,4 +1,5 @@
-import { type LogPlace, readBeyondHead, readLogsInTables } from '../store/checking.js';
+import type { LogPlace } from '../store/checking.js';
+import { readBeyondHead, readIsLog, readLogsInTables } from '../store/strayRows.js';
 import type { Checking } from './checking.js';
 import type { Tell } from './finding.js';
 import { topicOf } from './leaves.js';
@@ -28,7 +29,10 @@ export async function checkUnknown(
     const place = { tenantId, log };
     const topic = topicOf(log);
     const at = { ...place, index: null, table };
-    if (topic === null || !known.isLog(place))
+    const isKnown = topic !== null && known.isLog(place);
+    // One that began after the heads were read.
+    if (topic !== null && !isKnown && (await checking.ask((tx) => readIsLog(tx, place)))) continue;
+    if (!isKnown)
       tell({
         ...at,
         code: 'UNKNOWN_LOG',

@@ -17,13 +17,30 @@ export interface CheckCursor {
   readonly scrubbedAt: string | null;
 }
 
-/** Cursors of a tenant's logs, by log. Primary key. */
+/** Cursors of a tenant's logs, by log; a row that somebody made to be none is none. Primary key. */
 export async function readCheckCursors(tx: Tx, tenantId: string): Promise<ReadonlyMap<string, CheckCursor>> {
   const rows = await tx.query<CheckCursor & { readonly log: string }>(sql`
     select log, next_index as "nextIndex", frontier, verified, checked_at as "checkedAt", scrub_index as "scrubIndex",
            scrub_frontier as "scrubFrontier", scrub_began_at as "scrubBeganAt", scrubbed_at as "scrubbedAt"
-      from sworn.check_cursor where tenant_id = ${tenantId}::uuid`);
+      from sworn.check_cursor
+     where tenant_id = ${tenantId}::uuid and greatest(next_index, verified, scrub_index) <= ${Number.MAX_SAFE_INTEGER}
+       and least(checked_at, scrub_began_at, scrubbed_at) >= '1970-01-01'::timestamptz
+       and greatest(checked_at, scrub_began_at, scrubbed_at) < '9999-01-01'::timestamptz`);
   return new Map(rows.map(({ log, ...cursor }) => [log, cursor]));
+}
+
+/** Whether leaf `index`, or none in its place, has waited for `ms` or longer. Primary key of `leaf`. */
+export async function isWaiting(
+  tx: Tx,
+  { tenantId, log }: { readonly tenantId: string; readonly log: string },
+  index: number,
+  ms: number,
+): Promise<boolean> {
+  const rows = await tx.query<{ one: number }>(sql`
+    select 1 as one from sworn.leaf
+     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = ${index}
+       and recorded_at > clock_timestamp() - ${ms}::int * interval '1 millisecond'`);
+  return rows.length === 0;
 }
 
 /** Stores a cursor. Primary key. */
@@ -52,6 +69,7 @@ export async function readSeen(tx: Tx, tenantId: string, ids: readonly string[])
   if (ids.length === 0) return new Map();
   const rows = await tx.query<{ id: string; at: string }>(sql`
     select finding as id, last_seen_at as at from sworn.finding_seen
-     where tenant_id = ${tenantId}::uuid and finding = any(${[...ids]}::text[])`);
+     where tenant_id = ${tenantId}::uuid and finding = any(${[...ids]}::text[])
+       and last_seen_at >= '1970-01-01'::timestamptz and last_seen_at < '9999-01-01'::timestamptz`);
   return new Map(rows.map(({ id, at }) => [id, at]));
 }

@@ -8,6 +8,9 @@ import { sql } from './sql.js';
 // What the checks ask, as the checker's role: base tables, every tenant, no policy between. Whoever owns the database may have put anything
 // there, also rows that no constraint would let in.
 
+/** In the place of what a row must have and, since somebody took down its constraint, has not: equal to nothing that a leaf says. */
+const NOTHING = Buffer.alloc(0);
+
 /** A log of a tenant. */
 export interface LogPlace {
   readonly tenantId: string;
@@ -22,6 +25,8 @@ export interface Range {
 
 /** A log's head as its row has it. */
 export interface HeadRow {
+  readonly topic: string;
+  readonly generation: number;
   readonly log: string;
   readonly size: number;
   readonly frontier: Uint8Array;
@@ -46,17 +51,38 @@ export interface FullLeaf {
   readonly runId: string | null;
   readonly occurredAt: string;
   readonly recordedAt: string;
+  /** Null: there is none, or one that is read by itself. */
   readonly body: Buffer | null;
+  /** Bytes of the body; null: there is none. */
+  readonly bodySize: number | null;
   readonly digest: Buffer;
   readonly dk: string | null;
 }
 
 /** Heads of a tenant's logs. Primary key of `log_head`. */
 export async function readHeads(tx: Tx, tenantId: string): Promise<HeadRow[]> {
-  return tx.query<HeadRow>(sql`
-    select log, next_index as size, frontier, root, last_recorded_at as "lastRecordedAt", closed
-      from sworn.log_head where tenant_id = ${tenantId}::uuid order by log`);
+  const rows = await copyOut(
+    tx,
+    `select topic, generation, log, next_index, frontier, root, last_recorded_at, closed
+       from sworn.log_head where tenant_id = ${literal(tenantId)} order by log`,
+  );
+  const heads: HeadRow[] = [];
+  while (rows.next())
+    heads.push({
+      topic: rows.text() ?? '',
+      generation: rows.number() ?? 0,
+      log: rows.text() ?? '',
+      size: rows.number() ?? 0,
+      frontier: rows.bytes() ?? NOTHING,
+      root: rows.bytes() ?? NOTHING,
+      lastRecordedAt: rows.time(),
+      closed: rows.flag() === true,
+    });
+  return heads;
 }
+
+/** Bodies of more bytes are read one by one: a producer may send spans as long as a request, thousands in a row. */
+const LARGE_BODY = 32_768;
 
 /** The leaves of a range that are there, in order, and how many bytes that was. Primary key of `leaf`. */
 export async function readLeaves(
@@ -66,27 +92,39 @@ export async function readLeaves(
 ): Promise<{ readonly leaves: FullLeaf[]; readonly bytes: number }> {
   const rows = await copyOut(
     tx,
-    `select leaf_index, kind, leaf, leaf_hash, event_key, trace_id, run_id, occurred_at, recorded_at, body, digest, dk
+    `select leaf_index, kind, leaf, leaf_hash, event_key, trace_id, run_id, occurred_at, recorded_at,
+            case when octet_length(body) <= ${LARGE_BODY} then body end, octet_length(body), digest, dk
        from sworn.leaf where ${within(place, range)} order by leaf_index`,
   );
   const leaves: FullLeaf[] = [];
   while (rows.next()) {
     leaves.push({
       index: rows.number() as number,
-      kind: rows.text() as string,
-      leaf: rows.bytes() as Buffer,
-      leafHash: rows.bytes() as Buffer,
-      eventKey: rows.bytes() as Buffer,
+      kind: rows.text() ?? '',
+      leaf: rows.bytes() ?? NOTHING,
+      leafHash: rows.bytes() ?? NOTHING,
+      eventKey: rows.bytes() ?? NOTHING,
       traceId: rows.bytes(),
       runId: rows.text(),
-      occurredAt: rows.time() as string,
-      recordedAt: rows.time() as string,
+      occurredAt: rows.time() ?? '',
+      recordedAt: rows.time() ?? '',
       body: rows.bytes(),
-      digest: rows.bytes() as Buffer,
+      bodySize: rows.number(),
+      digest: rows.bytes() ?? NOTHING,
       dk: rows.uuid(),
     });
   }
   return { leaves, bytes: rows.bytesRead };
+}
+
+/** A leaf's body; null: there is none, or none any more. Primary key of `leaf`. */
+export async function readBody(tx: Tx, { tenantId, log }: LogPlace, index: number): Promise<Buffer | null> {
+  const rows = await copyOut(
+    tx,
+    `select body from sworn.leaf
+      where tenant_id = ${literal(tenantId)} and log = ${literal(log)} and leaf_index = ${whole(index)} limit 1`,
+  );
+  return rows.next() ? rows.bytes() : null;
 }
 
 /** A cell of a projection row. */
@@ -161,100 +199,86 @@ export async function readCheckpointsIn(
   place: LogPlace,
   { from, to, limit }: { readonly from: number; readonly to: number; readonly limit: number },
 ): Promise<CheckpointRow[]> {
-  return tx.query<CheckpointRow>(sql`
-    select size, root, note, signed_at as "signedAt" from sworn.checkpoint
-     where tenant_id = ${place.tenantId}::uuid and log = ${place.log} and size > ${from} and size <= ${to}
-     order by size limit ${limit}`);
+  return checkpoints(tx, place, `size > ${whole(from)} and size <= ${whole(to)} order by size limit ${whole(limit)}`);
 }
 
 /** The newest checkpoint row, whoever wrote it; null: none. Primary key. */
 export async function readNewestCheckpoint(tx: Tx, place: LogPlace): Promise<CheckpointRow | null> {
-  const [row] = await tx.query<CheckpointRow>(sql`
-    select size, root, note, signed_at as "signedAt" from sworn.checkpoint
-     where tenant_id = ${place.tenantId}::uuid and log = ${place.log} order by size desc limit 1`);
-  return row ?? null;
+  return (await checkpoints(tx, place, 'true order by size desc limit 1'))[0] ?? null;
 }
 
 /** The checkpoint row of this size; null: none. Primary key. */
 export async function readCheckpointAt(tx: Tx, place: LogPlace, size: number): Promise<CheckpointRow | null> {
-  const [row] = await tx.query<CheckpointRow>(sql`
-    select size, root, note, signed_at as "signedAt" from sworn.checkpoint
-     where tenant_id = ${place.tenantId}::uuid and log = ${place.log} and size = ${size}`);
-  return row ?? null;
+  return (await checkpoints(tx, place, `size = ${whole(size)} limit 1`))[0] ?? null;
+}
+
+async function checkpoints(tx: Tx, { tenantId, log }: LogPlace, which: string): Promise<CheckpointRow[]> {
+  const rows = await copyOut(
+    tx,
+    `select size, root, note, signed_at from sworn.checkpoint
+      where tenant_id = ${literal(tenantId)} and log = ${literal(log)} and ${which}`,
+  );
+  const found: CheckpointRow[] = [];
+  while (rows.next())
+    found.push({
+      size: rows.number() ?? 0,
+      root: rows.bytes() ?? NOTHING,
+      note: rows.text() ?? '',
+      signedAt: rows.time() ?? '',
+    });
+  return found;
+}
+
+/** Batches with `from` ≤ first index < `below`, in order, at most `limit`. Primary key. */
+export async function readBatchesIn(
+  tx: Tx,
+  place: LogPlace,
+  { from, below, limit }: Range & { readonly limit: number },
+): Promise<StoredBatch[]> {
+  const which = `first_index >= ${whole(from)} and first_index < ${whole(below)}`;
+  return batches(tx, place, `${which} order by first_index limit ${whole(limit)}`);
 }
 
 /** The batch that begins before leaf `index` and next to it; null: none. Primary key. */
 export async function readBatchBefore(tx: Tx, place: LogPlace, index: number): Promise<StoredBatch | null> {
-  const [row] = await tx.query<StoredBatch>(sql`
-    select first_index as first, count, root_before as "rootBefore", root_after as "rootAfter", at, mac
-      from sworn.batch_authenticator
-     where tenant_id = ${place.tenantId}::uuid and log = ${place.log} and first_index < ${index}
-     order by first_index desc limit 1`);
-  return row ?? null;
+  return (await batches(tx, place, `first_index < ${whole(index)} order by first_index desc limit 1`))[0] ?? null;
 }
 
-/** Index after the last leaf that is there; 0: none is. Primary key of `leaf`. */
-export async function readLeafEnd(tx: Tx, place: LogPlace): Promise<number> {
-  const [row] = await tx.query<{ end: number }>(sql`
-    select leaf_index + 1 as end from sworn.leaf
-     where tenant_id = ${place.tenantId}::uuid and log = ${place.log} order by leaf_index desc limit 1`);
-  return row?.end ?? 0;
-}
-
-/** Rows that stand beyond a log's head, by table, with the first place of each. One statement: head and rows of one moment. Primary keys. */
-export async function readBeyondHead(
-  tx: Tx,
-  place: LogPlace,
-): Promise<{ readonly table: string; readonly first: number; readonly rows: number }[]> {
-  const { tenantId, log } = place;
-  const beyond = (table: string, column: string, end: string) =>
-    `select '${table}' as table, min(t.${column})::int8 as first, count(*)::int8 as rows from sworn.${table} t, head
-      where t.tenant_id = ${literal(tenantId)} and t.log = ${literal(log)} and t.${column} >= ${end} having count(*) > 0`;
-  const indexed = ['leaf', ...Object.keys(PROJECTION_COLUMNS), 'run_names'].map((table) =>
-    beyond(table, 'leaf_index', 'head.size'),
-  );
+async function batches(tx: Tx, { tenantId, log }: LogPlace, which: string): Promise<StoredBatch[]> {
   const rows = await copyOut(
     tx,
-    `with head as (select coalesce((select next_index from sworn.log_head where tenant_id = ${literal(tenantId)} and log = ${literal(log)}), 0) as size)
-     ${[
-       ...indexed,
-       beyond('batch_authenticator', 'first_index', 'head.size'),
-       beyond('checkpoint', 'size', 'head.size + 1'),
-       ...Array.from({ length: 8 }, (_, level) =>
-         beyond('tile', 'tile_index', `(head.size / ${256n ** BigInt(level + 1)})`).replace(
-           'having',
-           `and t.level = ${level} having`,
-         ),
-       ),
-     ].join(' union all ')}`,
+    `select first_index, count, root_before, root_after, at, mac from sworn.batch_authenticator
+      where tenant_id = ${literal(tenantId)} and log = ${literal(log)} and ${which}`,
   );
-  const found: { table: string; first: number; rows: number }[] = [];
+  const found: StoredBatch[] = [];
   while (rows.next())
-    found.push({ table: rows.text() as string, first: rows.number() as number, rows: rows.number() as number });
+    found.push({
+      first: rows.number() ?? 0,
+      count: rows.number() ?? 0,
+      rootBefore: rows.bytes() ?? NOTHING,
+      rootAfter: rows.bytes() ?? NOTHING,
+      at: rows.time() ?? '',
+      mac: rows.bytes() ?? NOTHING,
+    });
   return found;
 }
 
-/** Tables of evidence that are led by tenant and log. */
-const LOGGED = ['leaf', 'tile', 'batch_authenticator', 'checkpoint', 'run_names'] as const;
+/** How many leaves stand from `from` on, counted to `most`. Primary key of `leaf`. */
+export async function countLeavesFrom(tx: Tx, place: LogPlace, from: number, most: number): Promise<number> {
+  const { tenantId, log } = place;
+  const rows = await copyOut(
+    tx,
+    `select count(*) from (select from sworn.leaf where tenant_id = ${literal(tenantId)} and log = ${literal(log)}
+       and leaf_index >= ${whole(from)} limit ${whole(most)}) as l`,
+  );
+  return rows.next() ? (rows.number() ?? 0) : 0;
+}
 
-/** Which logs of which tenants each table of evidence has rows of: a step along the primary key for each, however many rows. */
-export async function readLogsInTables(
-  tx: Tx,
-): Promise<{ readonly table: string; readonly tenantId: string; readonly log: string }[]> {
-  const found: { table: string; tenantId: string; log: string }[] = [];
-  for (const table of [...LOGGED, ...Object.keys(PROJECTION_COLUMNS)]) {
-    const rows = await copyOut(
-      tx,
-      `with recursive place as (
-         (select tenant_id, log from sworn.${table} order by tenant_id, log limit 1)
-         union all
-         select n.tenant_id, n.log from place p cross join lateral (
-           select tenant_id, log from sworn.${table} where (tenant_id, log) > (p.tenant_id, p.log) order by tenant_id, log limit 1) n)
-       select tenant_id, log from place`,
-    );
-    while (rows.next()) found.push({ table, tenantId: rows.uuid() as string, log: rows.text() as string });
-  }
-  return found;
+/** A number that may stand in a COPY. What a row says beyond 2^53−1 is as far as anything goes. */
+function whole(value: number): number {
+  const bounded = Math.min(value, Number.MAX_SAFE_INTEGER);
+  if (!Number.isSafeInteger(bounded)) throw new Error('not a whole number');
+  return bounded;
 }
 
 /** The STEP leaves of these traces below an index: where they stand and their hashes, in leaf order. Index `leaf_trace`. */
@@ -264,7 +288,7 @@ export async function readStepHashes(
   asked: { readonly traceIds: readonly string[]; readonly below: number },
 ): Promise<{ readonly index: number; readonly traceId: string; readonly leafHash: Uint8Array }[]> {
   return tx.query(sql`
-    select l.leaf_index as index, encode(l.trace_id, 'hex') as "traceId", l.leaf_hash as "leafHash"
+    select l.leaf_index as index, encode(l.trace_id, 'hex') as "traceId", coalesce(l.leaf_hash, '') as "leafHash"
       from unnest(${asked.traceIds.map((id) => Buffer.from(id, 'hex'))}::bytea[]) as asked(trace_id)
      cross join lateral (
        select leaf_index, trace_id, leaf_hash from sworn.leaf

@@ -92,7 +92,9 @@ export class Tuples {
     if (length < 0) return null;
     const from = this.#at - length;
     if (length === 8) return this.#buffer.readInt32BE(from) * 2 ** 32 + this.#buffer.readUInt32BE(from + 4);
-    return length === 4 ? this.#buffer.readInt32BE(from) : this.#buffer.readInt16BE(from);
+    if (length === 4) return this.#buffer.readInt32BE(from);
+    // A column that was made another type has numbers that are none.
+    return length === 2 ? this.#buffer.readInt16BE(from) : Number.NaN;
   }
 
   flag(): boolean | null {
@@ -137,13 +139,15 @@ export class Tuples {
     return length;
   }
 
-  /** A one-dimensional array; a null element, which no row of ours has, comes as its own text. */
+  /** A one-dimensional array; a null element or another form, which no row of ours has, comes as a text of its own. */
   #list<T>(read: (bytes: Buffer) => T): T[] | null {
     const array = this.bytes();
     if (array === null) return null;
     const items: T[] = [];
-    if (array.readInt32BE(0) === 0) return items;
-    for (let at = 20; at < array.length; ) {
+    if (array.length === ARRAY_OF_NOTHING && array.readInt32BE(0) === 0) return items;
+    if (array.length < ARRAY_HEADER || array.readInt32BE(0) !== 1 || array.readInt32BE(16) !== 1)
+      return [read(NULL_ELEMENT)];
+    for (let at = ARRAY_HEADER; at < array.length; ) {
       const length = array.readInt32BE(at);
       at += 4;
       items.push(read(length < 0 ? NULL_ELEMENT : array.subarray(at, at + length)));
@@ -153,4 +157,7 @@ export class Tuples {
   }
 }
 
+/** Bytes of an array without elements, and before the first element of a one-dimensional one. */
+const ARRAY_OF_NOTHING = 12;
+const ARRAY_HEADER = 20;
 const NULL_ELEMENT = Buffer.from('\0null');

@@ -162,6 +162,8 @@ function opening(options: TxOptions): string {
   if (options.inIndexOrder === true) {
     for (const way of ['seqscan', 'bitmapscan', 'sort', 'hashagg', 'hashjoin'])
       parts.push(`set local enable_${way} = off`);
+    // The role's own setting may be anybody's: an operator of another schema would answer in the place of PostgreSQL's.
+    parts.push('set local search_path = pg_catalog, pg_temp');
   }
   if (options.timeoutMs !== undefined) {
     parts.push(`set local statement_timeout = ${Math.max(1, Math.ceil(options.timeoutMs))}`);
