@@ -4,8 +4,8 @@ import { type CheckCursor, readCheckCursors, writeCheckCursor } from '../store/c
 import { type HeadRow, type LogPlace, readBatchBefore, readHeads } from '../store/checking.js';
 import { inTenant } from '../store/database.js';
 import type { Breathe, Checking } from './checking.js';
-import { checkGeneration, checkMemory, stateOf } from './engine.js';
-import { type Finding, findingOf, isOfDeployment, OF_SIGNER } from './finding.js';
+import { checkGeneration, checkMemory, demandPlainTables, stateOf } from './engine.js';
+import { type Finding, findingId, findingOf, isOfDeployment, OF_SIGNER } from './finding.js';
 import { checkRange, type LogCheck, type LogResult, type LogState } from './log.js';
 import type { Register } from './register.js';
 import { checkBeyond } from './strays.js';
@@ -56,6 +56,12 @@ export function createPatrol(deps: PatrolDeps): Patrol {
   const own = new Set<string>();
   const lost = new Map<string, number>();
   const summarised = new Map<string, string>();
+  /** By log: the way round that this process began itself at the first leaf, and what was met on it. Rows say nothing of it. */
+  const passes = new Map<string, Pass>();
+  /** Whether nobody can say that readers see what this round sees: then nothing of it is vouched for. */
+  let isOdd = false;
+  /** What kept logs of this round from being checked. */
+  let failures: unknown[] = [];
   let behind = 0;
   /** Logs that have had their slice of this turn. */
   let next = 0;
@@ -77,6 +83,15 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     };
   }
 
+  /** Opens what was found, and remembers that it was met on the way round. */
+  async function meet(place: LogPlace, findings: readonly Finding[]): Promise<void> {
+    for (const opened of await register.met(findings)) deps.onFinding(opened);
+    const met = passes.get(nameOf(place))?.met;
+    for (const finding of findings) met?.add(findingId(finding));
+    // What was left out may be open too.
+    if (findings.length >= FINDINGS_A_ROUND) passes.delete(nameOf(place));
+  }
+
   /** Checks a range; what is found is told when all of it was. */
   async function look(
     place: LogPlace,
@@ -84,7 +99,9 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     range: Looked,
   ): Promise<LogResult & { readonly findings: Finding[] }> {
     const findings: Finding[] = [];
-    const tell = (said: Omit<Finding, 'check'>): void => void findings.push(findingOf(said));
+    const tell = (said: Omit<Finding, 'check'>): void => {
+      if (findings.length < FINDINGS_A_ROUND) findings.push(findingOf(said));
+    };
     const onProgress = () => undefined;
     const result = await checkRange(checking, state, {
       place,
@@ -97,10 +114,6 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     return { ...result, findings };
   }
 
-  async function met(findings: readonly Finding[]): Promise<void> {
-    for (const opened of await register.met(findings.slice(0, FINDINGS_A_ROUND))) deps.onFinding(opened);
-  }
-
   async function checkNew(place: LogPlace, head: HeadRow, cursor: CheckCursor): Promise<CheckCursor> {
     const name = nameOf(place);
     const state = await stateOf(checking, place, head);
@@ -110,7 +123,7 @@ export function createPatrol(deps: PatrolDeps): Patrol {
       found = await look(place, state, { ...range, from: emptyFrontier });
     const { verified, resumeFrom, findings } = found;
     await lookAround(place, head, findings);
-    await met(findings);
+    await meet(place, findings);
     own.add(name);
     if (verified < head.size || head.size < cursor.verified) lost.set(name, now());
     else lost.delete(name);
@@ -120,29 +133,40 @@ export function createPatrol(deps: PatrolDeps): Patrol {
 
   async function scrubSlice(place: LogPlace, head: HeadRow, cursor: CheckCursor, leaves: number): Promise<CheckCursor> {
     const from = treeOf(cursor.scrubIndex, cursor.scrubFrontier);
+    if (from.size === 0) passes.set(nameOf(place), { beganAt: timestamp(now()), met: new Set() });
     const batch = await checking.ask((tx) => readBatchBefore(tx, place, from.size + leaves));
     // To the end of a batch, whose root proves the slice.
     const end = Math.max(from.size + leaves, batch === null ? 0 : batch.first + batch.count);
-    const below = Math.min(end, cursor.verified);
+    const below = Math.min(end, cursor.verified, head.size);
     // The head is looked at where it is reached.
     const state = { head, size: below === head.size ? head.size : Number.POSITIVE_INFINITY };
     const { resumeFrom, verified, findings } = await look(place, state, { from, below, depth: 'all' });
     if (verified < below && from.size > 0 && !own.has(nameOf(place)))
       return { ...cursor, scrubIndex: 0, scrubFrontier: NONE };
-    const isThrough = below === cursor.verified || resumeFrom.size <= from.size;
+    const isAtEnd = below === Math.min(cursor.verified, head.size);
+    const isThrough = isAtEnd || resumeFrom.size <= from.size;
     if (isThrough) await lookAround(place, head, findings);
-    await met(findings);
+    await meet(place, findings);
     if (!isThrough) return { ...cursor, scrubIndex: resumeFrom.size, scrubFrontier: encodeFrontier(resumeFrom) };
-    // Nobody met them on the whole way: they are gone.
-    await register.clear(place.tenantId, cursor.scrubBeganAt, (finding) => {
-      const isHere = finding.tenantId === place.tenantId && finding.log === place.log;
+    if (isAtEnd) await clearGone(place, head, below);
+    const at = timestamp(now());
+    const scrubbedAt = isAtEnd ? at : cursor.scrubbedAt;
+    return { ...cursor, scrubIndex: 0, scrubFrontier: NONE, scrubBeganAt: at, scrubbedAt };
+  }
+
+  /** What nobody met on the whole way, which this process went itself, is gone: as far as the way went. */
+  async function clearGone({ tenantId, log }: LogPlace, head: HeadRow, below: number): Promise<void> {
+    const name = nameOf({ tenantId, log });
+    const pass = passes.get(name);
+    passes.delete(name);
+    if (pass === undefined) return;
+    await register.clear(tenantId, pass.beganAt, (finding) => {
+      const isHere = finding.tenantId === tenantId && finding.log === log && !pass.met.has(finding.id);
       const isReached = finding.index === null || below === head.size || (finding.to ?? finding.index) < below;
       return (
         isHere && !OF_SIGNER.has(finding.code) && !isOfDeployment(finding) && (isReached || finding.check === 'V2')
       );
     });
-    const at = timestamp(now());
-    return { ...cursor, scrubIndex: 0, scrubFrontier: NONE, scrubBeganAt: at, scrubbedAt: at };
   }
 
   /** What is about a log as a whole, beside its leaves. */
@@ -154,6 +178,7 @@ export function createPatrol(deps: PatrolDeps): Patrol {
   }
 
   async function store(place: LogPlace, cursor: CheckCursor): Promise<void> {
+    if (isOdd) return;
     cursors.set(nameOf(place), cursor);
     await inTenant(checking.db, 'recorder', place.tenantId, (tx) =>
       writeCheckCursor(tx, place.tenantId, place.log, cursor),
@@ -186,9 +211,11 @@ export function createPatrol(deps: PatrolDeps): Patrol {
       const isLost = now() - (lost.get(nameOf(place)) ?? 0) < LOST_AGAIN_MS;
       if (head.size === cursor.verified || isLost) continue;
       if (!(await deps.holdsLease())) return;
-      const moved = await checkNew(place, head, cursor);
-      behind -= Math.max(0, moved.verified - cursor.verified);
-      await store(place, moved);
+      await apart(async () => {
+        const moved = await checkNew(place, head, cursor);
+        behind -= Math.max(0, moved.verified - cursor.verified);
+        await store(place, moved);
+      });
     }
   }
 
@@ -199,10 +226,12 @@ export function createPatrol(deps: PatrolDeps): Patrol {
       const { place, head } = logs[next++ % logs.length] as Placed;
       const cursor = cursorOf(place);
       if (cursor.verified === 0 || !(await deps.holdsLease())) continue;
-      const moved = await scrubSlice(place, head, cursor, slice);
-      await store(place, moved);
-      // A log that is not through has its next slice in the next round.
-      if (moved.scrubIndex > 0) next--;
+      await apart(async () => {
+        const moved = await scrubSlice(place, head, cursor, slice);
+        await store(place, moved);
+        // A log that is not through has its next slice in the next round.
+        if (moved.scrubIndex > 0) next--;
+      });
       return;
     }
   }
@@ -221,9 +250,24 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     }
   }
 
+  /** One log that cannot be checked keeps no other from it: the round goes on, and fails at its end. */
+  async function apart(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof Stopped) throw error;
+      failures.push(error);
+    }
+  }
+
   return {
     async round() {
+      failures = [];
+      // A key that was erased is not kept, and one that somebody changed is looked at again.
+      checking.keys.clear();
       try {
+        await apart(() => demandPlainTables(checking));
+        isOdd = failures.length > 0;
         const logs = await readLogs();
         await newOnes(logs);
         await summarise(logs);
@@ -231,9 +275,17 @@ export function createPatrol(deps: PatrolDeps): Patrol {
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
       }
+      if (failures.length > 0) throw failures[0];
     },
     behind: () => behind,
   };
+}
+
+/** A way round one log. */
+interface Pass {
+  readonly beganAt: string;
+  /** Ids of what was met on it. */
+  readonly met: Set<string>;
 }
 
 interface Placed {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { FINDING_CODES, type FindingCode } from '@sworn/contract';
 import type { JsonValue, Topic } from '@sworn/evidence';
 import { timestamp } from '../access/keys.js';
@@ -96,13 +97,18 @@ export function createRegister(deps: RegisterDeps): Register {
       for (const [place, here] of byPlace) {
         const { opened, open } = await read(place);
         const unique = new Map(here.map((finding) => [findingId(finding), finding]));
-        const drafts = [...unique]
-          .filter(([id]) => !open.has(id))
-          .slice(0, Math.max(0, MAX_OPEN - open.size))
-          .map(([id, finding]) =>
-            leaf(place, 'FINDING', [id, String((opened.get(id) ?? 0) + 1)], { id, ...fieldsOf(finding) }),
-          );
-        if (drafts.length > 0) await append(place, drafts);
+        const toOpen = [...unique].filter(([id]) => !open.has(id)).slice(0, Math.max(0, MAX_OPEN - open.size));
+        const draftOf = ([id, finding]: readonly [string, Finding], ...more: readonly string[]) =>
+          leaf(place, 'FINDING', [id, String((opened.get(id) ?? 0) + 1), ...more], { id, ...fieldsOf(finding) });
+        const drafts = toOpen.map((one) => draftOf(one));
+        const appended = drafts.length === 0 ? [] : await append(place, drafts);
+        const taken = toOpen.filter((_, i) => appended[i]?.outcome !== 'stored');
+        if (taken.length > 0) {
+          // Another process opened it at this moment; or its leaf is there, and somebody took away the row by which it is found: it is said anew.
+          const openNow = (await read(place)).open;
+          const hidden = taken.filter(([id]) => !openNow.has(id)).map((one) => draftOf(one, randomUUID()));
+          if (hidden.length > 0) await append(place, hidden);
+        }
         told.push(...[...unique].filter(([id]) => !open.has(id)).map(([, finding]) => finding));
         await inTenant(db, 'recorder', place, (tx) => noteSeen(tx, place, [...unique.keys()], timestamp(now())));
       }

@@ -2,7 +2,7 @@ import type { AskedProof, Integrity, IntegrityQuery } from '@sworn/contract';
 import { base64, consistencyProof, hex, inclusionProof, verifyConsistency, verifyInclusion } from '@sworn/evidence';
 import { invalidParameter, Refusal } from '../access/refusal.js';
 import type { OpenFinding } from '../check/register.js';
-import { type CheckCursor, readCheckCursors, readSeen } from '../store/checkState.js';
+import { type CheckCursor, isWaiting, readCheckCursors, readSeen } from '../store/checkState.js';
 import { type HeadRow, readCheckpointAt, readHeads, readNewestCheckpoint } from '../store/checking.js';
 import {
   type LogSize,
@@ -21,6 +21,8 @@ import { overTiles } from './tiles.js';
 
 /** Findings shown; the rest is counted. */
 const SHOWN = 1_000;
+/** A minute, and as long again for a check that is slow. */
+const WAITING_MS = 120_000;
 
 /** Endpoint 17: what of the record was checked, what was found, and on demand a proof. @throws Refusal */
 export async function integrity(deps: ReadDeps, tenantId: string, query: IntegrityQuery): Promise<Reading<Integrity>> {
@@ -103,11 +105,14 @@ async function logOf(
   const isOurs = newest !== null && (await deps.verifyCheckpoint(tenantId, log, newest));
   const here = open.filter((finding) => finding.log === log && finding.check !== 'V11').length;
   const verified = Math.min(cursor?.verified ?? 0, size);
+  // New records are checked within a minute: one that has waited longer is not vouched for by what was checked before it.
+  const isBehind =
+    verified < size && (verified === 0 || (await isWaiting(tx, { tenantId, log }, verified, WAITING_MS)));
   const isDamaged = here > 0 || (newest !== null && !isOurs);
   return {
     log,
     origin: deps.originOf(tenantId, log),
-    verdict: isDamaged ? 'compromised' : verified === 0 && size > 0 ? 'not_verified' : 'verified',
+    verdict: isDamaged ? 'compromised' : isBehind ? 'not_verified' : 'verified',
     size,
     verified_size: verified,
     closed,

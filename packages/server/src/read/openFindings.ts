@@ -12,18 +12,31 @@ const HELD_MS = 2_000;
 /** Tenants whose findings are held. */
 const TENANTS_HELD = 1_000;
 
+interface Held {
+  readonly at: number;
+  readonly open: readonly OpenFinding[];
+  /** How often each was opened. */
+  readonly opened: ReadonlyMap<string, number>;
+}
+
 /** Asks `control`, and remembers the answer for a moment. */
 export function createOpenFindings(deps: {
   readonly originOf: (tenantId: string, log: string) => string;
   readonly directoryKey: Uint8Array;
 }): OpenFindings {
-  const held = new Map<string, { readonly at: number; readonly open: readonly OpenFinding[] }>();
+  const held = new Map<string, Held>();
   return async (tx, tenantId) => {
     const known = held.get(tenantId);
     if (known !== undefined && performance.now() - known.at < HELD_MS) return known.open;
-    const open = [...(await readRegister(deps, tx, tenantId)).open.values()].filter((of) => of.tenantId === tenantId);
+    const read = await readRegister(deps, tx, tenantId);
+    // One that was opened less often than before was not cleared: somebody took away the row by which its leaf is found.
+    const hidden = (known?.open ?? []).filter(
+      ({ id }) => !read.open.has(id) && (read.opened.get(id) ?? 0) < (known?.opened.get(id) ?? 0),
+    );
+    const open = [...[...read.open.values()].filter((of) => of.tenantId === tenantId), ...hidden];
+    const opened = new Map([...read.opened, ...hidden.map(({ id }) => [id, known?.opened.get(id) ?? 0] as const)]);
     if (held.size >= TENANTS_HELD) held.clear();
-    held.set(tenantId, { at: performance.now(), open });
+    held.set(tenantId, { at: performance.now(), open, opened });
     return open;
   };
 }
@@ -34,6 +47,7 @@ const OF_NO_RECORD: ReadonlySet<string> = new Set([
   'LOG_DIFFERS_FROM_SIGNED',
   'SIGNER_MEMORY_LOST',
   'LOG_NOT_RECOVERED',
+  'TILE_MISSING',
   'CHECKPOINT_INVALID',
   'CHECKPOINT_DIFFERS',
   'SIGNING_KEY_MISSING',
