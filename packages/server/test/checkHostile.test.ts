@@ -170,6 +170,22 @@ const STRIKES: readonly (readonly [name: string, finding: string, ...statements:
     `update sworn.log_head set generation = 7 where ${HERE}`,
   ],
   [
+    'a head of control beyond all numbers, where the keys of checkpoints stand',
+    'HEAD_MISMATCH control 1 log_head',
+    `update sworn.log_head set next_index = 9223372036854775807 where tenant_id = $1 and log = 'control'`,
+  ],
+  [
+    'a leaf of control without bytes',
+    'LEAF_HASH_MISMATCH control 0 leaf',
+    dropNotNull('leaf', 'leaf'),
+    `update sworn.leaf set leaf = null where tenant_id = $1 and log = 'control' and leaf_index = 0`,
+  ],
+  [
+    'a row of control beyond all numbers',
+    'BEYOND_HEAD control 9223372036854776000 control_records',
+    `insert into sworn.control_records (tenant_id, log, leaf_index, kind, subject) values ($1, 'control', 9223372036854775807, 'SIGNING_KEY_ADDED', null)`,
+  ],
+  [
     'the digest of a conflicting copy',
     'COLUMN_MISMATCH llm-runs 5 leaf',
     `update sworn.leaf set digest = sha256(digest) where ${HERE} and kind = 'CONFLICT'`,

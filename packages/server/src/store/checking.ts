@@ -310,11 +310,12 @@ export interface ControlRowLeaf {
 /** The `control` leaves of these kinds, in order, found by their projection rows. Index (tenant_id, kind, leaf_index). */
 export async function readControlOf(tx: Tx, tenantId: string, kinds: readonly string[]): Promise<ControlRowLeaf[]> {
   return tx.query<ControlRowLeaf>(sql`
-    select l.log, l.leaf_index as index, h.next_index as size, l.leaf, l.leaf_hash as "leafHash"
+    select l.log, l.leaf_index as index, least(h.next_index, ${Number.MAX_SAFE_INTEGER}) as size,
+           coalesce(l.leaf, '') as leaf, coalesce(l.leaf_hash, '') as "leafHash"
       from sworn.control_records c
       join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
       join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
-     where c.tenant_id = ${tenantId}::uuid and c.kind = any(${[...kinds]}::text[])
+     where c.tenant_id = ${tenantId}::uuid and c.leaf_index <= ${Number.MAX_SAFE_INTEGER} and c.kind = any(${[...kinds]}::text[])
      order by h.generation, c.leaf_index`);
 }
 

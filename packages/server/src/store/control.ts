@@ -16,11 +16,12 @@ export async function readNewestControls(
   limit: number,
 ): Promise<ControlLeaf[]> {
   return tx.query<ControlLeaf>(sql`
-    select l.log, l.leaf_index as index, h.next_index as size, l.leaf, l.leaf_hash as "leafHash"
+    select l.log, l.leaf_index as index, least(h.next_index, ${Number.MAX_SAFE_INTEGER}) as size,
+           coalesce(l.leaf, '') as leaf, coalesce(l.leaf_hash, '') as "leafHash"
       from sworn.control_records c
       join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
       join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
-     where c.tenant_id = ${tenantId}::uuid and c.kind = ${kind}
+     where c.tenant_id = ${tenantId}::uuid and c.leaf_index <= ${Number.MAX_SAFE_INTEGER} and c.kind = ${kind}
      order by h.generation desc, c.leaf_index desc limit ${limit}`);
 }
 
@@ -34,11 +35,12 @@ export async function readControlOf(
   kinds: readonly string[],
 ): Promise<(ControlLeaf & { readonly kind: string })[]> {
   return tx.query<ControlLeaf & { readonly kind: string }>(sql`
-    select c.kind, l.log, l.leaf_index as index, h.next_index as size, l.leaf, l.leaf_hash as "leafHash"
+    select c.kind, l.log, l.leaf_index as index, least(h.next_index, ${Number.MAX_SAFE_INTEGER}) as size,
+           coalesce(l.leaf, '') as leaf, coalesce(l.leaf_hash, '') as "leafHash"
       from sworn.control_records c
       join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
       join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
-     where c.tenant_id = ${tenantId}::uuid and c.kind = any(${[...kinds]}::text[])
+     where c.tenant_id = ${tenantId}::uuid and c.leaf_index <= ${Number.MAX_SAFE_INTEGER} and c.kind = any(${[...kinds]}::text[])
      order by h.generation, c.leaf_index limit ${MAX_OF_KINDS}`);
 }
 

@@ -4,6 +4,8 @@ import { toStoreFailure } from './failure.js';
 
 /** What a COPY sends at once is kept in one buffer that grows to it; a chunk of leaves with bodies is some megabytes. */
 const FIRST_BYTES = 1 << 20;
+/** More than that is nothing that anybody recorded: a leaf has 16 KiB, and long bodies are asked for one by one. */
+const MOST_BYTES = 1 << 30;
 
 /**
  * The rows of a query in PostgreSQL's binary format: a fifth of the cost of rows that the driver parses, for those who read whole logs.
@@ -27,6 +29,7 @@ export function literal(value: string): string {
 function receive(client: pg.PoolClient, text: string): Promise<Buffer> {
   let buffer = Buffer.allocUnsafe(FIRST_BYTES);
   let length = 0;
+  let isTooMuch = false;
   return new Promise((resolve, reject) => {
     client.query({
       text,
@@ -36,6 +39,9 @@ function receive(client: pg.PoolClient, text: string): Promise<Buffer> {
       },
       // The driver hands out a piece of its own buffer, which it uses again.
       handleCopyData({ chunk }: { readonly chunk: Buffer }) {
+        // Thrown here, it would end the process.
+        isTooMuch ||= length + chunk.length > MOST_BYTES;
+        if (isTooMuch) return;
         if (length + chunk.length > buffer.length) {
           const grown = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + chunk.length));
           buffer.copy(grown, 0, 0, length);
@@ -45,7 +51,8 @@ function receive(client: pg.PoolClient, text: string): Promise<Buffer> {
       },
       handleError: reject,
       handleCommandComplete: () => undefined,
-      handleReadyForQuery: () => resolve(buffer.subarray(0, length)),
+      handleReadyForQuery: () =>
+        isTooMuch ? reject(new Error('rows of more than 1 GiB together')) : resolve(buffer.subarray(0, length)),
     } as unknown as pg.Submittable);
   });
 }

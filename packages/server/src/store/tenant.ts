@@ -53,7 +53,8 @@ export async function readTenant(tx: Tx, tenantId: string): Promise<TenantRow | 
 /** All tenants, oldest first: for a role that goes round them, in a transaction that sees no tenant. */
 export async function readTenants(tx: Tx): Promise<TenantRow[]> {
   return tx.query<TenantRow>(sql`
-    select tenant_id as "tenantId", name, synthetic, platform, created_at as "createdAt"
+    select tenant_id as "tenantId", name, synthetic, platform,
+           least(greatest(created_at, '1970-01-01'::timestamptz), '9999-01-01'::timestamptz) as "createdAt"
       from sworn.tenant order by created_at, tenant_id`);
 }
 
