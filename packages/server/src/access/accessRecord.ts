@@ -93,6 +93,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
   const identity = [event.requestId];
   const source = await deps.tokenOf(tenantId, event.source);
   const view = event.view === null ? null : await deps.tokenOf(tenantId, event.view);
+  const correlationId = event.correlationId === null ? null : await deps.tokenOf(tenantId, event.correlationId);
   const value = bodyOf(event);
   const eventKey = ownEventKey(kind, ...identity);
   const actorToken = event.credential === null ? source : null;
@@ -121,7 +122,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         role: event.credential?.role ?? null,
         permission: event.permission,
         reason_code: event.reason,
-        correlation_id: event.correlationId === null ? null : await deps.tokenOf(tenantId, event.correlationId),
+        correlation_id: correlationId,
         view,
         run_id: event.runId,
         record_id: event.recordId ?? null,
@@ -143,6 +144,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
       runId: event.runId,
       status: event.status,
       view,
+      correlationId,
     },
   });
 }

@@ -55,6 +55,7 @@ export async function foldedLeaf(
       runId,
       status,
       view: null,
+      correlationId: null,
     },
   });
 }

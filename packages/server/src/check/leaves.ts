@@ -1,3 +1,4 @@
+import { AUDIT_EVENTS } from '@sworn/contract';
 import { hex, type JsonObject, type JsonValue, sha256, TOPICS } from '@sworn/evidence';
 import { type Members, membersOf } from '../read/members.js';
 import type { FullLeaf, LogPlace } from '../store/checking.js';
@@ -12,26 +13,9 @@ export interface ReadLeaf {
 }
 
 /** Kinds that count in `control` only, where Sworn alone writes them. A producer's record of this name would be one of ours in disguise. */
-const CONTROL_KINDS: ReadonlySet<string> = new Set([
-  'TENANT_CREATED',
-  'KEY_CREATED',
-  'KEY_REVOKED',
-  'SIGNING_KEY_ADDED',
-  'SIGNING_KEY_RETIRED',
-  'KEYS_CHECK',
-  'SIGNER_ADOPTED',
-  'LOG_RECOVERED',
-  'CLOCK_ACCEPTED',
-  'FINDING',
-  'FINDING_CLEARED',
-  'VERIFIED',
-  'ERASURE',
-  'RETENTION',
-  'HOLD',
-  'HOLD_RELEASED',
-  'DATABASE_URL',
-  'SUPERUSER_URL',
-]);
+const CONTROL_KINDS: ReadonlySet<string> = new Set(
+  Object.entries(AUDIT_EVENTS).flatMap(([category, kinds]) => (category === 'ACCESS' ? [] : kinds)),
+);
 
 /** Parses a leaf that is what was committed; null and a finding (V4) when it is none. Its form needs no look: its hash does. */
 export function parseLeaf(place: LogPlace, row: FullLeaf, tell: Tell): Members | null {

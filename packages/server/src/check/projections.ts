@@ -1,13 +1,19 @@
-import { hex } from '@sworn/evidence';
+import { equalBytes, hex } from '@sworn/evidence';
 import { runColumnsOf } from '../read/check.js';
 import type { Cell, LogPlace, ProjectedRow } from '../store/checking.js';
 import { PROJECTION_COLUMNS, type ProjectionTable } from '../store/projection.js';
+import type { StoredLeaf } from '../store/runs.js';
 import { ownEventKey } from '../record/ownLeaf.js';
 import type { Tell } from './finding.js';
 import type { ReadLeaf } from './leaves.js';
 
+/** What of a leaf says which row stands beside it. */
+type SayingLeaf = Pick<ReadLeaf, 'said' | 'hash'> & {
+  readonly row: Pick<StoredLeaf, 'kind' | 'index' | 'eventKey' | 'occurredAt'>;
+};
+
 /** What stands beside leaves of a topic: for each table, the cells that a leaf asks for; null: it has no row there. */
-type Expected = (leaf: ReadLeaf, origin: string) => Readonly<Record<string, Cell>> | null;
+type Expected = (leaf: SayingLeaf, origin: string) => Readonly<Record<string, Cell>> | null;
 
 /** Tables beside each topic's leaves. */
 export const TABLES_OF: Readonly<Record<string, readonly ProjectionTable[]>> = {
@@ -59,6 +65,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
     run_id: said.text('run_id'),
     status: said.count('status'),
     view: said.text('view'),
+    correlation_id: said.text('correlation_id'),
   }),
   control_records: (leaf, origin) => ({ kind: leaf.row.kind, subject: subjectOf(leaf, origin) }),
 };
@@ -80,12 +87,14 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   FINDING_CLEARED: 'id',
 };
 
-function subjectOf({ row, said }: ReadLeaf, origin: string): string | null {
+function subjectOf({ row, said }: SayingLeaf, origin: string): string | null {
   const ownLog = said.text('of_log');
   switch (row.kind) {
     case 'KEYS_CHECK':
       // Whose keys they are stands in the event key alone.
-      return ['tenant', 'deployment'].find((whose) => row.eventKey.equals(ownEventKey('KEYS_CHECK', whose))) ?? null;
+      return (
+        ['tenant', 'deployment'].find((whose) => equalBytes(row.eventKey, ownEventKey('KEYS_CHECK', whose))) ?? null
+      );
     case 'LOG_RECOVERED':
       // Of another tenant where that one is gone.
       return ownLog === null ? null : origin.replace(/[^/]+\/[^/]+$/, `${said.text('of_tenant')}/${ownLog}`);
@@ -97,6 +106,17 @@ function subjectOf({ row, said }: ReadLeaf, origin: string): string | null {
     default:
       return said.text(SUBJECTS[row.kind] ?? '');
   }
+}
+
+/** Columns of the row beside a leaf that are not what it says (V6); null: no row of this table stands beside such a leaf. */
+export function differingColumns(
+  { table, origin }: { readonly table: ProjectionTable; readonly origin: string },
+  leaf: SayingLeaf,
+  cells: Readonly<Record<string, Cell>>,
+): readonly string[] | null {
+  const expected = EXPECTED[table](leaf, origin);
+  if (expected === null) return null;
+  return PROJECTION_COLUMNS[table].map(([name]) => name).filter((name) => !same(expected[name], cells[name]));
 }
 
 /** Check V6 for the rows beside a chunk of leaves, V10 for those that stand beside none. Both come in index order. */
@@ -112,7 +132,7 @@ export function checkProjection(
   rows: readonly ProjectedRow[],
   tell: Tell,
 ): void {
-  const { place, origin, table, damaged } = at;
+  const { place, table, damaged } = at;
   const beside = new Map<number, ProjectedRow>();
   for (const row of rows) {
     if (beside.has(row.index))
@@ -121,11 +141,11 @@ export function checkProjection(
   }
   for (const leaf of leaves) {
     const { index } = leaf.row;
-    const expected = EXPECTED[table](leaf, origin);
     const row = beside.get(index);
     beside.delete(index);
-    if (expected === null && row === undefined) continue;
-    if (expected === null)
+    const differing = differingColumns(at, leaf, row?.cells ?? {});
+    if (differing === null && row === undefined) continue;
+    if (differing === null)
       tell({ ...place, code: 'STRAY_ROW', index, table, expected: `no row beside a ${leaf.row.kind}`, found: 'one' });
     else if (row === undefined)
       tell({
@@ -136,20 +156,15 @@ export function checkProjection(
         expected: `the row of a ${leaf.row.kind}`,
         found: 'none',
       });
-    else {
-      const differing = PROJECTION_COLUMNS[table]
-        .map(([name]) => name)
-        .filter((name) => !same(expected[name], row.cells[name]));
-      if (differing.length > 0)
-        tell({
-          ...place,
-          code: 'PROJECTION_MISMATCH',
-          index,
-          table,
-          expected: `${differing.join(', ')} as the leaf says`,
-          found: 'another value',
-        });
-    }
+    else if (differing.length > 0)
+      tell({
+        ...place,
+        code: 'PROJECTION_MISMATCH',
+        index,
+        table,
+        expected: `${differing.join(', ')} as the leaf says`,
+        found: 'another value',
+      });
   }
   for (const index of beside.keys())
     if (!damaged.has(index))

@@ -79,6 +79,8 @@ export interface AccessRow {
   readonly status: number | null;
   /** Token of the page view it belongs to. */
   readonly view: string | null;
+  /** Token of what the client claimed. */
+  readonly correlationId: string | null;
 }
 
 /** A control leaf. `subject` is what it is about: a key id, a log, a name. */
@@ -206,6 +208,7 @@ const SHAPES: Shapes = {
       ['run_id', 'text'],
       ['status', 'int4'],
       ['view', 'text'],
+      ['correlation_id', 'text'],
     ],
     values: (r) => [
       r.kind,
@@ -217,6 +220,7 @@ const SHAPES: Shapes = {
       r.runId,
       r.status,
       r.view,
+      r.correlationId,
     ],
   },
   control_records: {
