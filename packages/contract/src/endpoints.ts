@@ -1,4 +1,5 @@
 import { Type, type TObject, type TSchema } from 'typebox';
+import { AccessList, AccessQuery, AuditEntry, AuditList, AuditQuery, AuthorizationList } from './audit.js';
 import { RunEnvelope } from './envelope.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { RunList, RunListQuery } from './run.js';
@@ -69,6 +70,39 @@ export const ENDPOINTS = [
     response: RunTrace,
   },
   {
+    id: 'audit.list',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/audit`,
+    summary: 'Who did what, and what was done to keys, tenants and logs, newest first.',
+    permission: 'logs.audit',
+    shape: 'list',
+    params: [],
+    query: AuditQuery,
+    response: AuditList,
+  },
+  {
+    id: 'audit.authorization',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/audit/authorization`,
+    summary: 'Every decision, newest first.',
+    permission: 'logs.audit',
+    shape: 'list',
+    params: [],
+    query: AccessQuery,
+    response: AuthorizationList,
+  },
+  {
+    id: 'audit.access',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/audit/access`,
+    summary: 'Who read evidence, or tried to change it, newest first.',
+    permission: 'logs.audit',
+    shape: 'list',
+    params: [],
+    query: AccessQuery,
+    response: AccessList,
+  },
+  {
     id: 'audit.integrity',
     method: 'GET',
     path: `${FACADE_PREFIX}/audit/integrity`,
@@ -78,6 +112,17 @@ export const ENDPOINTS = [
     params: [],
     query: IntegrityQuery,
     response: Integrity,
+  },
+  {
+    id: 'audit.entry',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/audit/{entry_id}`,
+    summary: 'One entry, with its proof.',
+    permission: 'logs.audit',
+    shape: 'record',
+    params: ['entry_id'],
+    query: NoQuery,
+    response: AuditEntry,
   },
 ] as const satisfies readonly Endpoint[];
 

@@ -1,3 +1,18 @@
+export {
+  ACCESS_ACTIONS,
+  AccessItem,
+  AccessList,
+  AccessQuery,
+  AUDIT_EVENTS,
+  AUDIT_TOPICS,
+  type AuditCategory,
+  AuditEntry,
+  AuditItem,
+  AuditList,
+  AuditQuery,
+  AuthorizationItem,
+  AuthorizationList,
+} from './audit.js';
 export { DEEP_LINKS, type DeepLink } from './deepLinks.js';
 export {
   ENDPOINTS,

@@ -67,11 +67,12 @@ function operation(endpoint: Endpoint): Member {
 }
 
 function pathParameter(name: string): Member {
+  const example = name === 'entry_id' ? '00000001-0500-8000-8000-00000000002a' : '4bf92f3577b34da6a3ce929d0e0e4736';
   return {
     name,
     in: 'path',
     required: true,
-    description: 'As answers show it, e.g. 4bf92f3577b34da6a3ce929d0e0e4736',
+    description: `As answers show it, e.g. ${example}`,
     schema: { type: 'string', pattern: PATH_ID.source },
   };
 }

@@ -29,22 +29,32 @@ const Cursor = Type.String({
     'next_cursor of an answer to the same query; opaque, e.g. AbC0_-xyzAbC0_-xyz. It pins the size of every log it reads.',
 });
 
-/** Parameters of every list of records. */
-export const listParameters = {
-  occurred_after: Type.Optional(TimeFilter),
-  occurred_before: Type.Optional(TimeFilter),
-  recorded_after: Type.Optional(TimeFilter),
-  recorded_before: Type.Optional(TimeFilter),
-  order: Type.Optional({
-    ...OneOf(['desc', 'asc']),
-    description: 'desc: newest first. asc: a tail, oldest first; its cursor stays valid past the end. E.g. asc',
-  }),
-  include_total: Type.Optional(Type.Boolean({ description: 'Counts all that match, e.g. true' })),
+const recorded = { recorded_after: Type.Optional(TimeFilter), recorded_before: Type.Optional(TimeFilter) };
+
+const order = Type.Optional({
+  ...OneOf(['desc', 'asc']),
+  description: 'desc: newest first. asc: a tail, oldest first; its cursor stays valid past the end. E.g. asc',
+});
+
+const page = {
   limit: Type.Optional(
     Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, description: 'Records on a page, e.g. 50' }),
   ),
   cursor: Type.Optional(Cursor),
 };
+
+/** Parameters of every list of records. */
+export const listParameters = {
+  occurred_after: Type.Optional(TimeFilter),
+  occurred_before: Type.Optional(TimeFilter),
+  ...recorded,
+  order,
+  include_total: Type.Optional(Type.Boolean({ description: 'Counts all that match, e.g. true' })),
+  ...page,
+};
+
+/** Parameters of a list that goes by the places of its records alone, and does not count them. */
+export const placeParameters = { ...recorded, order, ...page };
 
 /** Parameters of every long answer about one run. */
 export const longParameters = {

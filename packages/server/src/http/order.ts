@@ -198,7 +198,7 @@ export async function sendRecorded(deps: OrderDeps, a: Admitted, whole: Whole): 
       ? {
           by: 'poll',
           network: networkOf(a.caller.source),
-          representation: sha256Of(JSON.stringify([said.runId, said.filters, digest])),
+          representation: sha256Of(JSON.stringify([said.runId, said.recordId, said.filters, digest])),
         }
       : null,
   });
@@ -255,11 +255,12 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
 }
 
 /** What an access record says of what was asked for, and the sizes at which it was answered. */
-type Said = Pick<AccessEvent, 'runId' | 'filters' | 'pins'>;
+type Said = Pick<AccessEvent, 'runId' | 'recordId' | 'filters' | 'pins'>;
 
 function saidOf({ question, reading }: Answer200): Said {
   const { limit: _, cursor: __, ...filters } = question.query;
-  return { runId: question.params.run_id ?? null, filters, pins: reading.pins };
+  const { run_id: runId = null, entry_id: recordId } = question.params;
+  return { runId, ...(recordId !== undefined && { recordId }), filters, pins: reading.pins };
 }
 
 type Undecided = Omit<AccessEvent, 'status' | 'count' | 'answer' | 'fold'>;

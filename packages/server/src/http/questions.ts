@@ -1,6 +1,8 @@
 import type { AggregateMetadata, EndpointId, RecordMetadata } from '@sworn/contract';
 import type { Credential } from '../access/credential.js';
+import { auditEntry } from '../read/auditEntry.js';
 import { integrity } from '../read/integrity.js';
+import { listAccess, listAudit, listAuthorization } from '../read/listAudit.js';
 import { listRuns } from '../read/listRuns.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { runEnvelope } from '../read/runEnvelope.js';
@@ -26,19 +28,28 @@ export interface Answer {
 export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Question) => Promise<Reading<Answer>>>> =
   {
     'llm_runs.list': (deps, { credential, query }) => listRuns(deps, credential.tenantId, query),
-    'llm_runs.envelope': (deps, { credential, params }) => runEnvelope(deps, credential.tenantId, idOf(params)),
-    'llm_runs.trace': (deps, { credential, params, query }) => runTrace(deps, credential.tenantId, idOf(params), query),
+    'llm_runs.envelope': (deps, { credential, params }) =>
+      runEnvelope(deps, credential.tenantId, idOf(params, 'run_id')),
+    'llm_runs.trace': (deps, { credential, params, query }) =>
+      runTrace(deps, credential.tenantId, idOf(params, 'run_id'), query),
+    'audit.list': (deps, { credential, query }) => listAudit(deps, credential.tenantId, query),
+    'audit.authorization': (deps, { credential, query }) => listAuthorization(deps, credential.tenantId, query),
+    'audit.access': (deps, { credential, query }) => listAccess(deps, credential.tenantId, query),
     'audit.integrity': (deps, { credential, query }) => integrity(deps, credential.tenantId, query),
+    'audit.entry': (deps, { credential, params }) => auditEntry(deps, credential.tenantId, idOf(params, 'entry_id')),
   };
 
 /** Member of an answer that holds its items, for streams. */
 export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'llm_runs.list': 'items',
   'llm_runs.trace': 'steps',
+  'audit.list': 'items',
+  'audit.authorization': 'items',
+  'audit.access': 'items',
 };
 
-function idOf(params: Question['params']): string {
-  const id = params.run_id;
-  if (id === undefined) throw new Error('the route has no run_id');
+function idOf(params: Question['params'], name: 'run_id' | 'entry_id'): string {
+  const id = params[name];
+  if (id === undefined) throw new Error(`the route has no ${name}`);
   return id;
 }

@@ -1,16 +1,16 @@
 import type { RunList, RunListQuery } from '@sworn/contract';
 import { invalidParameter } from '../access/refusal.js';
-import { readLogSizes, readNewestTimes } from '../store/checkpointRead.js';
+import { readLogSizes } from '../store/checkpointRead.js';
 import { inTenant, isStatementTimeout, type Tx } from '../store/database.js';
 import { countRuns } from '../store/runCount.js';
 import type { RunWindow } from '../store/runLead.js';
 import { findPlaceOf, findRunPlaces, type RunPage, type RunPlace } from '../store/runPlaces.js';
 import { readRunsAt, type StoredRun } from '../store/runs.js';
-import { readTenant } from '../store/tenant.js';
 import { type Checked, checkRun } from './check.js';
 import { coveredAt } from './checkpoints.js';
 import { coveredBy } from './tier.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
+import { emptyTimes } from './emptyTimes.js';
 import { liveFigures } from './live.js';
 import { type AggregatedItem, aggregateMetadata, runSpine } from './metadata.js';
 import { heldAgainst } from './openFindings.js';
@@ -108,7 +108,7 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
       tenantId,
       items: sound,
       pins,
-      whenEmpty: await whenEmpty(tx, tenantId, pins),
+      whenEmpty: await emptyTimes(tx, tenantId, pins),
       sound: sound.length === checked.length,
     }),
   };
@@ -217,19 +217,4 @@ async function total(deps: ReadDeps, asked: Asked, logs: readonly Pin[]): Promis
       'takes longer to count than the database allows; narrow the range with recorded_* or occurred_*, add a filter, or leave it out',
     );
   }
-}
-
-/** Times of an empty page: those of the log's newest record at the pin, else of the tenant's creation. */
-async function whenEmpty(
-  tx: Tx,
-  tenantId: string,
-  pins: readonly Pin[],
-): Promise<{ occurredAt: string; recordedAt: string }> {
-  for (const { log, size } of pins) {
-    const times = await readNewestTimes(tx, tenantId, log, size);
-    if (times !== null) return times;
-  }
-  const created = (await readTenant(tx, tenantId))?.createdAt;
-  if (created === undefined) throw new Error('a tenant that has a credential has a row');
-  return { occurredAt: created, recordedAt: created };
 }

@@ -21,15 +21,20 @@ export interface RunQuery {
 const TOKEN = /^tok_[0-9a-f]{32}$/;
 const NOT_FILTERS: ReadonlySet<string> = new Set(['limit', 'cursor', 'include_total']);
 
+/** What was asked for in clear, or as a token, as a token. */
+export async function asToken(
+  value: string | undefined,
+  tokenOf: (value: string) => Promise<string>,
+): Promise<string | undefined> {
+  return value === undefined || TOKEN.test(value) ? value : tokenOf(value);
+}
+
 /** Parses a list's parameters, which passed their schema. @throws Refusal `invalid_parameter`. */
 export async function readRunQuery(
   query: RunListQuery,
   tokenOf: (value: string) => Promise<string>,
 ): Promise<RunQuery> {
-  const human =
-    query.human_actor_id === undefined || TOKEN.test(query.human_actor_id)
-      ? query.human_actor_id
-      : await tokenOf(query.human_actor_id);
+  const human = await asToken(query.human_actor_id, tokenOf);
   const time = (name: 'occurred_after' | 'occurred_before' | 'recorded_after' | 'recorded_before') =>
     query[name] === undefined ? null : filterTime(name, query[name]);
   const occurredAfter = time('occurred_after');
