@@ -2,6 +2,7 @@ import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Endpoint, FACADE_PREFIX } from '@sworn/contract';
+import { recordId } from '@sworn/evidence';
 import { type RunningApp, startApp } from '../src/app.js';
 import type { Deployment } from '../src/deployment.js';
 import { type Members, newSite, type Site } from './deploymentHouse.js';
@@ -35,6 +36,15 @@ interface Household {
   readonly ingest: string;
 }
 
+/** What by-id reads ask for: one to be answered, another, one changed in the database behind the server's back, one of `theirs` alone, and none. */
+export interface Ids {
+  readonly sealed: string;
+  readonly open: string;
+  readonly tampered: string;
+  readonly theirs: string;
+  readonly never: string;
+}
+
 /** A server as it is served, with loops, listeners and two tenants that both have runs of real clients. */
 export interface ContractHouse {
   readonly app: RunningApp;
@@ -42,10 +52,12 @@ export interface ContractHouse {
   readonly deployment: Deployment;
   readonly mine: Household;
   readonly theirs: Household;
-  /** Of `mine`: sealed, still open, and changed in the database behind the server's back. */
-  readonly runs: { readonly sealed: string; readonly open: string; readonly tampered: string };
-  /** A sealed run of `theirs`. */
-  readonly theirRun: string;
+  /** Runs: sealed, and still open. */
+  readonly runs: Ids;
+  /** Records of reads; `theirs` is of `control`, which is longer there. */
+  readonly entries: Ids;
+  /** All that was there when the house was ready was recorded before it. */
+  readonly at: string;
   /** Path and nothing else is sent as it stands. */
   ask(path: string, asking?: Asking): Promise<Told>;
   /** These bytes over a socket of their own; what comes back until it closes. */
@@ -75,18 +87,24 @@ export async function buildContractHouse(): Promise<ContractHouse> {
     told.push(answer);
     return answer;
   }
-  const runs = { sealed: newTrace(), open: newTrace(), tampered: newTrace() };
-  const theirRun = newTrace();
+  const runs = {
+    sealed: newTrace(),
+    open: newTrace(),
+    tampered: newTrace(),
+    theirs: newTrace(),
+    never: newTrace(),
+  };
   for (const { body, encoding } of TRACE_CAPTURES) await sendTraces(app, mine, body, encoding);
   for (const id of [runs.sealed, runs.tampered]) await sendJson(app, mine, agentRun(id, PEOPLE).body);
   await sendJson(app, mine, withoutRoot(runs.open));
-  await sendJson(app, theirs, agentRun(theirRun, PEOPLE).body);
+  await sendJson(app, theirs, agentRun(runs.theirs, PEOPLE).body);
   await settled(ask, mine);
   await settled(ask, theirs);
   await site.attack(
     `update sworn.llm_run_records set service = 'another' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
     [mine.id, runs.tampered],
   );
+  const entries = await records({ ask, site, deployment }, mine, theirs);
   let stopping: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopping ??= app.stop());
   return {
@@ -96,7 +114,8 @@ export async function buildContractHouse(): Promise<ContractHouse> {
     mine,
     theirs,
     runs,
-    theirRun,
+    entries,
+    at: new Date().toISOString(),
     ask,
     raw: (bytes) => overSocket(Number(new URL(app.addresses.http).port), bytes),
     told,
@@ -159,6 +178,42 @@ async function settled(ask: ContractHouse['ask'], { reader: key }: Household): P
   }
 }
 
+/** Reads of ours beyond those that they make in a whole suite. */
+const OUR_READS = 150;
+/** Keys of theirs beyond the leaves that findings add to our `control`. */
+const THEIR_KEYS = 30;
+
+/** Makes records that only one of the two has, and changes a row beside one of ours. */
+async function records(
+  { ask, site, deployment }: Pick<ContractHouse, 'ask' | 'site' | 'deployment'>,
+  mine: Household,
+  theirs: Household,
+): Promise<Ids> {
+  for (let n = 0; n < THEIR_KEYS; n++) await deployment.keys.issue({ tenantId: theirs.id, role: 'reader' });
+  for (let n = 0; n < OUR_READS; n++)
+    await ask(`${FACADE_PREFIX}/llm-runs?limit=1`, {
+      headers: { 'x-correlation-id': `case-${n % 3}`, 'sworn-view': `v-${n % 2}` },
+    });
+  const [ours, control] = [await site.leaves(mine.id, 'access'), await site.leaves(theirs.id, 'control')];
+  const id = (topic: 'access' | 'control', index: number) => recordId({ topic, generation: 1, index });
+  const ids = {
+    sealed: id('access', ours.length - 1),
+    open: id('access', ours.length - 2),
+    tampered: id('access', 0),
+    theirs: id('control', control.length - 1),
+    never: id('control', 1_000_000),
+  };
+  await site.attack(
+    `update sworn.access_records set endpoint = 'another' where tenant_id = $1 and log = 'access' and leaf_index = 0`,
+    [mine.id],
+  );
+  for (;;) {
+    const { json } = await ask(`${FACADE_PREFIX}/audit/${ids.sealed}`);
+    if (json.metadata.integrity.state === 'COVERED') return ids;
+    await sleep(POLL_MS);
+  }
+}
+
 interface Sending {
   readonly agent: Agent;
   readonly base: string;
@@ -212,10 +267,10 @@ function overSocket(port: number, bytes: string): Promise<string> {
   });
 }
 
-/** The endpoint's path for a run. Every path parameter there is must be told here what stands for it. */
-export function pathOf(endpoint: Endpoint, runId: string): string {
+/** The endpoint's path for a run, or for an entry. Every path parameter there is must be told here what stands for it. */
+export function pathOf(endpoint: Endpoint, id: string): string {
   return endpoint.path.replaceAll(/\{([a-z_]+)\}/g, (_, name: string) => {
-    if (name !== 'run_id') throw new Error(`say what stands for {${name}} of ${endpoint.id}`);
-    return runId;
+    if (name !== 'run_id' && name !== 'entry_id') throw new Error(`say what stands for {${name}} of ${endpoint.id}`);
+    return id;
   });
 }

@@ -1,0 +1,302 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ENDPOINTS } from '@sworn/contract';
+import { parseCheckpoint, parseRecordId, recordId, unbase64, verifyInclusion, leafHash } from '@sworn/evidence';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { accessRecords, get, type Got } from './facadeClient.js';
+import { buildHouse, type House } from './facadeHouse.js';
+import { agentRun, newTrace } from './facadeSpans.js';
+
+const AUDIT = '/api/v1/logs/audit';
+const RUNS = '/api/v1/logs/llm-runs';
+let house: House;
+let tenant: string;
+let auditor: string;
+let reader: { readonly keyId: string; readonly key: string };
+
+beforeAll(async () => {
+  house = await buildHouse();
+});
+// Each on logs of its own: what one test reads or damages is no other's business.
+beforeEach(async () => {
+  tenant = await house.tenants.create({ name: 'acme' });
+  auditor = (await house.keys.issue({ tenantId: tenant, role: 'auditor' })).key;
+  reader = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+});
+afterAll(() => house.close());
+
+// oxlint-disable-next-line typescript/no-explicit-any -- the contract suite holds answers against their schemas
+type Item = any;
+
+const ask = (query = '', path = AUDIT) => get(house, path + query, auditor);
+const read = (path = RUNS, headers: Record<string, string> = {}) => get(house, path, reader.key, headers);
+
+async function items(query = '', path = AUDIT): Promise<Item[]> {
+  const { status, json, text } = await ask(query, path);
+  expect(status, text).toBe(200);
+  return json.items;
+}
+
+const entryId = (topic: 'access' | 'control' | 'llm-runs', index: number) => recordId({ topic, generation: 1, index });
+const placeOf = ({ metadata }: Item) => `${metadata.integrity.log} ${metadata.integrity.leaf_index}`;
+
+async function crawl(query: string, path = AUDIT, between: () => Promise<unknown> = () => Promise.resolve()) {
+  const all: Item[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const got: Got = await ask(`?${query}${cursor === '' ? '' : `&cursor=${cursor}`}`, path);
+    expect(got.status, got.text).toBe(200);
+    all.push(...got.json.items);
+    expect(got.json.next_cursor === null).toBe(!got.json.has_more);
+    cursor = got.json.next_cursor;
+    await between();
+  }
+  return all;
+}
+
+describe('the list of audit entries', () => {
+  it('shows what was done to the tenant and its keys, and every read, newest first, and never its own', async () => {
+    await read();
+    const first = await items();
+    expect(first.map(({ event_type: kind }) => kind)).toEqual(['READ', 'KEY_CREATED', 'KEY_CREATED', 'TENANT_CREATED']);
+    expect(first[0]).toMatchObject({
+      log: 'access',
+      category: 'ACCESS',
+      actor_type: 'API_KEY',
+      actor_id: reader.keyId,
+      actor_role: 'reader',
+      endpoint: 'llm_runs.list',
+      permission: 'logs.read',
+      decision: 'ALLOW',
+      status: 200,
+      metadata: { system_id: reader.keyId, actor_basis: 'AUTHENTICATED', source_domain: 'LOGS' },
+    });
+    expect(first[1]).toMatchObject({
+      log: 'control',
+      category: 'IDENTITY',
+      entity_type: 'KEY',
+      entity_id: reader.keyId,
+      actor_type: 'SWORN',
+      decision: null,
+    });
+    // Having asked is an entry of the next answer.
+    const second = await items();
+    expect(second.slice(1)).toEqual(first);
+    expect(second[0]).toMatchObject({ endpoint: 'audit.list', count: 4 });
+  });
+
+  it('shows each entry once to a crawl, as of its first page, in one order over all logs, whoever reads meanwhile', async () => {
+    for (let n = 0; n < 9; n++) {
+      await read();
+      await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    }
+    const before = await items('?limit=100');
+    const seen = await crawl('limit=3', AUDIT, async () => {
+      await read();
+      await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    });
+    // The look at all of them is the newest entry of the crawl.
+    expect(seen.slice(1)).toEqual(before);
+    expect(new Set(seen.map(placeOf)).size).toBe(seen.length);
+    const order = seen.map(({ metadata: m }) => [m.recorded_at, m.integrity.log, m.integrity.leaf_index] as const);
+    for (const [i, later] of order.entries()) {
+      const earlier = order[i + 1];
+      if (earlier === undefined) continue;
+      expect(later[0] >= earlier[0]).toBe(true);
+      if (later[1] === earlier[1]) expect(later[2]).toBe(earlier[2] + 1);
+    }
+  });
+
+  it('is a tail with order=asc: it goes on where it ended, for each log, also past the end', async () => {
+    const first = await ask('?order=asc&limit=2');
+    expect(first.json.items.map((item: Item) => item.event_type)).toEqual(['TENANT_CREATED', 'KEY_CREATED']);
+    expect(first.json.has_more).toBe(true);
+    const rest = await ask(`?order=asc&cursor=${first.json.next_cursor}`);
+    expect(rest.json.items.map((item: Item) => item.event_type)).toEqual(['KEY_CREATED', 'READ']);
+    expect(rest.json.has_more).toBe(false);
+    await house.keys.revoke(tenant, reader.keyId);
+    const more = await ask(`?order=asc&cursor=${rest.json.next_cursor}`);
+    expect(more.json.items.map((item: Item) => item.event_type)).toEqual(['READ', 'KEY_REVOKED']);
+    expect((await ask(`?order=asc&cursor=${more.json.next_cursor}`)).json.items).toHaveLength(1);
+  });
+
+  it('filters by what the records say, and what no record of a log has leads to none of it', async () => {
+    const run = newTrace();
+    await house.ingest(tenant, agentRun(run));
+    await house.seal(tenant);
+    await read(`${RUNS}/${run}/envelope`);
+    await read(RUNS, { 'x-correlation-id': 'case-17', 'sworn-view': 'view-3' });
+    await read(AUDIT);
+    await get(house, RUNS, reader.key, {}, 'DELETE');
+    await get(house, RUNS, auditor, { accept: 'application/x-ndjson' });
+    await sleep(5);
+    const before = `recorded_before=${new Date().toISOString()}`;
+    const shown = (entries: Item[]) =>
+      entries.map((item) => `${item.event_type} ${item.endpoint ?? item.entity_type} ${item.decision}`);
+    const found = async (query: string) => shown(await crawl(`${before}&${query}&limit=2`));
+    const envelope = 'READ llm_runs.envelope ALLOW';
+    const list = 'READ llm_runs.list ALLOW';
+    const denied = 'READ audit.list DENY';
+    const change = 'READ method_not_allowed DENY';
+    const ended = 'READ_ENDED llm_runs.list ALLOW';
+    const expected: [string, string[]][] = [
+      ['log=control', ['KEY_CREATED KEY null', 'KEY_CREATED KEY null', 'TENANT_CREATED TENANT null']],
+      ['log=audit', []],
+      ['log=access', [ended, list, change, denied, list, envelope]],
+      ['event_type=KEY_CREATED', ['KEY_CREATED KEY null', 'KEY_CREATED KEY null']],
+      ['event_type=READ_ENDED', [ended]],
+      ['event_type=READ', [list, change, denied, list, envelope]],
+      ['event_type=READ&log=control', []],
+      ['category=IDENTITY', ['KEY_CREATED KEY null', 'KEY_CREATED KEY null', 'TENANT_CREATED TENANT null']],
+      ['category=ACCESS', [ended, list, change, denied, list, envelope]],
+      ['category=RETENTION', []],
+      ['category=IDENTITY&event_type=READ', []],
+      ['decision=DENY', [change, denied]],
+      ['decision=ALLOW', [ended, list, list, envelope]],
+      [`run_id=${run}`, [envelope]],
+      [`run_id=${newTrace()}`, []],
+      [`actor_id=${reader.keyId}`, [change, denied, list, envelope]],
+      ['endpoint=llm_runs.list', [ended, list, list]],
+      ['endpoint=llm_runs.list&decision=DENY', []],
+      [`endpoint=llm_runs.list&actor_id=${reader.keyId}`, [list]],
+      ['correlation_id=case-17', [list]],
+      ['correlation_id=case-18', []],
+      ['view=view-3', [list]],
+      ['view=view-3&decision=DENY', []],
+      [
+        'recorded_after=2020-01-01',
+        [
+          ended,
+          list,
+          change,
+          denied,
+          list,
+          envelope,
+          'KEY_CREATED KEY null',
+          'KEY_CREATED KEY null',
+          'TENANT_CREATED TENANT null',
+        ],
+      ],
+      ['recorded_after=2999-01-01', []],
+    ];
+    for (const [query, entries] of expected) expect(await found(query), query).toEqual(entries);
+    const claiming = (await items(`?${before}&correlation_id=case-17`))[0];
+    expect(claiming.correlation_id).toMatch(/^tok_[0-9a-f]{32}$/);
+    const byToken = await items(`?${before}&correlation_id=${claiming.correlation_id}&view=${claiming.view}`);
+    expect(byToken.map(placeOf)).toEqual([placeOf(claiming)]);
+    expect((await ask('?correlation_id=case-17&view=view-3')).text).not.toMatch(/case-17|view-3/);
+  });
+
+  it('streams as lines at one pin, with a record before and one after, neither of them in it', async () => {
+    await read();
+    const { text } = await get(house, AUDIT, auditor, { accept: 'application/x-ndjson' });
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Item);
+    expect(lines.pop()).toEqual({ complete: true, count: 4 });
+    expect(lines.map(({ event_type: kind }) => kind)).toEqual(['READ', 'KEY_CREATED', 'KEY_CREATED', 'TENANT_CREATED']);
+    const after = (await accessRecords(house, tenant)).slice(-2);
+    expect(after).toMatchObject([
+      { kind: 'READ', endpoint: 'audit.list' },
+      { kind: 'READ_ENDED', endpoint: 'audit.list', count: 4, complete: true },
+    ]);
+  });
+
+  it('is for keys that may audit, and of their own tenant alone', async () => {
+    for (const path of [AUDIT, `${AUDIT}/authorization`, `${AUDIT}/access`, `${AUDIT}/${entryId('control', 0)}`])
+      expect((await read(path)).json.code).toBe('permission_denied');
+    const other = await house.tenants.create({ name: 'other' });
+    const theirs = (await house.keys.issue({ tenantId: other, role: 'auditor' })).key;
+    const got = await get(house, AUDIT, theirs);
+    expect(got.json.items).toHaveLength(2);
+    expect(got.text).not.toContain(tenant);
+  });
+});
+
+describe('every access record', () => {
+  it('is a decision: who asked for what, and what was decided, refusals too', async () => {
+    await read(AUDIT);
+    await read();
+    const decisions = await items('', `${AUDIT}/authorization`);
+    expect(decisions).toMatchObject([
+      { actor_id: reader.keyId, resource: 'llm_runs.list', action: 'GET', permission: 'logs.read', decision: 'ALLOW' },
+      {
+        actor_id: reader.keyId,
+        resource: 'audit.list',
+        decision: 'DENY',
+        reason_code: 'permission_denied',
+        status: 403,
+      },
+    ]);
+    expect((await items('?decision=DENY', `${AUDIT}/authorization`)).map(placeOf)).toEqual(['access 0']);
+  });
+
+  it('is an access: what was looked at, with which filters, how much, and what tried to change it', async () => {
+    await read(`${RUNS}?service=shop&limit=3`);
+    await get(house, RUNS, reader.key, {}, 'DELETE');
+    const [change, view] = await items('', `${AUDIT}/access`);
+    expect(change).toMatchObject({ action: 'CHANGE', decision: 'DENY', reason_code: 'method_not_allowed' });
+    expect(view).toMatchObject({ action: 'VIEW', endpoint: 'llm_runs.list', count: 0, folded: false });
+    expect(view.filters).toEqual([{ name: 'service', value: expect.stringMatching(/^tok_/) }]);
+    expect(view.pins).toEqual([{ log: 'llm-runs', size: 0 }]);
+    expect(view.answer).toMatch(/^sha256:/);
+  });
+
+  it('has a cursor that is its own list’s', async () => {
+    for (let n = 0; n < 3; n++) await read();
+    const { next_cursor: cursor } = (await ask('?limit=1', `${AUDIT}/access`)).json;
+    const got = await ask(`?limit=1&cursor=${cursor}`, `${AUDIT}/authorization`);
+    expect(got.json.errors[0].parameter).toBe('cursor');
+  });
+});
+
+describe('one entry', () => {
+  it('says what a control record says of its subject, without what vouches for it, and proves it', async () => {
+    await house.sign(tenant);
+    const { json, headers } = await ask('', `${AUDIT}/${entryId('control', 2)}`);
+    expect(json).toMatchObject({
+      event_type: 'KEY_CREATED',
+      entity_id: reader.keyId,
+      before_state: null,
+      after_state: { key_id: reader.keyId, role: 'reader', scopes: [], services: [] },
+      metadata: { immutable: true, integrity: { log: 'control', leaf_index: 2, state: 'COVERED' } },
+    });
+    expect(Object.keys(json.after_state)).not.toContain('mac');
+    const { leaf, index, size, path, checkpoint } = json.proof;
+    const said = parseCheckpoint(checkpoint);
+    const hash = leafHash(unbase64(leaf));
+    expect(json.metadata.checksum).toBe(`sha256:${Buffer.from(hash).toString('hex')}`);
+    expect(verifyInclusion({ index, size, leafHash: hash, path: path.map(unbase64), root: said.root })).toBe(true);
+    const again = await get(house, `${AUDIT}/${json.id}`, auditor, { 'if-none-match': headers.get('etag') ?? '' });
+    expect(again.status).toBe(304);
+  });
+
+  it('is the same as in the list, and being read is a record that names it', async () => {
+    await read();
+    await house.sign(tenant);
+    const listed = (await items('?log=access&limit=1'))[0];
+    const { json } = await ask('', `${AUDIT}/${listed.id}`);
+    const { before_state: before, after_state: after, proof, ...rest } = json;
+    expect([before, after, proof.index]).toEqual([null, null, 0]);
+    expect(rest).toEqual(listed);
+    const looked = (await items('?endpoint=audit.entry'))[0];
+    expect(looked).toMatchObject({ record_id: listed.id, entity_type: 'RECORD', entity_id: listed.id });
+  });
+
+  it('is not there under an id of another topic, of no record, or of another shape', async () => {
+    await house.ingest(tenant, agentRun(newTrace()));
+    for (const id of [entryId('llm-runs', 0), entryId('access', 10_000), newTrace(), 'entry', crypto.randomUUID()]) {
+      const { json, status } = await ask('', `${AUDIT}/${id}`);
+      expect([status, json.code, json.detail]).toEqual([404, 'not_found', 'there is no such entry']);
+    }
+  });
+
+  it('never stands in the way of an endpoint with a name: ids are UUIDs of a form that no name has', async () => {
+    const named = ENDPOINTS.filter(({ path }) => path.startsWith(`${AUDIT}/`) && !path.includes('{'));
+    expect(named.map(({ id }) => id)).toEqual(['audit.authorization', 'audit.access', 'audit.integrity']);
+    for (const { id, path } of named) {
+      expect(parseRecordId(path.slice(AUDIT.length + 1))).toBeNull();
+      expect((await ask('', path)).status).toBe(200);
+      expect((await accessRecords(house, tenant)).at(-1)).toMatchObject({ endpoint: id });
+    }
+  });
+});
