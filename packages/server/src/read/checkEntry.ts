@@ -8,8 +8,7 @@ export type SoundEntry = Extract<Checked<StoredEntry>, { kind: 'sound' }>;
 
 /** Holds an entry's leaf against its hash and columns (V4, V6), and the row beside it against the leaf, by what the checks expect there. */
 export function checkEntry(stored: StoredEntry | LeaflessEntry, topic: string, origin: string): Checked<StoredEntry> {
-  if (stored.leaf === null)
-    return compromised(stored, 'V10', 'MISSING_UNAUTHORISED', 'a projection row without its leaf');
+  if (stored.leaf === null) return compromised(stored, 'V10', 'STRAY_ROW', 'a projection row without its leaf');
   const checked = checkLeaf(stored, origin);
   if (checked.kind === 'compromised') return checked;
   const leaf = { row: stored, said: checked.members, hash: stored.leafHash };
