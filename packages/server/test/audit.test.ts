@@ -191,9 +191,14 @@ describe('the list of audit entries', () => {
     const lines = text
       .trimEnd()
       .split('\n')
-      .map((line) => JSON.parse(line) as Item);
+      .map((line) => JSON.parse(line));
     expect(lines.pop()).toEqual({ complete: true, count: 4 });
-    expect(lines.map(({ event_type: kind }) => kind)).toEqual(['READ', 'KEY_CREATED', 'KEY_CREATED', 'TENANT_CREATED']);
+    expect(lines.map(({ event_type: kind }: Item) => kind)).toEqual([
+      'READ',
+      'KEY_CREATED',
+      'KEY_CREATED',
+      'TENANT_CREATED',
+    ]);
     const after = (await accessRecords(house, tenant)).slice(-2);
     expect(after).toMatchObject([
       { kind: 'READ', endpoint: 'audit.list' },

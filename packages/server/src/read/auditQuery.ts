@@ -67,7 +67,8 @@ function kindsOf({ event_type: kind, category }: Parameters): readonly string[] 
 const ACCESS_KINDS: ReadonlySet<string> = new Set(AUDIT_EVENTS.ACCESS);
 
 /** Whether records of the topic can have what is asked; `audit` has no records of Sworn's own kinds. */
-function mayHave(topic: AuditWindow['topic'], query: Parameters, { kinds: _, ...ofAccess }: AuditFilters): boolean {
+function mayHave(topic: AuditWindow['topic'], query: Parameters, filters: AuditFilters): boolean {
+  const { kinds: _, ...ofAccess } = filters;
   const { log, event_type: kind, category } = query;
   if (log !== undefined && log !== topic) return false;
   if (topic !== 'access' && Object.values(ofAccess).some((value) => value !== null)) return false;

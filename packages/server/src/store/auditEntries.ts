@@ -83,7 +83,7 @@ const CONTROL_CELLS = sql`, p.kind as cell_kind, p.subject as cell_subject`;
 function toEntry(row: EntryRow, log: string): StoredEntry | LeaflessEntry {
   if (row.leaf === null) return { log, index: row.at, leaf: null };
   const cells = Object.entries(row).flatMap(([name, value]) =>
-    name.startsWith('cell_') ? [[name.slice('cell_'.length), value as Cell] as const] : [],
+    name.startsWith('cell_') ? [[name.slice('cell_'.length), value] as const] : [],
   );
   return {
     log,
