@@ -70,7 +70,7 @@ export const PROBLEMS = {
     meaning:
       'The stored record does not agree with its log. `finding` says which check failed; `leaf` holds the stored bytes as they are, in base64.',
     remedy:
-      'Treat the record as evidence of tampering or damage: keep the answer, compare with a checkpoint kept elsewhere, and tell whoever runs this installation.',
+      'Treat the record as evidence of tampering or damage: keep the answer, compare with a checkpoint kept elsewhere, and tell whoever runs this installation. What each finding means, how to look and what to do is in [findings.md](../operate/findings.md).',
   },
   misdirected: {
     status: 421,
