@@ -121,6 +121,27 @@ describe('whether the record is intact', () => {
   });
 });
 
+describe('what is odd about what producers sent', () => {
+  it('is counted once, and touches neither findings nor verdict', async () => {
+    const id = newTrace();
+    const sent = agentRun(id);
+    await house.ingest(tenant, sent);
+    await house.ingest(tenant, { ...sent, body: Buffer.from(sent.body.toString().replaceAll('gpt-4o', 'gpt-4x')) });
+    await house.seal(tenant);
+    await house.sign(tenant);
+    const patrol = patrolOf();
+    for (let i = 0; i < 3; i++) await patrol.round();
+    const { json } = await ask('?log=llm-runs');
+    expect(json.anomalies.map(({ kind }: { kind: string }) => kind)).toContain('CONFLICTS');
+    const again = (await ask('?log=llm-runs')).json;
+    expect(again.anomalies).toEqual(json.anomalies);
+    expect(json).toMatchObject({ findings: [], logs: [{ verdict: 'verified' }] });
+    expect((await house.check(tenant)).logs.find(({ log }) => log === 'llm-runs')?.anomalies.conflicts).toBe(
+      json.anomalies.find(({ kind }: { kind: string }) => kind === 'CONFLICTS').count,
+    );
+  });
+});
+
 describe('a finding', () => {
   const finding = () =>
     ({

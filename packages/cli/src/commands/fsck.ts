@@ -12,9 +12,9 @@ export function fsck(context: CommandContext): Command {
     .description('check every record against its log, and the logs against what was signed of them; changes nothing')
     .option('--tenant <id or name>', 'this tenant alone')
     .option('--log <log>', 'this log alone, e.g. llm-runs')
-    .option('--quick', 'only whether anything was changed or taken away (V1 to V5)', false)
+    .option('--quick', 'only whether anything was changed or taken away: V1 to V5, and what costs no more', false)
     .option('--record', 'write what is found to the control log, and clear what is found no more', false)
-    .option('--json', 'print {"complete","seconds","logs","findings","advisories","more"}', false)
+    .option('--json', 'print {"complete","seconds","records","bytes","logs","findings","more","advisories"}', false)
     .addHelpText(
       'after',
       `
@@ -66,6 +66,10 @@ function say({ terminal }: CommandContext, report: CheckReport, seconds: number)
   for (const finding of report.findings) terminal.line(sentence(finding));
   if (report.more > 0) terminal.line(`and ${report.more} more`);
   for (const advisory of report.advisories) terminal.line(`advisory ${sentence(advisory)}`);
+  const conflicts = report.logs.reduce((sum, { anomalies }) => sum + anomalies.conflicts, 0);
+  const skewed = report.logs.reduce((sum, { anomalies }) => sum + anomalies.skewed, 0);
+  if (conflicts + skewed > 0)
+    terminal.line(`odd in what producers sent, and no finding: ${conflicts} conflicts, ${skewed} skewed steps`);
   const unproven = report.logs.filter(({ size, verified }) => verified < size).length;
   terminal.line(
     `${report.leaves} records in ${report.logs.length} logs, ${seconds.toFixed(1)} s: ${report.findings.length === 0 ? 'sound' : `${report.findings.length + report.more} findings`}${unproven === 0 ? '' : `, ${unproven} logs not proven to their end`}`,
@@ -83,11 +87,12 @@ function asJson(report: CheckReport, seconds: number): object {
     seconds: Number(seconds.toFixed(3)),
     records: report.leaves,
     bytes: report.bytes,
-    logs: report.logs.map(({ tenantId, log, size, verified }) => ({
+    logs: report.logs.map(({ tenantId, log, size, verified, anomalies }) => ({
       tenant: tenantId,
       log,
       size,
       verified_size: verified,
+      anomalies,
     })),
     findings: report.findings.map(finding),
     more: report.more,

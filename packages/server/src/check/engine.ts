@@ -10,6 +10,7 @@ import {
   readSize,
 } from '../store/checking.js';
 import { readOddTables } from '../store/strayRows.js';
+import type { Anomalies } from './anomalies.js';
 import { type Checking, headNow, isGivenUp } from './checking.js';
 import { type Finding, findingOf, type Tell } from './finding.js';
 import { checkRange, type LogState } from './log.js';
@@ -54,6 +55,7 @@ export interface CheckedLog extends LogPlace {
   readonly size: number;
   /** Leaves that lie under a root written down outside of their rows. */
   readonly verified: number;
+  readonly anomalies: Anomalies;
 }
 
 /** What a check found. */
@@ -132,7 +134,7 @@ export async function checkDeployment(
       bytes += read;
       request.onProgress?.({ place, done, total, bytes, findings: findings.length + more });
     };
-    const { verified } = await checkRange(checking, state, {
+    const { verified, anomalies } = await checkRange(checking, state, {
       place,
       from: emptyFrontier,
       below: state.size,
@@ -141,11 +143,12 @@ export async function checkDeployment(
       tell,
       onProgress,
       breathe: () => null,
+      countFrom: 0,
     });
     await checkMemory(checking, place, tell);
     await checkGeneration(checking, place, state.head, tell);
     await checkBeyond(checking, place, tell);
-    logs.push({ ...place, size: state.size, verified });
+    logs.push({ ...place, size: state.size, verified, anomalies });
   }
   if (request.log === null) {
     const isLog = ({ tenantId, log }: LogPlace) => places.has(`${tenantId}/${log}`);

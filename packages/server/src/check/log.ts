@@ -1,6 +1,7 @@
 import { encodeFrontier, equalBytes, type Frontier, frontierRoot, hex, leafHash, TILE_WIDTH } from '@sworn/evidence';
 import type { Members } from '../read/members.js';
 import { type FullLeaf, type HeadRow, type LogPlace, readProjection, readRunNames } from '../store/checking.js';
+import { type Anomalies, countAnomalies, NO_ANOMALIES, sumOf } from './anomalies.js';
 import { checkBodies } from './bodies.js';
 import { type Breathe, type Checking, isGivenUp } from './checking.js';
 import { type Chunk, readChunk } from './chunk.js';
@@ -31,6 +32,8 @@ export interface LogCheck {
   /** Leaves looked at together, in tiles: with a few, other work has its turn between them. */
   readonly tilesAtOnce: number;
   readonly tell: Tell;
+  /** Anomalies are counted from this leaf on: those before it were, another time. */
+  readonly countFrom: number;
   /** Called after each chunk with how many leaves it had. */
   readonly onProgress: (leaves: number, bytes: number) => void;
   /** Asked every few leaves: null to go on, else it resolves when others had their turn. */
@@ -43,6 +46,7 @@ export interface LogResult {
   readonly verified: number;
   /** From where a later check may go on. */
   readonly resumeFrom: Frontier;
+  readonly anomalies: Anomalies;
 }
 
 /** Checks V1 to V9 on a range of one log, chunk by chunk. */
@@ -54,6 +58,7 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
   const signed = checking.memory?.load(origin) ?? null;
   const remembered = signed === null || (await isGivenUp(checking, place)) ? null : signed;
   let latest: string | null = null;
+  let anomalies = NO_ANOMALIES;
   let chain = await chainAt(checking, place, origin, check.from.size);
   // Kept: a tile's root may be asked for in the chunk after the one that fills it.
   const upperTiles = new Map<string, Uint8Array>();
@@ -73,12 +78,13 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
     for (const row of chunk.rows) latest = checkTime(place, row, latest, tell);
     if (check.depth !== 'tree') await checkBeside(checking, { place, origin, range, breathe }, read, chunk.rows, tell);
     await checkBodies(checking, { place, origin, open: check.depth === 'all', breathe }, read, tell);
+    anomalies = sumOf(anomalies, countAnomalies(read, check.countFrom));
     check.onProgress(range.below - range.from, chunk.bytes);
     from = range.below;
   }
   walk.settle(upper);
   if (check.below === state.size) checkHead(place, state, { walk, latest, chain }, tell);
-  return { verified: walk.proven, resumeFrom: walk.resumeFrom() };
+  return { verified: walk.proven, resumeFrom: walk.resumeFrom(), anomalies };
 }
 
 interface Walking extends LogCheck {

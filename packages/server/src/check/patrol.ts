@@ -3,6 +3,7 @@ import { timestamp } from '../access/keys.js';
 import { type CheckCursor, readCheckCursors, writeCheckCursor } from '../store/checkState.js';
 import { type HeadRow, type LogPlace, readBatchBefore, readHeads } from '../store/checking.js';
 import { inTenant } from '../store/database.js';
+import { NO_ANOMALIES, sumOf } from './anomalies.js';
 import type { Breathe, Checking } from './checking.js';
 import { checkGeneration, checkMemory, demandPlainTables, stateOf } from './engine.js';
 import { type Finding, findingId, findingOf, isOfDeployment, OF_SIGNER } from './finding.js';
@@ -117,10 +118,10 @@ export function createPatrol(deps: PatrolDeps): Patrol {
   async function checkNew(place: LogPlace, head: HeadRow, cursor: CheckCursor): Promise<CheckCursor> {
     const name = nameOf(place);
     const state = await stateOf(checking, place, head);
-    const range = { below: state.size, depth: 'beside' } as const;
+    const range = { below: state.size, depth: 'beside', countFrom: cursor.verified } as const;
     let found = await look(place, state, { ...range, from: treeOf(cursor.nextIndex, cursor.frontier) });
-    if (found.verified < state.size && !own.has(name))
-      found = await look(place, state, { ...range, from: emptyFrontier });
+    const isAnew = found.verified < state.size && !own.has(name);
+    if (isAnew) found = await look(place, state, { ...range, from: emptyFrontier, countFrom: 0 });
     const { verified, resumeFrom, findings } = found;
     await lookAround(place, head, findings);
     await meet(place, findings);
@@ -128,7 +129,10 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     if (verified < head.size || head.size < cursor.verified) lost.set(name, now());
     else lost.delete(name);
     const tree = { nextIndex: resumeFrom.size, frontier: encodeFrontier(resumeFrom) };
-    return { ...cursor, ...tree, verified, checkedAt: timestamp(now()) };
+    // Of a log that is lost they would be counted each time it is walked.
+    const more = verified < state.size ? NO_ANOMALIES : found.anomalies;
+    const counted = sumOf(isAnew ? NO_ANOMALIES : cursor, more);
+    return { ...cursor, ...tree, verified, checkedAt: timestamp(now()), ...counted };
   }
 
   async function scrubSlice(place: LogPlace, head: HeadRow, cursor: CheckCursor, leaves: number): Promise<CheckCursor> {
@@ -140,7 +144,12 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     const below = Math.min(end, cursor.verified, head.size);
     // The head is looked at where it is reached.
     const state = { head, size: below === head.size ? head.size : Number.POSITIVE_INFINITY };
-    const { resumeFrom, verified, findings } = await look(place, state, { from, below, depth: 'all' });
+    const { resumeFrom, verified, findings } = await look(place, state, {
+      from,
+      below,
+      depth: 'all',
+      countFrom: below,
+    });
     if (verified < below && from.size > 0 && !own.has(nameOf(place)))
       return { ...cursor, scrubIndex: 0, scrubFrontier: NONE };
     const isAtEnd = below === Math.min(cursor.verified, head.size);
@@ -293,7 +302,7 @@ interface Placed {
   readonly head: HeadRow;
 }
 
-type Looked = Pick<LogCheck, 'from' | 'below' | 'depth'>;
+type Looked = Pick<LogCheck, 'from' | 'below' | 'depth' | 'countFrom'>;
 
 function nameOf({ tenantId, log }: LogPlace): string {
   return `${tenantId}/${log}`;
@@ -317,6 +326,7 @@ function startedAt(at: string): CheckCursor {
     scrubFrontier: NONE,
     scrubBeganAt: at,
     scrubbedAt: null,
+    ...NO_ANOMALIES,
   };
 }
 

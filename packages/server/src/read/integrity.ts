@@ -49,17 +49,7 @@ export async function integrity(deps: ReadDeps, tenantId: string, query: Integri
           logs,
           findings: await shownFindings(tx, tenantId, about.slice(0, SHOWN)),
           more_findings: Math.max(0, about.length - SHOWN),
-          anomalies:
-            runs === 0
-              ? []
-              : [
-                  {
-                    kind: 'UNSEALED_RUNS',
-                    log: 'llm-runs',
-                    count: runs,
-                    detail: 'runs that are not over, or whose end never came',
-                  },
-                ],
+          anomalies: anomaliesOf(shownHeads, cursors, runs),
           proof: await askedProof(deps, tx, tenantId, query),
           metadata: aggregateMetadata({
             tenantId,
@@ -76,6 +66,38 @@ export async function integrity(deps: ReadDeps, tenantId: string, query: Integri
     },
     { readOnly: true, snapshot: true },
   );
+}
+
+/** What producers sent that is odd, of which there is any. */
+function anomaliesOf(
+  heads: readonly HeadRow[],
+  cursors: ReadonlyMap<string, CheckCursor>,
+  unsealed: number,
+): Integrity['anomalies'] {
+  const counted = heads.flatMap(({ log }) => {
+    const { conflicts = 0, skewed = 0 } = cursors.get(log) ?? {};
+    return [
+      {
+        kind: 'CONFLICTS',
+        log,
+        count: conflicts,
+        detail: 'spans that were sent again with other content; the first copy counts',
+      } as const,
+      {
+        kind: 'SKEWED_STEPS',
+        log,
+        count: skewed,
+        detail: 'steps that end before they start, or start over a minute after they came in',
+      } as const,
+    ];
+  });
+  const runs = {
+    kind: 'UNSEALED_RUNS',
+    log: 'llm-runs',
+    count: unsealed,
+    detail: 'runs that are not over, or whose end never came',
+  } as const;
+  return [...counted, runs].filter(({ count }) => count > 0);
 }
 
 /** @throws Refusal `invalid_parameter` for half of a question */

@@ -15,15 +15,18 @@ export interface CheckCursor {
   readonly scrubBeganAt: string;
   /** When it was through last; null: never. */
   readonly scrubbedAt: string | null;
+  /** Spans sent again with other content, and skewed steps, among the verified leaves. */
+  readonly conflicts: number;
+  readonly skewed: number;
 }
 
 /** Cursors of a tenant's logs, by log; a row that somebody made to be none is none. Primary key. */
 export async function readCheckCursors(tx: Tx, tenantId: string): Promise<ReadonlyMap<string, CheckCursor>> {
   const rows = await tx.query<CheckCursor & { readonly log: string }>(sql`
     select log, next_index as "nextIndex", frontier, verified, checked_at as "checkedAt", scrub_index as "scrubIndex",
-           scrub_frontier as "scrubFrontier", scrub_began_at as "scrubBeganAt", scrubbed_at as "scrubbedAt"
+           scrub_frontier as "scrubFrontier", scrub_began_at as "scrubBeganAt", scrubbed_at as "scrubbedAt", conflicts, skewed
       from sworn.check_cursor
-     where tenant_id = ${tenantId}::uuid and greatest(next_index, verified, scrub_index) <= ${Number.MAX_SAFE_INTEGER}
+     where tenant_id = ${tenantId}::uuid and greatest(next_index, verified, scrub_index, conflicts, skewed) <= ${Number.MAX_SAFE_INTEGER}
        and least(checked_at, scrub_began_at, scrubbed_at) >= '1970-01-01'::timestamptz
        and greatest(checked_at, scrub_began_at, scrubbed_at) < '9999-01-01'::timestamptz`);
   return new Map(rows.map(({ log, ...cursor }) => [log, cursor]));
@@ -47,12 +50,14 @@ export async function isWaiting(
 export async function writeCheckCursor(tx: Tx, tenantId: string, log: string, cursor: CheckCursor): Promise<void> {
   const c = cursor;
   await tx.query(sql`
-    insert into sworn.check_cursor (tenant_id, log, next_index, frontier, verified, checked_at, scrub_index, scrub_frontier, scrub_began_at, scrubbed_at)
+    insert into sworn.check_cursor (tenant_id, log, next_index, frontier, verified, checked_at, scrub_index, scrub_frontier, scrub_began_at, scrubbed_at,
+                                    conflicts, skewed)
     values (${tenantId}::uuid, ${log}, ${c.nextIndex}, ${c.frontier}, ${c.verified}, ${c.checkedAt}::timestamptz, ${c.scrubIndex}, ${c.scrubFrontier},
-            ${c.scrubBeganAt}::timestamptz, ${c.scrubbedAt}::timestamptz)
+            ${c.scrubBeganAt}::timestamptz, ${c.scrubbedAt}::timestamptz, ${c.conflicts}, ${c.skewed})
         on conflict (tenant_id, log) do update set next_index = excluded.next_index, frontier = excluded.frontier, verified = excluded.verified,
            checked_at = excluded.checked_at, scrub_index = excluded.scrub_index, scrub_frontier = excluded.scrub_frontier,
-           scrub_began_at = excluded.scrub_began_at, scrubbed_at = excluded.scrubbed_at`);
+           scrub_began_at = excluded.scrub_began_at, scrubbed_at = excluded.scrubbed_at,
+           conflicts = excluded.conflicts, skewed = excluded.skewed`);
 }
 
 /** Notes that these findings were met at `at`. Primary key. */
