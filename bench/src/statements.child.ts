@@ -35,7 +35,8 @@ function listen(): void {
   const { query } = pg.Client.prototype;
   pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]): unknown {
     const statement = statementOf(args[0]);
-    if (statement.text.startsWith(READING)) reading.add(this);
+    // The checks read in the same way beside it, as another role.
+    if (statement.text.startsWith(READING) && String(this.user).endsWith('_reader')) reading.add(this);
     if (reading.has(this)) asked.push(statement);
     if (/^(commit|rollback)/i.test(statement.text)) reading.delete(this);
     return Reflect.apply(query, this, args);

@@ -64,8 +64,10 @@ async function measureDeployment(
       for (const { question, sql } of withSql) {
         for (const connections of CONNECTIONS.filter((n) => n <= question.maxConnections)) {
           const setting = { filled, server, bare, connections, thoroughly };
-          lines.push({ runs: filled.runs, ...(await measureQuestion(setting, question, sql)) });
-          console.error(`${filled.runs} runs, ${question.name}, ${connections} connections: measured`);
+          const line = { runs: filled.runs, ...(await measureQuestion(setting, question, sql)) };
+          lines.push(line);
+          // All of it takes half an hour: what is measured is said at once.
+          console.error(JSON.stringify(line));
         }
       }
       return lines;

@@ -218,6 +218,25 @@ describe('the checks that nobody asks for', () => {
     expect(await house.register.open(tenant)).toEqual([]);
   });
 
+  it('say nothing of a long log, slice by slice, while it grows', async () => {
+    const patrol = patrolOf();
+    for (let round = 0; round < 12; round++) {
+      for (let i = 0; i < 25; i++) await house.ingest(tenant, agentRun(newTrace()));
+      await house.seal(tenant);
+      await house.sign(tenant);
+      await patrol.round();
+    }
+    const { size } = await logOf('llm-runs');
+    expect(size).toBeGreaterThan(1_500);
+    for (let i = 0; i < 12; i++) await patrol.round();
+    expect(await house.register.open(tenant)).toEqual([]);
+    expect(await logOf('llm-runs')).toMatchObject({
+      verdict: 'verified',
+      verified_size: size,
+      scrubbed_at: expect.any(String),
+    });
+  });
+
   it('leave one record a day of what they found', async () => {
     await sealedRun();
     for (const patrol of [patrolOf(), patrolOf()]) for (let i = 0; i < 2; i++) await patrol.round();

@@ -74,7 +74,7 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
     ({ chain } = known);
     if (remembered !== null && remembered.size > range.from && remembered.size <= range.below)
       known.roots.push({ ...remembered, what: 'signer', first: range.from });
-    const read = await walkChunk(checking, { ...check, walk, head, upper }, chunk, range, inOrder(known.roots));
+    const read = await walkChunk(checking, { ...check, walk, upper }, chunk, range, inOrder(known.roots));
     for (const row of chunk.rows) latest = checkTime(place, row, latest, tell);
     if (check.depth !== 'tree') await checkBeside(checking, { place, origin, range, breathe }, read, chunk.rows, tell);
     await checkBodies(checking, { place, origin, open: check.depth === 'all', breathe }, read, tell);
@@ -89,14 +89,13 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
 
 interface Walking extends LogCheck {
   readonly walk: TreeWalk;
-  readonly head: HeadRow;
   readonly upper: UpperTiles;
 }
 
 /** V3, V4 and V5: every place of the range, its leaf and its entry in the tree. Returns the leaves that are what their hash says. */
 async function walkChunk(
   checking: Checking,
-  { place, depth, tell, walk, head, upper, breathe }: Walking,
+  { place, depth, tell, walk, upper, breathe }: Walking,
   chunk: Chunk,
   range: { readonly from: number; readonly below: number },
   roots: readonly Known[],
@@ -109,7 +108,7 @@ async function walkChunk(
     if (rest !== null) await rest;
     const tile = Math.floor(index / TILE_WIDTH);
     const entry = entryOf(chunk, index);
-    if (entry === null && index % TILE_WIDTH === 0 && (tile + 1) * TILE_WIDTH <= head.size)
+    if (entry === null && index % TILE_WIDTH === 0 && (tile + 1) * TILE_WIDTH <= range.below)
       tell({ ...place, code: 'TILE_MISSING', index, table: 'tile', expected: `tile 0/${tile}`, found: 'no such row' });
     const row = chunk.rows[nextRow];
     if (row?.index !== index) {
