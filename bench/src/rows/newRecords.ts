@@ -104,6 +104,7 @@ async function checkNew(
     tell,
     onProgress: () => undefined,
     breathe: () => null,
+    countFrom: 0,
   });
   await checkMemory(checking, place, tell);
   await checkGeneration(checking, place, head, tell);
