@@ -153,9 +153,13 @@ table check_cursor owner sworn_owner row security forced
   scrub_frontier bytea not null
   scrub_began_at timestamp with time zone not null
   scrubbed_at timestamp with time zone
+  conflicts bigint not null default 0
+  skewed bigint not null default 0
+  constraint check_cursor_conflicts_check CHECK ((conflicts >= 0))
   constraint check_cursor_next_index_check CHECK ((next_index >= 0))
   constraint check_cursor_pkey PRIMARY KEY (tenant_id, log)
   constraint check_cursor_scrub_index_check CHECK ((scrub_index >= 0))
+  constraint check_cursor_skewed_check CHECK ((skewed >= 0))
   constraint check_cursor_verified_check CHECK ((verified >= 0))
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
