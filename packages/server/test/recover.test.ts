@@ -284,7 +284,7 @@ describe('a recovery', () => {
     expect(await site.checkpoints(tenantId, 'control.2')).toEqual([]);
     // The way on names what was done.
     expect(await recoverLogs(deployment, { ...all, tenantId })).toMatchObject([
-      { log: 'control', toLog: 'control.2', lostFrom: 6 },
+      { log: 'control', toLog: 'control.2', lostFrom: 7 },
     ]);
     await site.untilReady(app, 200);
     await site.covered(tenantId, 'control.2');
