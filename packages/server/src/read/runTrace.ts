@@ -74,14 +74,14 @@ async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, query, cursor
   const run = await pinRun(deps, tx, { tenantId, runId, pins: cursor?.pins ?? null });
   const first = Math.max(query.from_step ?? 0, Number(cursor?.position[0] ?? 0));
   const limit = query.limit ?? DEFAULT_LONG_PAGE;
-  // The steps hang by the tree that the RUN leaf names, and that leaf by the signed root.
-  const proven = cursor === null ? await proofOf(tx, tenantId, run.newest.stored, run.cover) : null;
-  if (proven?.kind === 'compromised') throw compromisedRecord(proven.finding, run.newest.stored.leaf);
   const { skeleton, shown: read } = await readPlaces(deps, tx, tenantId, {
     run,
     maxBytes: MAX_LONG_BYTES,
     placesOf: (of) => matching(of, query, first, limit),
   });
+  // The steps hang by the tree that the RUN leaf names, and that leaf by the signed root.
+  const proven = cursor === null ? await proofOf(tx, tenantId, run.newest.stored, run.cover) : null;
+  if (proven?.kind === 'compromised') throw compromisedRecord(proven.finding, run.newest.stored.leaf);
   const open = await deps.openFindings(tx, tenantId);
   const shown = read.map(({ at, checked }) => ({ at, checked: heldAgainst(checked, open) }));
   const sound = shown.flatMap(({ checked }) => (checked.kind === 'sound' ? [checked.stored] : []));
