@@ -10,14 +10,21 @@ export interface Capture {
 }
 
 /** Every recorded traces request. */
-export const TRACE_CAPTURES: readonly Capture[] = readdirSync(CAPTURES, { recursive: true, encoding: 'utf8' })
-  .filter((path) => /-traces\.(pb|json)$/.test(path))
-  .sort()
-  .map((path) => ({
-    client: path.split('/')[0] ?? path,
-    encoding: path.endsWith('.pb') ? 'protobuf' : 'json',
-    body: new Uint8Array(readFileSync(new URL(path, CAPTURES))),
-  }));
+export const TRACE_CAPTURES: readonly Capture[] = capturesOf('traces');
+
+/** Every recorded logs request. */
+export const LOG_CAPTURES: readonly Capture[] = capturesOf('logs');
+
+function capturesOf(signal: string): Capture[] {
+  return readdirSync(CAPTURES, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /-[a-z]+\.(pb|json)$/.test(path) && path.includes(`-${signal}.`))
+    .sort()
+    .map((path) => ({
+      client: path.split('/')[0] ?? path,
+      encoding: path.endsWith('.pb') ? 'protobuf' : 'json',
+      body: new Uint8Array(readFileSync(new URL(path, CAPTURES))),
+    }));
+}
 
 /** What is known to be true of each client's run. */
 export interface GroundTruth {

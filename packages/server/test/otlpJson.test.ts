@@ -4,7 +4,7 @@ import { assembleTraces } from '../src/otlp/assemble.js';
 import { MAX_NESTING } from '../src/otlp/check.js';
 import { decodeTracesJson, tracesFromJson } from '../src/otlp/json.js';
 import { sourceToJson, spanToJson, tracesToJson } from '../src/otlp/jsonOut.js';
-import { UndecodableTraces } from '../src/otlp/rejections.js';
+import { UndecodableRequest } from '../src/otlp/rejections.js';
 import { readSpan } from '../src/otlp/span.js';
 import { TRACE_CAPTURES } from './otlpCaptures.js';
 import { anyRequest, oracleEncode, oracleTraces } from './otlpOracle.js';
@@ -257,11 +257,11 @@ describe('an OTLP/JSON envelope', () => {
     ['a text for its list', '{"resourceSpans":"x"}'],
     ['depth without end', `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`],
   ])('with %s is refused whole', (_, sent) => {
-    expect(() => decodeTracesJson(Buffer.from(sent))).toThrow(UndecodableTraces);
+    expect(() => decodeTracesJson(Buffer.from(sent))).toThrow(UndecodableRequest);
   });
 
   test('that is not UTF-8 is refused whole', () => {
-    expect(() => decodeTracesJson(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toThrow(UndecodableTraces);
+    expect(() => decodeTracesJson(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toThrow(UndecodableRequest);
   });
 
   test('is read by exactly the grammar of JSON.parse', () => {
@@ -306,7 +306,7 @@ describe('an OTLP/JSON envelope', () => {
             return true;
           } catch (error) {
             // Twice the same name at the top: JSON.parse lets it pass, or finds what is wrong behind it.
-            return error instanceof UndecodableTraces && /twice/.test(error.message) ? parses(sent) : false;
+            return error instanceof UndecodableRequest && /twice/.test(error.message) ? parses(sent) : false;
           }
         })();
         expect(accepted).toBe(parses(sent));

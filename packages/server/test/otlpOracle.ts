@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 
 /** The generated protobufjs code of the OpenTelemetry JS project, as 0.213 still ships it for traces: a decoder nobody here wrote. */
-interface OracleType {
+export interface OracleType {
   decode(bytes: Uint8Array): unknown;
   encode(message: unknown): { finish(): Uint8Array };
   fromObject(object: unknown): unknown;
@@ -34,7 +34,7 @@ export function oracleResponse(bytes: Uint8Array): unknown {
 }
 
 /** protobufjs itself, the one that the generated code runs on: reads google.rpc.Status from its published definition. */
-const protobufjs = createRequire(require.resolve('@opentelemetry/otlp-transformer'))('protobufjs') as {
+export const protobufjs = createRequire(require.resolve('@opentelemetry/otlp-transformer'))('protobufjs') as {
   parse(proto: string): { root: { lookupType(name: string): OracleType } };
 };
 const rpc = protobufjs.parse(`
@@ -83,7 +83,8 @@ function tidy(value: unknown, name = ''): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, tidy(member, key)]));
 }
 
-function withBase64Ids(value: unknown, name = ''): unknown {
+/** OTLP/JSON as protobufjs takes it. */
+export function withBase64Ids(value: unknown, name = ''): unknown {
   if (isId(name) && typeof value === 'string') return Buffer.from(value, 'hex');
   if (name === 'bytesValue' && typeof value === 'string') return Buffer.from(value, 'base64');
   if (name === 'doubleValue' && typeof value === 'string') return Number(value);
@@ -101,14 +102,14 @@ const id = (bytes: number) =>
     .uint8Array({ minLength: bytes, maxLength: bytes })
     .filter((array) => array.some((byte) => byte !== 0))
     .map((array) => Buffer.from(array).toString('hex'));
-const words = fc.string({ unit: 'grapheme', maxLength: 80 });
-const uint32 = fc.nat({ max: 0xffffffff });
-const ns = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String);
+export const words = fc.string({ unit: 'grapheme', maxLength: 80 });
+export const uint32 = fc.nat({ max: 0xffffffff });
+export const ns = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String);
 const double = fc
   .double()
   .map((value) => (Object.is(value, -0) ? '-0' : Number.isFinite(value) ? value : String(value)));
 
-const { anyValue } = fc.letrec<{ anyValue: object; keyValue: object }>((tie) => ({
+export const { anyValue } = fc.letrec<{ anyValue: object; keyValue: object }>((tie) => ({
   anyValue: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     words.map((stringValue) => ({ stringValue })),
@@ -123,8 +124,10 @@ const { anyValue } = fc.letrec<{ anyValue: object; keyValue: object }>((tie) => 
   keyValue: fc.record({ key: words, value: tie('anyValue') }, { requiredKeys: ['key'] }),
 }));
 const attributes = fc.array(fc.record({ key: words, value: anyValue }), { minLength: 1, maxLength: 4 });
-const counted = { attributes, droppedAttributesCount: uint32 };
-const optional = <T>(shape: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(shape, { requiredKeys: [] });
+/** Attributes, and how many were dropped. */
+export const counted = { attributes, droppedAttributesCount: uint32 };
+/** Any of these members. */
+export const optional = <T>(shape: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(shape, { requiredKeys: [] });
 
 /** A list under one name, absent when empty: protobuf knows no empty list. */
 function some(name: string, of: fc.Arbitrary<unknown>): fc.Arbitrary<object> {
@@ -133,7 +136,7 @@ function some(name: string, of: fc.Arbitrary<unknown>): fc.Arbitrary<object> {
 
 const event = optional({ timeUnixNano: ns, name: words, ...counted });
 const link = optional({ traceId: id(16), spanId: id(8), traceState: words, ...counted, flags: uint32 });
-const enumValue = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+export const enumValue = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 
 /** A span as OTLP/JSON, every field of it in use, identity valid. */
 export const anySpan = fc.record(

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { assembleTraces } from '../src/otlp/assemble.js';
 import { MAX_NESTING } from '../src/otlp/check.js';
 import { spanToJson, tracesToJson } from '../src/otlp/jsonOut.js';
-import { TooManySpans, UndecodableTraces } from '../src/otlp/rejections.js';
+import { TooManyParts, UndecodableRequest } from '../src/otlp/rejections.js';
 import { readResource, readScope, readSpan } from '../src/otlp/span.js';
 import { decodeTraces, MAX_PARTS_PER_REQUEST } from '../src/otlp/wire.js';
 import { any, keyValue, message, text, varint } from './otlpBytes.js';
@@ -248,7 +248,7 @@ function readAll(bytes: Uint8Array): boolean {
     }
     return true;
   } catch (error) {
-    return error instanceof UndecodableTraces;
+    return error instanceof UndecodableRequest;
   }
 }
 
@@ -271,13 +271,13 @@ describe('an envelope', () => {
     ['a cut body', request([span([5, text('name')])]).subarray(0, -3)],
     ['a group that runs past its own end', message([[1, Buffer.from([0x12, 0x7f])]])],
   ])('that is %s is refused whole', (_, body) => {
-    expect(() => decodeTraces(body)).toThrow(UndecodableTraces);
+    expect(() => decodeTraces(body)).toThrow(UndecodableRequest);
   });
 
   test('with more groups than the bound is refused before they take memory', () => {
     const body = Buffer.alloc((MAX_PARTS_PER_REQUEST + 1) * 2);
     for (let at = 0; at < body.length; at += 2) body[at] = 0x0a;
-    expect(() => decodeTraces(body)).toThrow(TooManySpans);
+    expect(() => decodeTraces(body)).toThrow(TooManyParts);
   });
 
   test('of random or mutated bytes is decoded or refused, never a crash', () => {

@@ -67,8 +67,8 @@ function readKeyValue(keyValue: Message): { key: string; value: Message } {
   return { key, value: Message.merged(value) };
 }
 
-/** Decodes an AnyValue. The last member on the wire counts; the same message member again is merged into it. */
-function readAnyValue(any: Message): AttributeValue {
+/** Decodes an AnyValue that the wire reader has checked. The last member on the wire counts; the same message member again is merged into it. */
+export function readAnyValue(any: Message): AttributeValue {
   let scalar: AttributeValue = null;
   let member = '';
   let parts: Message[] = [];

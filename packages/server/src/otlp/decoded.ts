@@ -5,24 +5,45 @@ export interface SourceSlice {
   readonly bytes: Uint8Array;
 }
 
-/** One span of a request, as its own wire bytes: the evidence. */
-export interface SpanSlice {
-  /** The Span message's own bytes; a view into the request body for protobuf, freshly written for JSON. */
+/** One item of a request, as its own wire bytes: the evidence. */
+export interface ItemSlice {
+  /** The message's own bytes; a view into the request body for protobuf, freshly written for JSON. */
   readonly bytes: Uint8Array;
-  /** Shared by identity among the spans of one ResourceSpans. */
+  /** Shared by identity among the items of one resource group. */
   readonly resource: SourceSlice;
-  /** Shared by identity among the spans of one ScopeSpans. */
+  /** Shared by identity among the items of one scope group. */
   readonly scope: SourceSlice;
+}
+
+/** One span of a request. */
+export interface SpanSlice extends ItemSlice {
   /** 16 bytes, not all zero. */
   readonly traceId: Uint8Array;
   /** 8 bytes, not all zero. */
   readonly spanId: Uint8Array;
 }
 
-/** What a request holds: the good spans, and how many were refused and why (OTLP partial success). */
-export interface DecodedTraces {
-  readonly spans: readonly SpanSlice[];
+/** One log record of a request. */
+export interface LogSlice extends ItemSlice {
+  /** 16 bytes, not all zero; null: it is of no trace, also where what was sent is no trace id (opentelemetry-proto, LogRecord). */
+  readonly traceId: Uint8Array | null;
+  /** 8 bytes, not all zero; null without a trace. */
+  readonly spanId: Uint8Array | null;
+}
+
+/** How many items of a request were refused, and why (OTLP partial success). */
+export interface Refused {
   readonly rejected: number;
   /** English, names the first reasons; null when nothing was refused. */
   readonly message: string | null;
+}
+
+/** What a request for traces holds: the good spans, and what was refused. */
+export interface DecodedTraces extends Refused {
+  readonly spans: readonly SpanSlice[];
+}
+
+/** What a request for logs holds: the good records, and what was refused. */
+export interface DecodedLogs extends Refused {
+  readonly records: readonly LogSlice[];
 }

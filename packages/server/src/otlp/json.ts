@@ -1,68 +1,92 @@
 import { MAX_NESTING } from './check.js';
-import type { DecodedTraces } from './decoded.js';
+import type { DecodedLogs, DecodedTraces, Refused } from './decoded.js';
 import { JsonCursor } from './jsonCursor.js';
 import { base64Value, doubleValue, hexValue, integerValue } from './jsonScalar.js';
-import { RefusedPart, Rejections, UndecodableTraces } from './rejections.js';
+import { RefusedPart, Rejections, UndecodableRequest } from './rejections.js';
 import { type Field, type MessageSchema, MESSAGES, type ScalarField } from './schema.js';
+import { LOGS, type Signal, TRACES } from './signal.js';
 import { type Mark, Sink } from './sink.js';
-import { decodeTraces } from './wire.js';
+import { decodeLogs, decodeTraces } from './wire.js';
 
 /**
  * Reads an OTLP/JSON ExportTraceServiceRequest (OTLP 1.9, "JSON Protobuf Encoding"): ids are hex in any case, enums are
  * integers, 64-bit integers are strings or numbers, names are lowerCamelCase and unknown ones are passed over.
  * What comes out is as if the same request had been sent as protobuf with its fields in order.
- * Throws UndecodableTraces for a body that is not JSON or whose envelope is not a request, TooManySpans past the bound.
+ * Throws UndecodableRequest for a body that is not JSON or whose envelope is not a request, TooManyParts past the bound.
  */
 export function decodeTracesJson(body: Uint8Array): DecodedTraces {
   const { bytes, rejections } = tracesFromJson(body);
   const decoded = decodeTraces(bytes);
-  if (rejections.total === 0) return decoded;
-  return {
-    spans: decoded.spans,
-    rejected: decoded.rejected + rejections.total,
-    message: [rejections.message, decoded.message].filter((message) => message !== null).join('; '),
-  };
+  return { spans: decoded.spans, ...together(rejections, decoded) };
+}
+
+/** The same of an ExportLogsServiceRequest. */
+export function decodeLogsJson(body: Uint8Array): DecodedLogs {
+  const { bytes, rejections } = transcoded(body, LOGS);
+  const decoded = decodeLogs(bytes);
+  return { records: decoded.records, ...together(rejections, decoded) };
 }
 
 /** The request as protobuf, without the spans that have no protobuf form; those are counted. */
-export function tracesFromJson(body: Uint8Array): { readonly bytes: Uint8Array; readonly rejections: Rejections } {
-  const transcoder = new Transcoder(body);
+export function tracesFromJson(body: Uint8Array): Transcoded {
+  return transcoded(body, TRACES);
+}
+
+interface Transcoded {
+  readonly bytes: Uint8Array;
+  readonly rejections: Rejections;
+}
+
+function transcoded(body: Uint8Array, signal: Signal): Transcoded {
+  const transcoder = new Transcoder(body, signal);
   transcoder.request();
   return { bytes: transcoder.sink.bytes(), rejections: transcoder.rejections };
 }
 
+/** What had no protobuf form, and what of the protobuf was refused. */
+function together(rejections: Rejections, { rejected, message }: Refused): Refused {
+  if (rejections.total === 0) return { rejected, message };
+  return {
+    rejected: rejected + rejections.total,
+    message: [rejections.message, message].filter((said) => said !== null).join('; '),
+  };
+}
+
 class Transcoder {
   readonly sink = new Sink();
-  readonly rejections = new Rejections();
+  readonly rejections: Rejections;
+  readonly #signal: Signal;
   readonly #cursor: JsonCursor;
   #written = 0;
 
-  constructor(body: Uint8Array) {
+  constructor(body: Uint8Array, signal: Signal) {
+    this.rejections = new Rejections(signal.noun);
+    this.#signal = signal;
     this.#cursor = new JsonCursor(body);
   }
 
   request(): void {
     try {
       this.#cursor.start();
-      this.#members(MESSAGES.ExportTraceServiceRequest, (field) => {
-        this.#elements(field, () => this.#resourceSpans());
+      this.#members(MESSAGES[this.#signal.request], (field) => {
+        this.#elements(field, () => this.#group());
       });
       this.#cursor.end();
     } catch (error) {
-      if (error instanceof RefusedPart) throw new UndecodableTraces(`not an export request: ${error.message}`);
+      if (error instanceof RefusedPart) throw new UndecodableRequest(`not an export request: ${error.message}`);
       throw error;
     }
   }
 
-  #resourceSpans(): void {
-    this.#source(MESSAGES.ResourceSpans, 'resource', () => this.#scopeSpans());
+  #group(): void {
+    this.#source(MESSAGES[this.#signal.group], 'resource', () => this.#scoped());
   }
 
-  #scopeSpans(): void {
-    this.#source(MESSAGES.ScopeSpans, 'scope', () => this.#span());
+  #scoped(): void {
+    this.#source(MESSAGES[this.#signal.scoped], 'scope', () => this.#item());
   }
 
-  /** ResourceSpans or ScopeSpans: field 2 repeats what they hold, the others describe it. A bad description costs what is held. */
+  /** Items of one resource or scope: field 2 repeats what they hold, the others describe it. A bad description costs what is held. */
   #source(schema: MessageSchema, part: string, held: () => void): void {
     const start = this.sink.pos;
     const writtenBefore = this.#written;
@@ -80,8 +104,8 @@ class Transcoder {
     this.#written = writtenBefore;
   }
 
-  #span(): void {
-    const fault = this.#attempt(() => this.#message(MESSAGES.Span, 1));
+  #item(): void {
+    const fault = this.#attempt(() => this.#message(MESSAGES[this.#signal.item], 1));
     if (fault === null) this.#written += 1;
     else this.rejections.add(fault);
   }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { RefusedPart, UndecodableTraces } from './rejections.js';
+import { RefusedPart, UndecodableRequest } from './rejections.js';
 
 /** Open arrays and objects while passing over a value that has no meaning here. The messages themselves stop at MAX_NESTING. */
 const MAX_SKIPPED_DEPTH = 10_000;
@@ -30,15 +30,15 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 /**
  * A strict RFC 8259 reader over the bytes of a body, one token at a time: no tree is built and no number becomes a double.
- * Broken syntax throws UndecodableTraces (the whole body); a value of the wrong sort throws RefusedPart (what holds it).
+ * Broken syntax throws UndecodableRequest (the whole body); a value of the wrong sort throws RefusedPart (what holds it).
  */
 export class JsonCursor {
   readonly #bytes: Buffer;
   pos = 0;
 
-  /** Throws UndecodableTraces unless the body is valid UTF-8 without a byte order mark. */
+  /** Throws UndecodableRequest unless the body is valid UTF-8 without a byte order mark. */
   constructor(body: Uint8Array) {
-    if (!isUtf8(body)) throw new UndecodableTraces('the JSON body is not valid UTF-8');
+    if (!isUtf8(body)) throw new UndecodableRequest('the JSON body is not valid UTF-8');
     this.#bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   }
 
@@ -140,7 +140,7 @@ export class JsonCursor {
     }
   }
 
-  /** Throws UndecodableTraces if anything but white space is left. */
+  /** Throws UndecodableRequest if anything but white space is left. */
   end(): void {
     this.#space();
     if (this.pos !== this.#bytes.length) throw this.#syntax();
@@ -163,7 +163,7 @@ export class JsonCursor {
       const kind = byte === 0x7b ? '{' : '[';
       this.pos += 1;
       if (this.#closes(kind === '{' ? '}' : ']')) return false;
-      if (open.length >= MAX_SKIPPED_DEPTH) throw new UndecodableTraces('the JSON body is nested too deep');
+      if (open.length >= MAX_SKIPPED_DEPTH) throw new UndecodableRequest('the JSON body is nested too deep');
       open.push(kind);
       if (kind === '{') this.#skipName();
       return true;
@@ -288,13 +288,13 @@ export class JsonCursor {
   }
 
   /** Of a value of another sort; where the body ends there is none. */
-  #not(what: string): UndecodableTraces | RefusedPart {
+  #not(what: string): UndecodableRequest | RefusedPart {
     return this.pos < this.#bytes.length ? new RefusedPart(`a JSON value is not ${what}`) : this.#syntax();
   }
 
-  #syntax(): UndecodableTraces {
+  #syntax(): UndecodableRequest {
     if (this.pos >= this.#bytes.length)
-      return new UndecodableTraces('the body is not JSON: it ends in the middle of a value');
-    return new UndecodableTraces(`the body is not JSON: unexpected input at byte ${this.pos}`);
+      return new UndecodableRequest('the body is not JSON: it ends in the middle of a value');
+    return new UndecodableRequest(`the body is not JSON: unexpected input at byte ${this.pos}`);
   }
 }

@@ -2,35 +2,41 @@
 const MAX_NAMED_REASONS = 5;
 
 /** A body that is no export request at all: HTTP 400, gRPC INVALID_ARGUMENT. The message is ours and echoes no content. */
-export class UndecodableTraces extends Error {
-  override readonly name = 'UndecodableTraces';
+export class UndecodableRequest extends Error {
+  override readonly name = 'UndecodableRequest';
 }
 
-/** A body with more spans than one request may hold: HTTP 413. */
-export class TooManySpans extends Error {
-  override readonly name = 'TooManySpans';
+/** A body with more groups and items than one request may hold: HTTP 413. */
+export class TooManyParts extends Error {
+  override readonly name = 'TooManyParts';
 }
 
-/** Why a span, a resource or a scope is not accepted. Costs only what it holds. */
+/** Why an item, a resource or a scope is not accepted. Costs only what it holds. */
 export class RefusedPart extends Error {
   override readonly name = 'RefusedPart';
 }
 
-/** Counts refused spans by reason, for OTLP's partial success. Reasons are fixed words of ours, never content. */
+/** Counts refused items by reason, for OTLP's partial success. Reasons are fixed words of ours, never content. */
 export class Rejections {
   readonly #byReason = new Map<string, number>();
+  readonly #noun: string;
 
-  add(reason: string, spans = 1): void {
-    if (spans > 0) this.#byReason.set(reason, (this.#byReason.get(reason) ?? 0) + spans);
+  /** `noun`: what an item is called, in the singular. */
+  constructor(noun: string) {
+    this.#noun = noun;
+  }
+
+  add(reason: string, items = 1): void {
+    if (items > 0) this.#byReason.set(reason, (this.#byReason.get(reason) ?? 0) + items);
   }
 
   merge(other: Rejections): void {
-    for (const [reason, spans] of other.#byReason) this.add(reason, spans);
+    for (const [reason, items] of other.#byReason) this.add(reason, items);
   }
 
   get total(): number {
     let total = 0;
-    for (const spans of this.#byReason.values()) total += spans;
+    for (const items of this.#byReason.values()) total += items;
     return total;
   }
 
@@ -40,6 +46,6 @@ export class Rejections {
     if (total === 0) return null;
     const named = [...this.#byReason].slice(0, MAX_NAMED_REASONS).map(([reason, spans]) => `${reason} (${spans})`);
     const more = this.#byReason.size > MAX_NAMED_REASONS ? '; other reasons' : '';
-    return `${total} ${total === 1 ? 'span' : 'spans'} rejected: ${named.join('; ')}${more}`;
+    return `${total} ${this.#noun}${total === 1 ? '' : 's'} rejected: ${named.join('; ')}${more}`;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The OTLP trace messages as data: opentelemetry-proto 1.9, `trace/v1`, `common/v1`, `resource/v1`, `collector/trace/v1`.
+ * The OTLP messages of traces and logs as data: opentelemetry-proto 1.9, `trace/v1`, `logs/v1`, `common/v1`, `resource/v1`, `collector/*`.
  * The wire reader checks by it, the JSON transcoder and the redactor walk by it. A field that is not here is unknown:
  * it stays in the bytes and has no meaning. `key_strindex` and `string_value_strindex` belong to profiles and are left out.
  */
@@ -16,6 +16,10 @@ export type MessageName =
   | 'Event'
   | 'Link'
   | 'Status'
+  | 'ExportLogsServiceRequest'
+  | 'ResourceLogs'
+  | 'ScopeLogs'
+  | 'LogRecord'
   | 'KeyValue'
   | 'AnyValue'
   | 'ArrayValue'
@@ -125,6 +129,30 @@ const ROWS: Readonly<Record<MessageName, readonly Row[]>> = {
   Status: [
     [2, 'message', 'string'],
     [3, 'code', 'enum'],
+  ],
+  ExportLogsServiceRequest: [[1, 'resourceLogs', 'ResourceLogs[]']],
+  ResourceLogs: [
+    [1, 'resource', 'Resource'],
+    [2, 'scopeLogs', 'ScopeLogs[]'],
+    [3, 'schemaUrl', 'string'],
+  ],
+  ScopeLogs: [
+    [1, 'scope', 'InstrumentationScope'],
+    [2, 'logRecords', 'LogRecord[]'],
+    [3, 'schemaUrl', 'string'],
+  ],
+  LogRecord: [
+    [1, 'timeUnixNano', 'fixed64'],
+    [2, 'severityNumber', 'enum'],
+    [3, 'severityText', 'string'],
+    [5, 'body', 'AnyValue'],
+    [6, 'attributes', 'KeyValue[]'],
+    [7, 'droppedAttributesCount', 'uint32'],
+    [8, 'flags', 'fixed32'],
+    [9, 'traceId', 'bytes', 'hex'],
+    [10, 'spanId', 'bytes', 'hex'],
+    [11, 'observedTimeUnixNano', 'fixed64'],
+    [12, 'eventName', 'string'],
   ],
   KeyValue: [
     [1, 'key', 'string'],

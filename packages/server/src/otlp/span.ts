@@ -1,6 +1,7 @@
 import { Attributes } from './attributes.js';
+import { readFields } from './fields.js';
 import { Message } from './message.js';
-import { type MessageSchema, MESSAGES } from './schema.js';
+import { MESSAGES } from './schema.js';
 
 /** A span as the mapping and the readers see it. Ids are lower-case hex, times nanoseconds since 1970. */
 export interface SpanView {
@@ -43,7 +44,7 @@ export interface StatusView {
   readonly message: string;
 }
 
-/** What a SourceSlice of a resource says. */
+/** What a SourceSlice of a resource says, whichever signal it came with. */
 export interface ResourceView {
   readonly attributes: Attributes;
   readonly schemaUrl: string;
@@ -123,53 +124,4 @@ function readLink(link: Message): LinkView {
 function readStatus(status: Message): StatusView {
   const fields = readFields(status, MESSAGES.Status);
   return { code: fields.number('code'), message: fields.text('message') };
-}
-
-/** The elements of one message by JSON name, with protobuf's defaults for absent ones. */
-interface Fields {
-  text(name: string): string;
-  hex(name: string): string;
-  number(name: string): number;
-  ns(name: string): bigint;
-  message(name: string): Message;
-  messages(name: string): readonly Message[];
-}
-
-function readFields(message: Message, schema: MessageSchema): Fields {
-  const scalars = new Map<string, string | number | bigint>();
-  const messages = new Map<string, Message[]>();
-  message.elements(schema, (field) => {
-    switch (field.type) {
-      case 'message': {
-        const before = messages.get(field.name);
-        if (before === undefined) messages.set(field.name, [message.inner()]);
-        else before.push(message.inner());
-        return;
-      }
-      case 'string':
-        scalars.set(field.name, message.text());
-        return;
-      case 'bytes':
-        scalars.set(field.name, message.hex());
-        return;
-      case 'fixed64':
-        scalars.set(field.name, message.fixed64());
-        return;
-      case 'fixed32':
-        scalars.set(field.name, message.fixed32());
-        return;
-      default:
-        scalars.set(field.name, field.type === 'enum' ? message.enum() : message.uint32());
-    }
-  });
-  const scalar = <T extends string | number | bigint>(name: string, absent: T): T =>
-    (scalars.get(name) as T | undefined) ?? absent;
-  return {
-    text: (name) => scalar(name, ''),
-    hex: (name) => scalar(name, ''),
-    number: (name) => scalar(name, 0),
-    ns: (name) => scalar(name, 0n),
-    message: (name) => Message.merged(messages.get(name)),
-    messages: (name) => messages.get(name) ?? [],
-  };
 }

@@ -261,6 +261,7 @@ function inSnakeCase(name: string): string {
 /** Records that are redacted, by their message. */
 export const RECORD_SCHEMAS = {
   span: MESSAGES.Span,
+  log: MESSAGES.LogRecord,
   resource: MESSAGES.ResourceSpans,
   scope: MESSAGES.ScopeSpans,
 } as const;
