@@ -1,7 +1,10 @@
-import { BUILT_IN_MAPPING, readMapping } from '../src/mapping/files.js';
+import { BUILT_IN_MAPPING, BUILT_IN_VOCABULARY, readMapping, readVocabulary } from '../src/mapping/files.js';
 import { createPricer } from '../src/mapping/prices.js';
 import type { Mapper } from '../src/otlp/map/step.js';
 
 /** The mapping that comes with Sworn, and its price book. */
 const mapping = readMapping(BUILT_IN_MAPPING);
 export const MAPPER: Mapper = { mapping, pricer: createPricer(mapping) };
+
+/** The vocabulary of log records that comes with Sworn. */
+export const VOCABULARY = readVocabulary(BUILT_IN_VOCABULARY);

@@ -1,14 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNode, LineCounter, parseDocument } from 'yaml';
+import { compileVocabulary, type Vocabulary, VocabularyRefused } from '../otlp/map/vocabulary.js';
 import { compileMapping, type MappingFile, type MappingMistake, MappingRefused } from '../otlp/map/compile.js';
 import type { Mapping } from '../otlp/map/tables.js';
 
 /** The mapping that comes with Sworn: in the repository's `config/`. */
 export const BUILT_IN_MAPPING = fileURLToPath(new URL('../../../../config/mapping/', import.meta.url));
 
-/** Thrown for a mapping that cannot be used: file and line of every mistake. */
+/** The vocabulary of log records that comes with Sworn. */
+export const BUILT_IN_VOCABULARY = fileURLToPath(new URL('../../../../config/audit-vocabulary.yaml', import.meta.url));
+
+/** Thrown for a mapping or a vocabulary that cannot be used: file and line of every mistake. */
 class MappingUnusable extends Error {}
 
 /**
@@ -27,6 +31,23 @@ export function readMapping(directory: string): Mapping {
     if (!(error instanceof MappingRefused)) throw error;
     const lines = error.mistakes.map((mistake) => described(directory, mistake, documents));
     throw new MappingUnusable(`the mapping cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+  }
+}
+
+/**
+ * Reads and compiles a vocabulary of log records.
+ * @throws an error that names file and line of every mistake.
+ */
+export function readVocabulary(path: string): Vocabulary {
+  const document = readDocument(dirname(path), basename(path));
+  try {
+    return compileVocabulary(document.content);
+  } catch (error) {
+    if (!(error instanceof VocabularyRefused)) throw error;
+    const lines = error.mistakes.map((mistake) =>
+      described(dirname(path), { file: document.name, ...mistake }, [document]),
+    );
+    throw new MappingUnusable(`the vocabulary cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
 }
 

@@ -137,12 +137,13 @@ export function mapSpan(mapper: Mapper, span: SpanView, resource: ResourceView, 
   return { fields, human };
 }
 
+/** What any record says of the resource it came under. */
 type ResourceFields = Pick<StepFields, 'service' | 'instance' | 'environment' | 'release' | 'sdk'>;
 
 /** What was said of a resource, for as long as anybody holds it: all spans of a process have one. */
 const resources = new WeakMap<Mapping, WeakMap<ResourceView, ResourceFields>>();
 
-function resourceFields(mapping: Mapping, resource: ResourceView): ResourceFields {
+export function resourceFields(mapping: Mapping, resource: ResourceView): ResourceFields {
   let known = resources.get(mapping);
   if (known === undefined) resources.set(mapping, (known = new WeakMap()));
   let fields = known.get(resource);
@@ -263,14 +264,15 @@ function retries(mapping: Mapping, sources: Sources): Pick<StepFields, 'retry_co
 }
 
 /** An id of a run as it may stand in a leaf. What redaction put in its place is nobody's id. */
-function hintOf(id: string | null): string | null {
+export function hintOf(id: string | null): string | null {
   if (id === null || id.includes(REDACTED)) return null;
   return nameShaped(id) ? id : `h_${hex(sha256(utf8(id))).slice(0, 32)}`;
 }
 
 const REDACTED = '[REDACTED:';
 
-function assertedFields(
+/** What a key with scope `ingest:assert` says by `sworn.*` attributes, but for the human. */
+export function assertedFields(
   sources: Sources,
 ): Pick<StepFields, 'run_hint' | 'run_asserted' | 'correlation_id' | 'policy_ids' | 'incident_ids' | 'origin'> {
   const ids = (source: Source) => sources.texts(source).filter(nameShaped).slice(0, MAX_ASSERTED_IDS);
@@ -299,7 +301,7 @@ function hasPrefix(span: SpanView, prefixes: readonly string[]): boolean {
 }
 
 /** A member of its own, or none: what is not name-shaped stays in the body. */
-function name<K extends string>(member: K, value: string | null): { readonly [P in K]?: string } {
+export function name<K extends string>(member: K, value: string | null): { readonly [P in K]?: string } {
   return value !== null && nameShaped(value) ? ({ [member]: value } as { [P in K]: string }) : {};
 }
 
