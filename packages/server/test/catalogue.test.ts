@@ -118,6 +118,8 @@ const EVIDENCE = [
   'run_members',
   'run_names',
   'resources',
+  'system_records',
+  'audit_ledger',
   'access_records',
   'control_records',
 ];

@@ -68,6 +68,10 @@ async function steps(log: string, count: number, days: number): Promise<string[]
     await tx.query(
       sql`insert into sworn.run_names select ${tenant}::uuid, ${log}, n - 1, 'tool', 'search', 0 from generate_series(1, ${count}::int) n`,
     );
+    await tx.query(
+      sql`insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, occurred_at)
+        select ${tenant}::uuid, ${log}, n - 1, 'LOG', 'INFO', now() from generate_series(1, ${count}::int) n`,
+    );
   });
   return keys;
 }
@@ -174,6 +178,9 @@ describe('retention', () => {
     const left = [{ i: 7 }, { i: 8 }, { i: 9 }];
     expect(await reader((tx) => tx.query(sql`select leaf_index as i from sworn.run_members order by 1`))).toEqual(left);
     expect(await reader((tx) => tx.query(sql`select leaf_index as i from sworn.run_names order by 1`))).toEqual(left);
+    expect(await reader((tx) => tx.query(sql`select leaf_index as i from sworn.system_records order by 1`))).toEqual(
+      left,
+    );
     await expect(retain(8)).rejects.toMatchObject({ code: 'SW003' });
   });
 

@@ -16,6 +16,8 @@ const EVIDENCE = [
   'run_members',
   'run_names',
   'resources',
+  'system_records',
+  'audit_ledger',
   'access_records',
   'control_records',
 ] as const;
@@ -33,6 +35,8 @@ const ALLOWED: Readonly<Record<Role, Partial<Record<Table, string>>>> = {
     run_members: 'I',
     run_names: 'I',
     resources: 'I',
+    system_records: 'I',
+    audit_ledger: 'I',
     tenant: 'S',
     log_head: 'Su',
     open_run: 'SIUD',
@@ -227,6 +231,14 @@ async function seed(tenantId: string): Promise<void> {
     );
     await tx.query(sql`insert into sworn.run_names values (${tenantId}::uuid, 'llm-runs', 0, 'tool', 'search', 0)`);
     await tx.query(sql`insert into sworn.resources values (${tenantId}::uuid, 'system', 0, 'resource', ${bytes(32)})`);
+    await tx.query(
+      sql`insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, occurred_at)
+        values (${tenantId}::uuid, 'system', 0, 'LOG', 'INFO', now())`,
+    );
+    await tx.query(
+      sql`insert into sworn.audit_ledger (tenant_id, log, leaf_index, event_type, occurred_at)
+        values (${tenantId}::uuid, 'audit', 0, 'NOTE', now())`,
+    );
     await tx.query(
       sql`insert into sworn.open_run values (${tenantId}::uuid, 'r', ${bytes(16)}, 0, now(), 0, 1, 0, now(), null, 1, 1, now())`,
     );

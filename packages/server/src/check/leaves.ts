@@ -48,7 +48,8 @@ export function bodyOf(said: Members): Members {
 /** Check V6 for the columns beside a leaf, and what V10 says of its kind. */
 export function checkColumns(place: LogPlace, origin: string, { row, said }: ReadLeaf, tell: Tell): void {
   const at = { ...place, index: row.index };
-  const isStep = row.kind === 'STEP' || row.kind === 'CONFLICT';
+  // Log records have conflicts too, of which this column says nothing.
+  const isStep = topicOf(place.log) === 'llm-runs' && (row.kind === 'STEP' || row.kind === 'CONFLICT');
   const differs = (name: string, expected: string | null, found: string | null): boolean => {
     if (expected === found) return false;
     const shown = SHOWN.has(name)

@@ -4,6 +4,8 @@ import type { Cell, LogPlace, ProjectedRow } from '../store/checking.js';
 import { PROJECTION_COLUMNS, type ProjectionTable } from '../store/projection.js';
 import type { StoredLeaf } from '../store/runs.js';
 import { ownEventKey } from '../record/ownLeaf.js';
+import { AUDIT_KIND } from '../otlp/map/log.js';
+import { SYSTEM_EVENT_TYPES } from '../otlp/map/vocabulary.js';
 import type { Tell } from './finding.js';
 import type { ReadLeaf } from './leaves.js';
 
@@ -18,8 +20,8 @@ type Expected = (leaf: SayingLeaf, origin: string) => Readonly<Record<string, Ce
 /** Tables beside each topic's leaves. */
 export const TABLES_OF: Readonly<Record<string, readonly ProjectionTable[]>> = {
   'llm-runs': ['llm_run_records', 'run_members'],
-  system: ['resources'],
-  audit: [],
+  system: ['resources', 'system_records'],
+  audit: ['audit_ledger'],
   access: ['access_records'],
   control: ['control_records'],
 };
@@ -55,6 +57,44 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
       environment: said.text('environment'),
     };
   },
+  system_records: ({ row, said }) => {
+    const isConflict = row.kind === 'CONFLICT';
+    if (!isConflict && !SYSTEM_KINDS.has(row.kind)) return null;
+    return {
+      event_type: isConflict ? said.text('event_type') : row.kind,
+      conflict_of: said.count('first_index'),
+      event_name: said.text('event_name'),
+      severity: said.text('severity'),
+      component: said.text('component'),
+      service: said.text('service'),
+      instance: said.text('instance'),
+      correlation_id: said.text('correlation_id'),
+      trace_id: said.text('trace_id'),
+      occurred_at: said.text('occurred_at'),
+    };
+  },
+  audit_ledger: ({ row, said }) => {
+    if (row.kind !== AUDIT_KIND && row.kind !== 'CONFLICT') return null;
+    const actor = ACTORS.find(([member]) => said.text(member) !== null);
+    return {
+      event_type: said.text('event_type'),
+      conflict_of: said.count('first_index'),
+      category: said.text('category'),
+      entity_type: said.text('entity_type'),
+      entity_id: said.text('entity_id'),
+      actor_type: actor?.[1] ?? null,
+      actor_id: actor === undefined ? null : said.text(actor[0]),
+      action: said.text('action'),
+      decision: said.text('decision'),
+      run_id: said.text('run_id'),
+      policy_id: said.text('policy_id'),
+      incident_id: said.text('incident_id'),
+      correlation_id: said.text('correlation_id'),
+      trace_id: said.text('trace_id'),
+      service: said.text('service'),
+      occurred_at: said.text('occurred_at'),
+    };
+  },
   access_records: ({ row, said }) => ({
     kind: row.kind,
     request_id: said.text('request_id'),
@@ -69,6 +109,15 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
   }),
   control_records: (leaf, origin) => ({ kind: leaf.row.kind, subject: subjectOf(leaf, origin) }),
 };
+
+const SYSTEM_KINDS: ReadonlySet<string> = new Set(SYSTEM_EVENT_TYPES);
+
+/** Members that name who acted, and what of, the first that is there. */
+const ACTORS = [
+  ['human_actor_id', 'HUMAN'],
+  ['agent_id', 'AGENT'],
+  ['system_id', 'SYSTEM'],
+] as const;
 
 /** Binary digits, as the generated columns count them; 0 has none. */
 function magnitude(value: number | null): number | null {

@@ -1,5 +1,6 @@
 import { type Column, type ColumnValue, insertRows } from './copyBinary.js';
 import type { Tx } from './database.js';
+import { AUDIT_LEDGER_COLUMNS, type AuditLedgerRow, SYSTEM_RECORD_COLUMNS, type SystemRecordRow } from './eventRows.js';
 import { insertRunNames } from './runNames.js';
 
 /** Newest state of a run as of one OPENED or RUN leaf (CONTRACT.md §3, endpoint 1). Null: not known, not recorded. */
@@ -91,7 +92,14 @@ export interface ControlRow {
 }
 
 /** The row beside a leaf that lists filter by; tenant, log and index come from the leaf. */
-export type ProjectionRow = LlmRunRow | RunMemberRow | ResourceRow | AccessRow | ControlRow;
+export type ProjectionRow =
+  | LlmRunRow
+  | RunMemberRow
+  | ResourceRow
+  | SystemRecordRow
+  | AuditLedgerRow
+  | AccessRow
+  | ControlRow;
 
 /** A projection row with the place of its leaf. */
 export interface PlacedRow {
@@ -197,6 +205,14 @@ const SHAPES: Shapes = {
     ],
     values: (r, placed) => [r.part, placed.leafHash, r.service, r.serviceInstance, r.hostId, r.environment],
   },
+  system_records: {
+    columns: SYSTEM_RECORD_COLUMNS,
+    values: (r) => SYSTEM_RECORD_COLUMNS.map(([name]) => r.cells[name]),
+  },
+  audit_ledger: {
+    columns: AUDIT_LEDGER_COLUMNS,
+    values: (r) => AUDIT_LEDGER_COLUMNS.map(([name]) => r.cells[name]),
+  },
   access_records: {
     columns: [
       ['kind', 'text'],
@@ -241,6 +257,8 @@ export const PROJECTION_COLUMNS: Readonly<Record<ProjectionTable, readonly Colum
   llm_run_records: [...SHAPES.llm_run_records.columns, ['cost_magnitude', 'int4'], ['duration_magnitude', 'int4']],
   run_members: SHAPES.run_members.columns,
   resources: SHAPES.resources.columns,
+  system_records: SHAPES.system_records.columns,
+  audit_ledger: SHAPES.audit_ledger.columns,
   access_records: SHAPES.access_records.columns,
   control_records: SHAPES.control_records.columns,
 };
