@@ -14,9 +14,10 @@ import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';
-import { BUILT_IN_MAPPING, readMapping } from './mapping/files.js';
+import { BUILT_IN_MAPPING, BUILT_IN_VOCABULARY, readMapping, readVocabulary } from './mapping/files.js';
 import { createPricer } from './mapping/prices.js';
 import type { Mapper } from './otlp/map/step.js';
+import type { Vocabulary } from './otlp/map/vocabulary.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
 import { createOpenFindings } from './read/openFindings.js';
 import { createHeldOrders } from './read/heldOrders.js';
@@ -54,13 +55,14 @@ export async function startApp(config: Config): Promise<RunningApp> {
   const redactor = createRedactor(redactionRules(config));
   const mapping = readMapping(config.mappingDir ?? BUILT_IN_MAPPING);
   const mapper: Mapper = { mapping, pricer: createPricer(mapping) };
+  const vocabulary = readVocabulary(BUILT_IN_VOCABULARY);
   const deployment = await openDeployment(config, {
     database: 'start',
     onCommit,
     databaseLog: (line) => log.debug({ line }, 'postgres'),
   });
   try {
-    return await assemble({ config, log, deployment, redactor, mapper, touched, onCommit });
+    return await assemble({ config, log, deployment, redactor, mapper, vocabulary, touched, onCommit });
   } catch (error) {
     await deployment.close();
     throw error;
@@ -73,17 +75,24 @@ interface Parts {
   readonly deployment: Deployment;
   readonly redactor: ReturnType<typeof createRedactor>;
   readonly mapper: Mapper;
+  readonly vocabulary: Vocabulary;
   readonly touched: Set<string>;
   readonly onCommit: (tenantId: string) => void;
 }
 
-async function assemble({ config, log, deployment, redactor, mapper, touched, onCommit }: Parts): Promise<RunningApp> {
+async function assemble(parts: Parts): Promise<RunningApp> {
+  const { config, log, deployment, redactor, mapper, vocabulary, touched, onCommit } = parts;
   const { db, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const spans = new Counter({
     name: 'sworn_spans_accepted_total',
     help: 'Spans acknowledged as durable.',
+    registers: [registry],
+  });
+  const logRecords = new Counter({
+    name: 'sworn_log_records_accepted_total',
+    help: 'Log records acknowledged as durable.',
     registers: [registry],
   });
   const tls = config.tls === null ? null : { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
@@ -109,6 +118,7 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
     directory: createDirectory({ db, dataKeys, role: 'writer' }),
     redactor,
     mapper,
+    vocabulary,
     openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
   });
@@ -117,6 +127,10 @@ async function assemble({ config, log, deployment, redactor, mapper, touched, on
     async accept(credential, traces) {
       await writer.append(credential.tenantId, await preparer.prepareTraces(credential, traces.spans));
       spans.inc(traces.spans.length);
+    },
+    async acceptLogs(credential, logs) {
+      await writer.append(credential.tenantId, await preparer.prepareLogs(credential, logs.records));
+      logRecords.inc(logs.records.length);
     },
     admission: new Admission({ processBytes: config.maxInFlightBytes, tenantBytes: config.maxInFlightBytes / 4 }),
     maxBodyBytes: config.maxRequestBytes,

@@ -8,6 +8,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { AccessRecordDeps } from '../src/access/accessRecord.js';
 import { createAuthenticator } from '../src/access/authenticate.js';
+import type { Credential } from '../src/access/credential.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
 import { createTenants, type Tenants } from '../src/access/tenants.js';
@@ -16,8 +17,8 @@ import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
 import { createFacade } from '../src/http/facade.js';
 import { createPreparer } from '../src/ingest/prepare.js';
-import { decodeTracesJson } from '../src/otlp/json.js';
-import { decodeTraces } from '../src/otlp/wire.js';
+import { decodeLogsJson, decodeTracesJson } from '../src/otlp/json.js';
+import { decodeLogs, decodeTraces } from '../src/otlp/wire.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
 import { createOpenFindings } from '../src/read/openFindings.js';
 import { createHeldOrders } from '../src/read/heldOrders.js';
@@ -36,7 +37,7 @@ import { openJournal } from '../src/sign/journal.js';
 import { readRecovered } from '../src/sign/recovered.js';
 import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
-import { MAPPER } from './mapper.js';
+import { MAPPER, VOCABULARY } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
 import { signsAll, soleKey } from './soleKey.js';
 
@@ -68,6 +69,12 @@ export interface House {
     scopes?: readonly string[],
     services?: readonly string[],
   ): Promise<string[]>;
+  /** The same of log records. Returns the drafts, those of resources first, and what became of each. */
+  ingestLogs(
+    tenantId: string,
+    capture: Pick<Capture, 'encoding' | 'body'>,
+    by?: { readonly scopes?: readonly string[]; readonly services?: readonly string[] },
+  ): Promise<{ readonly drafts: readonly LeafDraft[]; readonly appended: readonly Appended[] }>;
   /** The writer's sequencer. */
   readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
   /** Opens runs; with a grace of 0 seals what has a root. */
@@ -164,8 +171,19 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
       { yaml: readFileSync(new URL('../../../config/redaction.yaml', import.meta.url), 'utf8'), from: 'built_in' },
     ]),
     mapper: MAPPER,
+    vocabulary: VOCABULARY,
     openOriginOf: originOf,
     now,
+  });
+  const producer = (tenantId: string, { scopes = [], services = [] }: Partial<Credential>): Credential => ({
+    tenantId,
+    keyId: '00000000-0000-4000-8000-000000000001',
+    role: 'ingest',
+    permissions: new Set(['logs.ingest'] as const),
+    scopes,
+    services,
+    tenantSynthetic: false,
+    expiresAt: new Date(now() + 1000),
   });
   const isSynthetic = async (tenantId: string) =>
     (await tenants.list()).find((t) => t.tenantId === tenantId)?.synthetic ?? false;
@@ -211,18 +229,13 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     logged,
     async ingest(tenantId, { encoding, body }, scopes = [], services = []) {
       const { spans } = encoding === 'json' ? decodeTracesJson(body) : decodeTraces(body);
-      const credential = {
-        tenantId,
-        keyId: '00000000-0000-4000-8000-000000000001',
-        role: 'ingest' as const,
-        permissions: new Set(['logs.ingest' as const]),
-        scopes,
-        services,
-        tenantSynthetic: false,
-        expiresAt: new Date(now() + 1000),
-      };
-      await writer.append(tenantId, await preparer.prepareTraces(credential, spans));
+      await writer.append(tenantId, await preparer.prepareTraces(producer(tenantId, { scopes, services }), spans));
       return [...new Set(spans.map((span) => Buffer.from(span.traceId).toString('hex')))];
+    },
+    async ingestLogs(tenantId, { encoding, body }, by = {}) {
+      const { records } = encoding === 'json' ? decodeLogsJson(body) : decodeLogs(body);
+      const drafts = await preparer.prepareLogs(producer(tenantId, by), records);
+      return { drafts, appended: await writer.append(tenantId, drafts) };
     },
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
     async seal(tenantId) {

@@ -89,6 +89,7 @@ async function start(maxBodyBytes = MAX_BODY): Promise<void> {
       return credential;
     },
     accept: (by, traces) => accept(by, traces),
+    acceptLogs: () => Promise.reject(new Error('no logs in this file')),
     admission,
     maxBodyBytes,
     log: { error: (fields, said) => logged.push(said, Object.values(fields).join(' ')) },
@@ -321,13 +322,13 @@ describe('a request that OTLP does not allow', () => {
     expect(await send({ method })).toMatchObject({ status: 405, headers: { allow: 'POST' } });
   });
 
-  test.each(['/v1/logs', '/v1/metrics', '/otel/v1/logs'])(
+  test.each(['/v1/metrics', '/otel/v1/metrics', '/v1development/profiles'])(
     'for %s says that the signal is not accepted',
     async (path) => {
       const answer = await send({ path, headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') });
       expect([answer.status, json(answer)['message']]).toEqual([
         404,
-        expect.stringMatching(/^(logs|metrics) are not accepted/),
+        expect.stringMatching(/^(metrics|profiles) are not accepted, only traces and logs/),
       ]);
     },
   );

@@ -22,7 +22,7 @@ import { createRedactor } from '../src/record/redact/redactor.js';
 import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
 import { inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
-import { MAPPER } from './mapper.js';
+import { MAPPER, VOCABULARY } from './mapper.js';
 import { any, keyValue, message, text, varint, type WireMessage } from './otlpBytes.js';
 import { TRACE_CAPTURES } from './otlpCaptures.js';
 
@@ -51,7 +51,16 @@ beforeEach(async () => {
   dataKeys = createDataKeys({ db, keyStore, role: 'writer', now });
   const directory = createDirectory({ db, dataKeys, role: 'writer' });
   const redactor = createRedactor([{ yaml: RULES, from: 'built_in' }]);
-  preparer = createPreparer({ keyStore, dataKeys, directory, redactor, mapper: MAPPER, openOriginOf: originFor, now });
+  preparer = createPreparer({
+    keyStore,
+    dataKeys,
+    directory,
+    redactor,
+    mapper: MAPPER,
+    vocabulary: VOCABULARY,
+    openOriginOf: originFor,
+    now,
+  });
   sequencer = createSequencer({
     db,
     role: 'writer',

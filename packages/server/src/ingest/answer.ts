@@ -1,4 +1,5 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import type { Refused } from '../otlp/decoded.js';
 
 /** The encoding of a request, and so of its answer. */
 export type Encoding = 'protobuf' | 'json';
@@ -31,11 +32,14 @@ export function mediaTypeOf(encoding: Encoding): string {
   return encoding === 'protobuf' ? 'application/x-protobuf' : 'application/json';
 }
 
-/** ExportTraceServiceResponse; `partial_success` stays unset when every span was accepted (OTLP: a client logs it as a warning). */
-export function exportResponse(encoding: Encoding, rejected: number, message: string | null): Uint8Array {
+/** The member of a partial success that counts what was refused, by signal; in protobuf it is field 1 of all. */
+export type RejectedMember = 'rejectedSpans' | 'rejectedLogRecords';
+
+/** Export…ServiceResponse; `partial_success` stays unset when everything was accepted (OTLP: a client logs it as a warning). */
+export function exportResponse(encoding: Encoding, member: RejectedMember, { rejected, message }: Refused): Uint8Array {
   const errorMessage = (message ?? '').slice(0, MAX_MESSAGE_LENGTH);
   if (encoding === 'json') {
-    return json(rejected === 0 ? {} : { partialSuccess: { rejectedSpans: String(rejected), errorMessage } });
+    return json(rejected === 0 ? {} : { partialSuccess: { [member]: String(rejected), errorMessage } });
   }
   const writer = new BinaryWriter();
   if (rejected > 0) {

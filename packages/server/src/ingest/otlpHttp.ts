@@ -4,12 +4,12 @@ import type { Socket } from 'node:net';
 import type { Credential } from '../access/credential.js';
 import { Refusal } from '../access/refusal.js';
 import { loggable } from '../loggable.js';
-import type { DecodedTraces } from '../otlp/decoded.js';
-import { decodeTracesJson } from '../otlp/json.js';
-import { TooManySpans, UndecodableTraces } from '../otlp/rejections.js';
-import { decodeTraces } from '../otlp/wire.js';
+import type { DecodedLogs, DecodedTraces, Refused } from '../otlp/decoded.js';
+import { decodeLogsJson, decodeTracesJson } from '../otlp/json.js';
+import { TooManyParts, UndecodableRequest } from '../otlp/rejections.js';
+import { decodeLogs, decodeTraces } from '../otlp/wire.js';
 import type { Admission } from './admission.js';
-import { type Encoding, exportResponse, mediaTypeOf, RPC_CODE, statusBody } from './answer.js';
+import { type Encoding, exportResponse, mediaTypeOf, type RejectedMember, RPC_CODE, statusBody } from './answer.js';
 import { readBody, SenderGone } from './body.js';
 import { answerEncoding, badRequest, encodingOf, RefusedRequest, retryLater, tooLarge } from './refusedRequest.js';
 
@@ -41,6 +41,8 @@ export interface OtlpHttpOptions {
   readonly authenticate: (headers: NodeJS.Dict<string[]>) => Promise<Credential>;
   /** Resolves when every span is durable. Any error is answered 503: the client sends the request again. Never called without spans. */
   readonly accept: (credential: Credential, traces: DecodedTraces, bodyBytes: number) => Promise<void>;
+  /** The same of log records. */
+  readonly acceptLogs: (credential: Credential, logs: DecodedLogs, bodyBytes: number) => Promise<void>;
   readonly admission: Admission;
   readonly maxBodyBytes?: number;
   /** PEM. */
@@ -60,7 +62,7 @@ export interface OtlpHttp {
   stop(): Promise<void>;
 }
 
-/** OTLP/HTTP for traces (OTLP.md 1.1, 1.2): POST on any path that ends in `/v1/traces`. */
+/** OTLP/HTTP for traces and logs (OTLP.md 1.1, 1.2): POST on any path that ends in `/v1/traces` or `/v1/logs`. */
 export function createOtlpHttp(options: OtlpHttpOptions): OtlpHttp {
   const receiver = new Receiver(options);
   const listener = (request: IncomingMessage, response: ServerResponse): void =>
@@ -105,8 +107,8 @@ class Receiver {
     response.on('close', () => this.#sockets.has(socket) && this.#sockets.set(socket, false));
     const encoding = answerEncoding(request.headers);
     try {
-      const { rejected, message } = await this.#export(request);
-      this.#send(response, encoding, 200, exportResponse(encoding, rejected, message), {});
+      const { signal, refused } = await this.#export(request);
+      this.#send(response, encoding, 200, exportResponse(encoding, REJECTED_MEMBERS[signal], refused), {});
     } catch (error) {
       if (error instanceof SenderGone) {
         response.destroy();
@@ -131,31 +133,41 @@ class Receiver {
     });
   }
 
-  async #export(request: IncomingMessage): Promise<Pick<DecodedTraces, 'rejected' | 'message'>> {
+  async #export(request: IncomingMessage): Promise<{ readonly signal: SignalPath; readonly refused: Refused }> {
     if (this.#stopping) throw retryLater(503, 'the server is stopping', UNAVAILABLE_RETRY_SECONDS);
-    checkRoute(request);
+    const signal = signalOf(request);
     const encoding = encodingOf(request.headers);
     const credential = await this.#options.authenticate(request.headersDistinct);
     if (!credential.permissions.has('logs.ingest')) throw forbidden('this key may not send telemetry');
     const reservation = this.#options.admission.open(credential.tenantId);
     try {
       const body = await readBody(request, { maxBytes: this.#maxBodyBytes, reservation });
-      const traces = decode(encoding, body);
-      if (traces.spans.length > 0) await this.#options.accept(credential, traces, body.length);
-      return traces;
+      return { signal, refused: await this.#store(signal, encoding, credential, body) };
     } finally {
       reservation.release();
     }
   }
 
-  /** Only 429, 502, 503 and 504 are sent again (OTLP 1.9): what we cannot explain is a 503, since a 500 would lose the spans. */
+  async #store(signal: SignalPath, encoding: Encoding, credential: Credential, body: Uint8Array): Promise<Refused> {
+    const isJson = encoding === 'json';
+    if (signal === '/v1/logs') {
+      const logs = isJson ? decodeLogsJson(body) : decodeLogs(body);
+      if (logs.records.length > 0) await this.#options.acceptLogs(credential, logs, body.length);
+      return logs;
+    }
+    const traces = isJson ? decodeTracesJson(body) : decodeTraces(body);
+    if (traces.spans.length > 0) await this.#options.accept(credential, traces, body.length);
+    return traces;
+  }
+
+  /** Only 429, 502, 503 and 504 are sent again (OTLP 1.9): what we cannot explain is a 503, since a 500 would lose the data. */
   #refusalOf(error: unknown): RefusedRequest {
     if (error instanceof RefusedRequest) return error;
-    if (error instanceof UndecodableTraces) return badRequest('body', error.message);
-    if (error instanceof TooManySpans) return tooLarge(error.message);
+    if (error instanceof UndecodableRequest) return badRequest('body', error.message);
+    if (error instanceof TooManyParts) return tooLarge(error.message);
     if (error instanceof Refusal) return refusedCredential(error);
     this.#options.log.error(loggable(error), 'export request not stored');
-    return retryLater(503, 'the spans could not be stored now', UNAVAILABLE_RETRY_SECONDS);
+    return retryLater(503, 'nothing could be stored now', UNAVAILABLE_RETRY_SECONDS);
   }
 
   #send(
@@ -175,26 +187,31 @@ class Receiver {
   }
 }
 
-const TRACES_PATH = '/v1/traces';
-const OTHER_SIGNAL = /\/v1\/(logs|metrics)$|\/v1development\/(profiles)$/;
+/** The end of a path that says what comes. */
+type SignalPath = '/v1/traces' | '/v1/logs';
 
-function checkRoute(request: IncomingMessage): void {
+const REJECTED_MEMBERS: Readonly<Record<SignalPath, RejectedMember>> = {
+  '/v1/traces': 'rejectedSpans',
+  '/v1/logs': 'rejectedLogRecords',
+};
+const SIGNAL_PATHS = Object.keys(REJECTED_MEMBERS) as SignalPath[];
+const OTHER_SIGNAL = /\/v1\/(metrics)$|\/v1development\/(profiles)$/;
+
+function signalOf(request: IncomingMessage): SignalPath {
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
-  if (!path.endsWith(TRACES_PATH)) {
-    const signal = OTHER_SIGNAL.exec(path);
+  const signal = SIGNAL_PATHS.find((end) => path.endsWith(end));
+  if (signal === undefined) {
+    const other = OTHER_SIGNAL.exec(path);
     const message =
-      signal === null
-        ? 'no such path; traces go to …/v1/traces'
-        : `${signal[1] ?? signal[2]} are not accepted, only traces`;
+      other === null
+        ? 'no such path; traces go to …/v1/traces, logs to …/v1/logs'
+        : `${other[1] ?? other[2]} are not accepted, only traces and logs`;
     throw new RefusedRequest(404, { code: RPC_CODE.UNIMPLEMENTED, message });
   }
   if (request.method !== 'POST') {
     throw new RefusedRequest(405, { code: RPC_CODE.UNIMPLEMENTED, message: 'only POST' }, { allow: 'POST' });
   }
-}
-
-function decode(encoding: Encoding, body: Uint8Array): DecodedTraces {
-  return encoding === 'protobuf' ? decodeTraces(body) : decodeTracesJson(body);
+  return signal;
 }
 
 function forbidden(message: string): RefusedRequest {

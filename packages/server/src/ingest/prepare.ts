@@ -1,16 +1,18 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Topic } from '@sworn/evidence';
 import type { Credential } from '../access/credential.js';
-import type { SourceSlice, SpanSlice } from '../otlp/decoded.js';
+import type { ItemSlice, LogSlice, SourceSlice, SpanSlice } from '../otlp/decoded.js';
 import type { Mapper } from '../otlp/map/step.js';
+import type { Vocabulary } from '../otlp/map/vocabulary.js';
 import type { DataKey } from '../record/body.js';
-import { type DataKeys, dayScope, traceScope } from '../record/dataKeys.js';
+import { type DataKeys, dayScope, type KeyScope, traceScope } from '../record/dataKeys.js';
 import type { Directory } from '../record/directory.js';
 import type { LeafDraft } from '../record/draft.js';
 import type { KeyStore } from '../record/keyStore.js';
 import type { Redactor } from '../record/redact/redactor.js';
+import { logDraft, logEventKeys, type ReadLog, readLog } from './prepareLog.js';
 import { createResourceDrafts, type PreparedSource } from './prepareResource.js';
-import { prepareStep } from './prepareStep.js';
+import { type ItemSources, prepareStep } from './prepareStep.js';
 import type { Tenancy } from './tenancy.js';
 
 /** Turns what a producer sent into drafts of leaves, outside of any lock (INTEGRITY.md, "Sequencing"). */
@@ -21,6 +23,8 @@ export interface Preparer {
    * @throws StoreFailure when the database is away, KeyRefused when the tenant's keys are.
    */
   prepareTraces(credential: Credential, spans: readonly SpanSlice[]): Promise<LeafDraft[]>;
+  /** The same of log records: drafts of `audit` for events of its vocabulary, of `system` for all others. */
+  prepareLogs(credential: Credential, records: readonly LogSlice[]): Promise<LeafDraft[]>;
 }
 
 /** What preparing needs. */
@@ -30,65 +34,112 @@ export interface PreparerDeps {
   readonly directory: Directory;
   readonly redactor: Redactor;
   readonly mapper: Mapper;
+  readonly vocabulary: Vocabulary;
   /** Origin of the tenant's open log of a topic, generation included. */
   readonly openOriginOf: (tenantId: string, topic: Topic) => string;
-  /** Milliseconds since 1970: the UTC day of resources, and the time of spans that have none. */
+  /** Milliseconds since 1970: the UTC day of resources, and the time of items that have none. */
   readonly now: () => number;
 }
 
-/** Spans prepared in one go, at 50 µs each: a large request lets others in between. */
-const SPANS_A_TURN = 200;
+/** Items prepared in one go, at 50 µs each: a large request lets others in between. */
+const ITEMS_A_TURN = 200;
 
 export function createPreparer(deps: PreparerDeps): Preparer {
   const resourceDrafts = createResourceDrafts(deps.redactor);
+  const logReading = {
+    redactor: deps.redactor,
+    mapper: { mapping: deps.mapper.mapping, vocabulary: deps.vocabulary },
+  };
 
   return {
     async prepareTraces(credential, spans) {
-      const { tenantId } = credential;
-      const at = new Date(deps.now());
-      const systemScope = dayScope('system', null, at.toISOString().slice(0, 10));
       const traces = new Map<string, Uint8Array>();
       for (const { traceId } of spans) traces.set(traceScope(traceId), traceId);
-      const [keys, dataKeys] = await Promise.all([
-        deps.keyStore.tenant(tenantId),
-        deps.dataKeys.forScopes(tenantId, [systemScope, ...[...traces.values()].map(traceScope)]),
-      ]);
-      const tenancy: Tenancy = {
-        credential,
-        keys,
-        at,
-        stepOrigin: deps.openOriginOf(tenantId, 'llm-runs'),
-        resourceOrigin: deps.openOriginOf(tenantId, 'system'),
-        humans: new Map(),
-      };
-      const keyOf = (scope: ReturnType<typeof traceScope>): DataKey => {
-        const key = dataKeys.get(scope);
-        if (key === undefined) throw new Error('a data key that was asked for is not there');
-        return key;
-      };
-
-      const sources = new Map<SourceSlice, PreparedSource>();
-      const sourceOf = (slice: SourceSlice): PreparedSource => {
-        let prepared = sources.get(slice);
-        if (prepared === undefined) {
-          prepared = resourceDrafts(tenancy, slice, keyOf(systemScope));
-          sources.set(slice, prepared);
-        }
-        return prepared;
-      };
+      const request = await open(credential, [...traces.values()].map(traceScope));
       const steps: LeafDraft[] = [];
-      for (const span of spans) {
-        if (steps.length % SPANS_A_TURN === SPANS_A_TURN - 1) await setImmediate();
-        const from = { resource: sourceOf(span.resource), scope: sourceOf(span.scope) };
-        steps.push(prepareStep(tenancy, deps, span, from, keyOf(traceScope(span.traceId))));
-      }
-      await deps.directory.enter(tenantId, tenancy.humans);
-      return [...drafted(sources), ...steps];
+      await eachInTurns(spans, (span) => {
+        const key = request.keyOf(traceScope(span.traceId));
+        steps.push(prepareStep(request.tenancy, deps, span, request.sourcesOf(span), key));
+      });
+      return request.drafted(steps);
+    },
+
+    async prepareLogs(credential, records) {
+      const request = await open(credential, []);
+      const { tenancy } = request;
+      const read: ReadLog[] = [];
+      await eachInTurns(records, (record) =>
+        read.push(readLog(tenancy, logReading, record, request.sourcesOf(record))),
+      );
+      // Whose day key it is that a record is sealed under stands in it.
+      const scopes = new Set(read.map((record) => record.keyScope));
+      const dataKeys = await deps.dataKeys.forScopes(credential.tenantId, scopes);
+      const eventKeys = logEventKeys(tenancy, read);
+      const drafts: LeafDraft[] = [];
+      await eachInTurns(read, (record, at) =>
+        drafts.push(logDraft(tenancy, record, eventKeys[at] as Uint8Array, keyFrom(dataKeys, record.keyScope))),
+      );
+      return request.drafted(drafts);
     },
   };
+
+  /** What is the same for all items of a request. */
+  async function open(credential: Credential, scopes: readonly KeyScope[]) {
+    const { tenantId } = credential;
+    const at = new Date(deps.now());
+    const systemScope = dayScope('system', null, at.toISOString().slice(0, 10));
+    const [keys, dataKeys] = await Promise.all([
+      deps.keyStore.tenant(tenantId),
+      deps.dataKeys.forScopes(tenantId, [systemScope, ...scopes]),
+    ]);
+    const tenancy: Tenancy = {
+      credential,
+      keys,
+      at,
+      stepOrigin: deps.openOriginOf(tenantId, 'llm-runs'),
+      systemOrigin: deps.openOriginOf(tenantId, 'system'),
+      auditOrigin: deps.openOriginOf(tenantId, 'audit'),
+      humans: new Map(),
+    };
+    const sources = new Map<SourceSlice, PreparedSource>();
+    const sourceOf = (slice: SourceSlice): PreparedSource => {
+      let prepared = sources.get(slice);
+      if (prepared === undefined) {
+        prepared = resourceDrafts(tenancy, slice, keyFrom(dataKeys, systemScope));
+        sources.set(slice, prepared);
+      }
+      return prepared;
+    };
+    return {
+      tenancy,
+      keyOf: (scope: KeyScope) => keyFrom(dataKeys, scope),
+      sourcesOf: ({ resource, scope }: ItemSlice): ItemSources => ({
+        resource: sourceOf(resource),
+        scope: sourceOf(scope),
+      }),
+      /** All drafts of the request, those that are named by others first. */
+      async drafted(items: readonly LeafDraft[]): Promise<LeafDraft[]> {
+        await deps.directory.enter(tenantId, tenancy.humans);
+        return [...draftsOf(sources), ...items];
+      },
+    };
+  }
+}
+
+async function eachInTurns<T>(items: readonly T[], prepare: (item: T, at: number) => void): Promise<void> {
+  for (const [at, item] of items.entries()) {
+    if (at % ITEMS_A_TURN === ITEMS_A_TURN - 1) await setImmediate();
+    prepare(item, at);
+  }
+}
+
+function keyFrom(dataKeys: ReadonlyMap<KeyScope, DataKey>, scope: KeyScope): DataKey {
+  const key = dataKeys.get(scope);
+  if (key === undefined) throw new Error('a data key that was asked for is not there');
+  return key;
 }
 
 /** One draft an event key: equal resources of one request are one record. */
-function drafted(sources: ReadonlyMap<SourceSlice, PreparedSource>): LeafDraft[] {
+function draftsOf(sources: ReadonlyMap<SourceSlice, PreparedSource>): LeafDraft[] {
   return [...new Map([...sources.values()].map(({ eventKey, draft }) => [eventKey, draft])).values()];
 }

@@ -20,6 +20,8 @@ export interface PreparedSource {
   readonly draft: LeafDraft;
   /** What the mapping reads; of a scope, its attributes. */
   readonly view: ResourceView;
+  /** Of a scope, its name, else empty. */
+  readonly name: string;
   /** Sent with a key that is bound to other services. */
   readonly foreign: boolean;
 }
@@ -37,7 +39,7 @@ export function createResourceDrafts(
     const day = tenancy.at.toISOString().slice(0, 10);
     const mac = duplicateMac(tenancy, utf8(`RESOURCE\0${slice.part}\0${day}\0`), slice.bytes);
     const eventKey = hex(mac);
-    const name = `${tenancy.resourceOrigin}/${tenancy.credential.keyId}/${eventKey}`;
+    const name = `${tenancy.systemOrigin}/${tenancy.credential.keyId}/${eventKey}`;
     const known = remembered.get(name);
     // The sequencer writes into a draft's leaf: each request gets its own copy.
     if (known !== undefined) return { ...known, draft: withOwnLeaf(known.draft) };
@@ -48,11 +50,12 @@ export function createResourceDrafts(
   };
 
   function prepare(tenancy: Tenancy, slice: SourceSlice, dataKey: DataKey, eventKey: Uint8Array): PreparedSource {
-    const { credential, resourceOrigin: origin } = tenancy;
+    const { credential, systemOrigin: origin } = tenancy;
     const { bytes, removed } = redactor.redact(slice.part, slice.bytes, (text) => redactionToken(tenancy, text));
     // A copy: what is remembered must not hold on to the request that it came in.
     const own = new Uint8Array(bytes);
-    const view = slice.part === 'resource' ? readResource(own) : readScope(own);
+    const scope = slice.part === 'scope' ? readScope(own) : null;
+    const view = scope ?? readResource(own);
     const identity = slice.part === 'resource' ? identityOf(view.attributes) : NO_IDENTITY;
     const service = slice.part === 'resource' ? view.attributes.text('service.name') : null;
     const foreign =
@@ -91,7 +94,7 @@ export function createResourceDrafts(
       // The event key is made of the bytes: other bytes have another.
       conflict: null,
     };
-    return { eventKey: hex(eventKey), draft, view, foreign };
+    return { eventKey: hex(eventKey), draft, view, name: scope?.name ?? '', foreign };
   }
 }
 

@@ -1,4 +1,4 @@
-import { hex, token, utf8 } from '@sworn/evidence';
+import { hex, utf8 } from '@sworn/evidence';
 import type { SpanSlice } from '../otlp/decoded.js';
 import { type Mapper, mapSpan } from '../otlp/map/step.js';
 import { readSpan } from '../otlp/span.js';
@@ -16,13 +16,13 @@ import {
   timestampOfNs,
 } from './prepareLeaf.js';
 import type { PreparedSource } from './prepareResource.js';
-import { duplicateMac, redactionToken, type Tenancy } from './tenancy.js';
+import { duplicateMac, humanToken, redactionToken, type Tenancy } from './tenancy.js';
 
 /** The scope of an ingest key whose `sworn.*` attributes take effect (CONTRACT.md §7). */
-const ASSERT_SCOPE = 'ingest:assert';
+export const ASSERT_SCOPE = 'ingest:assert';
 
-/** What a span came under. */
-export interface SpanSources {
+/** What a span or a log record came under. */
+export interface ItemSources {
   readonly resource: PreparedSource;
   readonly scope: PreparedSource;
 }
@@ -31,7 +31,7 @@ export interface SpanSources {
 interface ReadStep {
   readonly tenancy: Tenancy;
   readonly traceId: Uint8Array;
-  readonly sources: SpanSources;
+  readonly sources: ItemSources;
   readonly dataKey: DataKey;
   /** The body: the span's own bytes after redaction. */
   readonly bytes: Uint8Array;
@@ -57,7 +57,7 @@ export function prepareStep(
   tenancy: Tenancy,
   { redactor, mapper }: StepReading,
   slice: SpanSlice,
-  sources: SpanSources,
+  sources: ItemSources,
   dataKey: DataKey,
 ): LeafDraft {
   const { bytes, removed } = redactor.redact('span', slice.bytes, (text) => redactionToken(tenancy, text));
@@ -152,10 +152,4 @@ function occurredAt(startNs: bigint, endNs: bigint, received: Date): Occurred {
   if (startNs > 0n) return { at: timestampOfNs(startNs), basis: null };
   if (endNs > 0n) return { at: timestampOfNs(endNs), basis: 'end' };
   return { at: timestampOf(received), basis: 'received' };
-}
-
-function humanToken(tenancy: Tenancy, human: string): string {
-  const name = token(tenancy.keys.pseudonym, human);
-  tenancy.humans.set(name, human);
-  return name;
 }

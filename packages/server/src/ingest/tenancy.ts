@@ -8,9 +8,10 @@ export interface Tenancy {
   readonly keys: TenantKeys;
   /** The server's clock when the request was taken up. */
   readonly at: Date;
-  /** Origins of the open logs `llm-runs` and `system`. */
+  /** Origins of the open logs `llm-runs`, `system` and `audit`. */
   readonly stepOrigin: string;
-  readonly resourceOrigin: string;
+  readonly systemOrigin: string;
+  readonly auditOrigin: string;
   /** Token → person, of those that this request names; entered in the directory before the drafts are handed on. */
   readonly humans: Map<string, string>;
 }
@@ -18,6 +19,13 @@ export interface Tenancy {
 /** Tenant-keyed HMAC over the parts, under the duplicate key: digests of bytes as sent, and event keys made of them. */
 export function duplicateMac(tenancy: Tenancy, ...parts: readonly Uint8Array[]): Uint8Array {
   return hmacSha256(tenancy.keys.duplicate, ...parts);
+}
+
+/** The token of a human, who is entered in the directory before the drafts are handed on. */
+export function humanToken(tenancy: Tenancy, human: string): string {
+  const name = token(tenancy.keys.pseudonym, human);
+  tenancy.humans.set(name, human);
+  return name;
 }
 
 /** The token of a text that redaction removed. */
