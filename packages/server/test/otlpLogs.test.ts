@@ -185,7 +185,7 @@ describe('a severity', () => {
 describe('a vocabulary', () => {
   const fields = Object.fromEntries(Object.entries(VOCABULARY.fields).map(([name, list]) => [name, [...list]]));
   const decisions = { ALLOW: ['yes'], DENY: ['no'], CONDITIONAL: [], PENDING: [] };
-  const good = { version: 1, audit: [{ event: 'a.b', event_type: 'A_B' }], fields, decisions, system: [] };
+  const good = { version: 1, audit: [{ event: 'a.b', event_type: 'A_B' }], fields, people: [], decisions, system: [] };
 
   test('that comes with Sworn has the documented events', () => {
     expect([...VOCABULARY.audit.keys()]).toEqual([

@@ -266,6 +266,16 @@ describe('an event of the audit', () => {
     ]);
   });
 
+  it('of what was done to a person has that person as a token too', async () => {
+    const { leaf, draft } = await leafOf({
+      ...decided,
+      attributes: { 'sworn.audit.entity.type': 'Customer', 'sworn.audit.entity.id': 'grace' },
+    });
+    expect(leaf.fields.entity_id).toMatch(/^tok_[0-9a-f]{32}$/);
+    expect(Buffer.from(draft.leaf).toString()).not.toContain('grace');
+    await sound();
+  });
+
   it('keeps a decision that it has no word for, and decides nothing by it', async () => {
     const { leaf } = await leafOf({ ...decided, attributes: { 'sworn.audit.decision': 'perhaps' } });
     expect([leaf.fields.decision, leaf.fields.native_decision]).toEqual(['NONE', 'perhaps']);

@@ -56,7 +56,7 @@ export function readLog(
   const { bytes, removed } = redactor.redact('log', slice.bytes, (text) => redactionToken(tenancy, text));
   const sent = readLogRecord(slice.bytes);
   const record = bytes === slice.bytes ? sent : readLogRecord(bytes);
-  const { topic, kind, fields, human } = mapLog(mapper, {
+  const { topic, kind, fields, human, subject } = mapLog(mapper, {
     sent,
     record,
     traceId: slice.traceId === null ? null : hex(slice.traceId),
@@ -83,6 +83,7 @@ export function readLog(
       ...mapper.mapping.version,
       ...(occurred.basis !== null && { occurred_basis: occurred.basis }),
       ...(person !== null && { human_actor_id: person }),
+      ...(subject !== null && { entity_id: humanToken(tenancy, subject) }),
       ...(sources.resource.foreign && { foreign: true }),
     },
     keyScope:

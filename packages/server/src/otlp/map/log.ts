@@ -42,6 +42,8 @@ export interface MappedLog {
   readonly kind: SystemEventType | typeof AUDIT_KIND;
   readonly fields: LogFields;
   readonly human: string | null;
+  /** A person whom it happened to, in clear: `entity_id` is to be the token. */
+  readonly subject: string | null;
 }
 
 /** Maps a log record by the vocabulary, and by the same tables as spans what it says of conversation, agent, human and service. */
@@ -80,6 +82,7 @@ export function mapLog({ mapping, vocabulary }: LogMapper, log: ReceivedLog): Ma
       ...correlation(shared, null),
     },
     human: clear(user),
+    subject: null,
   };
 }
 
@@ -96,6 +99,9 @@ function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted,
   const actor = first('actor_id');
   const actorType = first('actor_type')?.toUpperCase();
   const isThing = actor !== null && (actorType === 'AGENT' || actorType === 'SYSTEM');
+  const entityType = first('entity_type');
+  const entity = first('entity_id');
+  const isPerson = entityType !== null && vocabulary.people.has(entityType.toLowerCase());
   const word = first('decision');
   const said = first('category')?.toUpperCase();
   const category = audited.category ?? CATEGORIES.find((known) => known === said);
@@ -108,8 +114,8 @@ function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted,
       reported_by: 'CLIENT',
       ...(category !== undefined && { category }),
       ...name('action', first('action')),
-      ...name('entity_type', first('entity_type')),
-      ...name('entity_id', first('entity_id')),
+      ...name('entity_type', entityType),
+      ...(!isPerson && name('entity_id', entity)),
       ...(word !== null && { decision: vocabulary.decisions.get(word.toLowerCase()) ?? 'NONE' }),
       ...name('native_decision', word),
       ...name('run_id', hintOf(first('run_id'))),
@@ -123,6 +129,7 @@ function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted,
     },
     // Who acted, as far as the event says; the user whose session it was is somebody else.
     human: clear(asserted ?? (isThing ? null : (actor ?? user))),
+    subject: isPerson ? clear(entity) : null,
   };
 }
 

@@ -76,6 +76,8 @@ export interface Vocabulary {
   readonly system: ReadonlyMap<string, SystemEvent>;
   /** Attributes to ask for each field, in order. */
   readonly fields: Readonly<Record<AuditField, readonly string[]>>;
+  /** Types of entities that are people, in lower case. */
+  readonly people: ReadonlySet<string>;
   /** By word, in lower case. */
   readonly decisions: ReadonlyMap<string, Decision>;
 }
@@ -107,7 +109,7 @@ const EVENT_TYPE = /^[A-Z][A-Z0-9_]{0,63}$/;
  */
 export function compileVocabulary(content: unknown): Vocabulary {
   const reading = new Reading();
-  const file = reading.object(content, [], ['version', 'audit', 'fields', 'decisions', 'system']);
+  const file = reading.object(content, [], ['version', 'audit', 'fields', 'people', 'decisions', 'system']);
   if (file['version'] !== 1) reading.refuse(['version'], 'must be 1');
   const names = new Map<string, string>();
   const audit = new Map<string, AuditEvent>();
@@ -132,6 +134,7 @@ export function compileVocabulary(content: unknown): Vocabulary {
   const fields = Object.fromEntries(
     AUDIT_FIELDS.map((field) => [field, reading.texts(asked[field], ['fields', field])]),
   ) as Record<AuditField, readonly string[]>;
+  const people = new Set(reading.texts(file['people'], ['people']).map((type) => type.toLowerCase()));
   const said = reading.object(file['decisions'], ['decisions'], DECISIONS);
   const decisions = new Map<string, Decision>();
   for (const decision of DECISIONS) {
@@ -141,7 +144,7 @@ export function compileVocabulary(content: unknown): Vocabulary {
     }
   }
   if (reading.mistakes.length > 0) throw new VocabularyRefused(reading.mistakes);
-  return { audit, system, fields, decisions };
+  return { audit, system, fields, people, decisions };
 }
 
 type Path = readonly (string | number)[];
