@@ -49,7 +49,7 @@ async function bodyOf(draft: LeafDraft): Promise<Buffer> {
 
 const rows = (table: 'system_records' | 'audit_ledger', of = tenant) =>
   house.database.admin<Record<string, unknown>>(
-    `select * from sworn.${table} where tenant_id = $1 order by log, leaf_index`,
+    `select r.*, r.conflict_of::int as conflict_of from sworn.${table} r where tenant_id = $1 order by log, leaf_index`,
     [of],
   );
 const leaves = (log: string) =>
@@ -458,7 +458,7 @@ describe('rows of log records', () => {
     [
       'an audit row too many',
       `insert into sworn.audit_ledger (tenant_id, log, leaf_index, event_type, occurred_at) values ($1, 'audit', 5, 'NOTE', now())`,
-      'STRAY_ROW',
+      'BEYOND_HEAD',
     ],
     ['a row beside a resource', `update sworn.system_records set leaf_index = 0 where tenant_id = $1`, 'STRAY_ROW'],
   ])('that were changed are found by fsck: %s', async (_, attack, code) => {
