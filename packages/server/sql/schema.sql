@@ -114,6 +114,56 @@ table api_key owner sworn_owner row security forced
   grant select on api_key to sworn_recorder
   grant update (revoked_at) on api_key to sworn_recorder
 
+table audit_ledger owner sworn_owner row security forced
+  tenant_id uuid not null
+  log text not null
+  leaf_index bigint not null
+  event_type text not null
+  conflict_of bigint
+  category text
+  entity_type text
+  entity_id text
+  actor_type text
+  actor_id text
+  action text
+  decision text
+  run_id text
+  policy_id text
+  incident_id text
+  correlation_id text
+  trace_id bytea
+  service text
+  occurred_at timestamp with time zone not null
+  constraint audit_ledger_actor_type_check CHECK ((actor_type = ANY (ARRAY['HUMAN'::text, 'AGENT'::text, 'SYSTEM'::text])))
+  constraint audit_ledger_category_check CHECK ((category = ANY (ARRAY['THRESHOLD_CHECK'::text, 'POLICY_EVALUATION'::text, 'NEAR_BREACH'::text, 'VIOLATION'::text, 'OVERRIDE'::text, 'APPROVAL_REQUEST'::text, 'APPROVAL_DECISION'::text, 'EVALUATION'::text])))
+  constraint audit_ledger_decision_check CHECK ((decision = ANY (ARRAY['ALLOW'::text, 'DENY'::text, 'CONDITIONAL'::text, 'PENDING'::text, 'NONE'::text])))
+  constraint audit_ledger_pkey PRIMARY KEY (tenant_id, log, leaf_index)
+  constraint audit_ledger_trace_id_check CHECK ((octet_length(trace_id) = 16))
+  CREATE INDEX audit_ledger_actor ON sworn.audit_ledger USING btree (tenant_id, actor_id, leaf_index) WHERE (actor_id IS NOT NULL)
+  CREATE INDEX audit_ledger_actor_type ON sworn.audit_ledger USING btree (tenant_id, actor_type, leaf_index) WHERE (actor_type IS NOT NULL)
+  CREATE INDEX audit_ledger_category ON sworn.audit_ledger USING btree (tenant_id, category, leaf_index) WHERE (category IS NOT NULL)
+  CREATE INDEX audit_ledger_conflict ON sworn.audit_ledger USING btree (tenant_id, conflict_of, leaf_index) WHERE (conflict_of IS NOT NULL)
+  CREATE INDEX audit_ledger_correlation ON sworn.audit_ledger USING btree (tenant_id, correlation_id, leaf_index) WHERE (correlation_id IS NOT NULL)
+  CREATE INDEX audit_ledger_decision ON sworn.audit_ledger USING btree (tenant_id, decision, leaf_index) WHERE (decision IS NOT NULL)
+  CREATE INDEX audit_ledger_entity ON sworn.audit_ledger USING btree (tenant_id, entity_id, leaf_index) WHERE (entity_id IS NOT NULL)
+  CREATE INDEX audit_ledger_entity_type ON sworn.audit_ledger USING btree (tenant_id, entity_type, leaf_index) WHERE (entity_type IS NOT NULL)
+  CREATE INDEX audit_ledger_incident ON sworn.audit_ledger USING btree (tenant_id, incident_id, leaf_index) WHERE (incident_id IS NOT NULL)
+  CREATE INDEX audit_ledger_occurred ON sworn.audit_ledger USING btree (tenant_id, log, occurred_at, leaf_index)
+  CREATE INDEX audit_ledger_policy ON sworn.audit_ledger USING btree (tenant_id, policy_id, leaf_index) WHERE (policy_id IS NOT NULL)
+  CREATE INDEX audit_ledger_run ON sworn.audit_ledger USING btree (tenant_id, run_id, leaf_index) WHERE (run_id IS NOT NULL)
+  CREATE INDEX audit_ledger_trace ON sworn.audit_ledger USING btree (tenant_id, trace_id, leaf_index) WHERE (trace_id IS NOT NULL)
+  CREATE INDEX audit_ledger_type ON sworn.audit_ledger USING btree (tenant_id, event_type, leaf_index)
+  policy checker_reads_all permissive for select to sworn_checker using (true)
+  policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
+  CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.audit_ledger FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')
+  CREATE TRIGGER no_truncate BEFORE TRUNCATE ON sworn.audit_ledger FOR EACH STATEMENT EXECUTE FUNCTION sworn.refuse_truncate()
+  CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.audit_ledger FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
+  grant delete on audit_ledger to sworn_remover
+  grant insert on audit_ledger to sworn_writer
+  grant select (tenant_id, log, leaf_index) on audit_ledger to sworn_remover
+  grant select on audit_ledger to sworn_checker
+  grant select on audit_ledger to sworn_reader
+
 table batch_authenticator owner sworn_owner row security forced
   tenant_id uuid not null
   log text not null
@@ -602,6 +652,44 @@ table sink_confirmation owner sworn_owner row security forced
   grant select on sink_confirmation to sworn_signer
   grant update on sink_confirmation to sworn_signer
 
+table system_records owner sworn_owner row security forced
+  tenant_id uuid not null
+  log text not null
+  leaf_index bigint not null
+  event_type text not null
+  conflict_of bigint
+  event_name text
+  severity text not null
+  component text
+  service text
+  instance text
+  correlation_id text
+  trace_id bytea
+  occurred_at timestamp with time zone not null
+  constraint system_records_event_type_check CHECK ((event_type = ANY (ARRAY['STARTUP'::text, 'SHUTDOWN'::text, 'RESTART'::text, 'DEPLOY'::text, 'MIGRATION'::text, 'AUTH_CHANGE'::text, 'CONFIG_CHANGE'::text, 'ERROR'::text, 'HEALTH_CHECK'::text, 'SCALE'::text, 'EVICTION'::text, 'OOM'::text, 'THROTTLED'::text, 'DISK'::text, 'PROVIDER_OUTAGE'::text, 'TELEMETRY_GAP'::text, 'LOG'::text])))
+  constraint system_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
+  constraint system_records_severity_check CHECK ((severity = ANY (ARRAY['INFO'::text, 'WARN'::text, 'CRITICAL'::text])))
+  constraint system_records_trace_id_check CHECK ((octet_length(trace_id) = 16))
+  CREATE INDEX system_records_component ON sworn.system_records USING btree (tenant_id, component, leaf_index) WHERE (component IS NOT NULL)
+  CREATE INDEX system_records_conflict ON sworn.system_records USING btree (tenant_id, conflict_of, leaf_index) WHERE (conflict_of IS NOT NULL)
+  CREATE INDEX system_records_correlation ON sworn.system_records USING btree (tenant_id, correlation_id, leaf_index) WHERE (correlation_id IS NOT NULL)
+  CREATE INDEX system_records_instance ON sworn.system_records USING btree (tenant_id, instance, leaf_index) WHERE (instance IS NOT NULL)
+  CREATE INDEX system_records_occurred ON sworn.system_records USING btree (tenant_id, log, occurred_at, leaf_index)
+  CREATE INDEX system_records_service ON sworn.system_records USING btree (tenant_id, service, leaf_index) WHERE (service IS NOT NULL)
+  CREATE INDEX system_records_severity ON sworn.system_records USING btree (tenant_id, severity, leaf_index)
+  CREATE INDEX system_records_trace ON sworn.system_records USING btree (tenant_id, trace_id, leaf_index) WHERE (trace_id IS NOT NULL)
+  CREATE INDEX system_records_type ON sworn.system_records USING btree (tenant_id, event_type, leaf_index)
+  policy checker_reads_all permissive for select to sworn_checker using (true)
+  policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
+  CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.system_records FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')
+  CREATE TRIGGER no_truncate BEFORE TRUNCATE ON sworn.system_records FOR EACH STATEMENT EXECUTE FUNCTION sworn.refuse_truncate()
+  CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.system_records FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
+  grant delete on system_records to sworn_remover
+  grant insert on system_records to sworn_writer
+  grant select (tenant_id, log, leaf_index) on system_records to sworn_remover
+  grant select on system_records to sworn_checker
+  grant select on system_records to sworn_reader
+
 table tenant owner sworn_owner row security forced
   tenant_id uuid not null
   name text not null
@@ -833,6 +921,8 @@ begin
   delete from sworn.run_names where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.run_members where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.resources where tenant_id = of_tenant and log = of_log and leaf_index < upto;
+  delete from sworn.system_records where tenant_id = of_tenant and log = of_log and leaf_index < upto;
+  delete from sworn.audit_ledger where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.access_records where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.leaf where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   get diagnostics removed = row_count;

@@ -131,9 +131,8 @@ export function compileVocabulary(content: unknown): Vocabulary {
     if (name !== null && eventType !== null) system.set(name, { eventType, causedBy });
   });
   const asked = reading.object(file['fields'], ['fields'], AUDIT_FIELDS);
-  const fields = Object.fromEntries(
-    AUDIT_FIELDS.map((field) => [field, reading.texts(asked[field], ['fields', field])]),
-  ) as Record<AuditField, readonly string[]>;
+  const fields = {} as Record<AuditField, readonly string[]>;
+  for (const field of AUDIT_FIELDS) fields[field] = reading.texts(asked[field], ['fields', field]);
   const people = new Set(reading.texts(file['people'], ['people']).map((type) => type.toLowerCase()));
   const said = reading.object(file['decisions'], ['decisions'], DECISIONS);
   const decisions = new Map<string, Decision>();
