@@ -60,6 +60,20 @@ function receive(client: pg.PoolClient, text: string): Promise<Buffer> {
 const HEADER_BYTES = 19;
 const MICROS_TO_2000 = Date.UTC(2000, 0, 1) * 1000;
 
+/** The second since 1970 of a stored time that no double holds exactly: a sender may say 2554. */
+function exactSecond(buffer: Buffer, at: number): number {
+  return Number((exactMicros(buffer, at) - BigInt(exactRest(buffer, at))) / 1_000_000n);
+}
+
+/** The microseconds of that second. */
+function exactRest(buffer: Buffer, at: number): number {
+  return Number(((exactMicros(buffer, at) % 1_000_000n) + 1_000_000n) % 1_000_000n);
+}
+
+function exactMicros(buffer: Buffer, at: number): bigint {
+  return buffer.readBigInt64BE(at) + BigInt(MICROS_TO_2000);
+}
+
 /** Rows of a binary COPY, read field by field in the order of the columns. Bytes are views of one buffer. */
 export class Tuples {
   readonly #buffer: Buffer;
@@ -118,17 +132,20 @@ export class Tuples {
 
   /** RFC 3339 with six digits; what no leaf can say (`infinity`, other years) comes as a text that is no time. */
   time(): string | null {
+    const at = this.#at + 4;
     const since2000 = this.number();
     if (since2000 === null) return null;
     const micros = since2000 + MICROS_TO_2000;
-    const second = Math.floor(micros / 1_000_000);
+    const isExact = Number.isSafeInteger(since2000) && Number.isSafeInteger(micros);
+    const second = isExact ? Math.floor(micros / 1_000_000) : exactSecond(this.#buffer, at);
     let text = this.#seconds.get(second);
     if (text === undefined) {
       const date = new Date(second * 1000);
       text = Number.isNaN(date.getTime()) ? 'beyond time ' : date.toISOString().slice(0, 20);
       this.#seconds.set(second, text);
     }
-    return `${text}${String(micros - second * 1_000_000).padStart(6, '0')}Z`;
+    const rest = isExact ? micros - second * 1_000_000 : exactRest(this.#buffer, at);
+    return `${text}${String(rest).padStart(6, '0')}Z`;
   }
 
   texts(): string[] | null {
