@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Deployment } from '@sworn/server';
 import {
   BUILT_IN_MAPPING,
+  BUILT_IN_VOCABULARY,
   createDirectory,
   createPreparer,
   createPricer,
@@ -12,6 +13,7 @@ import {
   decodeTraces,
   type LeafDraft,
   readMapping,
+  readVocabulary,
 } from '@sworn/server/measured';
 
 const REDACTION_RULES = fileURLToPath(new URL('../../../config/redaction.yaml', import.meta.url));
@@ -31,6 +33,7 @@ export function openPrepare(deployment: Deployment): Prepare {
     directory: createDirectory({ db, dataKeys, role: 'writer' }),
     redactor: createRedactor([{ yaml: readFileSync(REDACTION_RULES, 'utf8'), from: 'built_in' }]),
     mapper: { mapping, pricer: createPricer(mapping) },
+    vocabulary: readVocabulary(BUILT_IN_VOCABULARY),
     openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
   });

@@ -102,10 +102,11 @@ export async function checkBodies(
   }
 }
 
-/** Event key of a CONFLICT, which is made of its digest and of the key of its step. */
+/** Event key of a CONFLICT, which is made of its digest and of the key of its step; of a log record's, which names that key. */
 function conflictKey(duplicate: Uint8Array, { row, said }: Pick<ReadLeaf, 'row' | 'said'>): Uint8Array {
-  const step = Buffer.from(`${said.text('trace_id') ?? ''}${said.text('span_id') ?? ''}`, 'hex');
-  return hmacSha256(duplicate, utf8('CONFLICT\0'), step, row.digest);
+  const step = `${said.text('trace_id') ?? ''}${said.text('span_id') ?? ''}`;
+  const first = Buffer.from(said.text('first_key') ?? step, 'hex');
+  return hmacSha256(duplicate, utf8('CONFLICT\0'), first, row.digest);
 }
 
 /** Digest of what a producer sent, where redaction took nothing, so that the body is what was sent. Null: it cannot be told. */

@@ -128,16 +128,20 @@ interface Drafting {
 /** The same uid with other bytes: kept beside the first, which counts (as of spans, prepareStep.ts). */
 function conflictOf(drafting: Drafting, logKey: Uint8Array, first: FirstLeaf): LeafDraft {
   const eventKey = duplicateMac(drafting.tenancy, utf8('CONFLICT\0'), logKey, drafting.read.digest);
-  return draftOf(drafting, eventKey, first);
+  return draftOf(drafting, eventKey, { ...first, eventKey: logKey });
 }
 
-function draftOf({ tenancy, read, dataKey }: Drafting, eventKey: Uint8Array, first: FirstLeaf | null): LeafDraft {
+function draftOf(
+  { tenancy, read, dataKey }: Drafting,
+  eventKey: Uint8Array,
+  first: (FirstLeaf & { readonly eventKey: Uint8Array }) | null,
+): LeafDraft {
   const { topic, digest, occurredAt, sources } = read;
   const kind = first === null ? read.kind : 'CONFLICT';
   const origin = topic === 'audit' ? tenancy.auditOrigin : tenancy.systemOrigin;
   const members: Members = {
     ...read.members,
-    ...(first !== null && { first: hex(first.leafHash), first_index: first.index }),
+    ...(first !== null && { first: hex(first.leafHash), first_index: first.index, first_key: hex(first.eventKey) }),
     // Of a conflict the kind does not say it.
     ...(first !== null && topic === 'system' && { event_type: read.kind }),
   };
