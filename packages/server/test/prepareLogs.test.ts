@@ -235,7 +235,7 @@ describe('an event of the audit', () => {
   it('says nobody’s name and none of its words in the leaf: a token, and the body', async () => {
     const { draft } = await leafOf(decided);
     const written = Buffer.from(draft.leaf).toString();
-    expect(written).not.toMatch(/ada|customer|asked|example/i);
+    expect(written).not.toMatch(/ada@|customer|asked|example/i);
     expect((await bodyOf(draft)).toString('latin1')).toContain('the customer asked twice');
   });
 
