@@ -12,6 +12,7 @@ import { type Deployment, openDeployment } from './deployment.js';
 import { createFacade } from './http/facade.js';
 import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
+import { Intake } from './ingest/intake.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';
 import { BUILT_IN_MAPPING, BUILT_IN_VOCABULARY, readMapping, readVocabulary } from './mapping/files.js';
@@ -122,21 +123,23 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
   });
-  const otlp = createOtlpHttp({
+  const intake = new Intake({
     authenticate,
-    async accept(credential, traces) {
-      await writer.append(credential.tenantId, await preparer.prepareTraces(credential, traces.spans));
-      spans.inc(traces.spans.length);
-    },
-    async acceptLogs(credential, logs) {
-      await writer.append(credential.tenantId, await preparer.prepareLogs(credential, logs.records));
-      logRecords.inc(logs.records.length);
+    accept: {
+      async traces(credential, traces) {
+        await writer.append(credential.tenantId, await preparer.prepareTraces(credential, traces.spans));
+        spans.inc(traces.spans.length);
+      },
+      async logs(credential, logs) {
+        await writer.append(credential.tenantId, await preparer.prepareLogs(credential, logs.records));
+        logRecords.inc(logs.records.length);
+      },
     },
     admission: new Admission({ processBytes: config.maxInFlightBytes, tenantBytes: config.maxInFlightBytes / 4 }),
     maxBodyBytes: config.maxRequestBytes,
     log,
-    ...(tls === null ? {} : { tls }),
   });
+  const otlp = createOtlpHttp({ intake, ...(tls === null ? {} : { tls }) });
   const reads = new Counter({
     name: 'sworn_reads_total',
     help: 'Requests of the facade by decision and by access record: of their own, folded (counted in one), none (not written: answered 503).',

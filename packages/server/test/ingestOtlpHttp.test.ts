@@ -16,6 +16,7 @@ import { type Credential, permissionsOf } from '../src/access/credential.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { Refusal } from '../src/access/refusal.js';
 import { Admission, DEFAULT_ADMISSION } from '../src/ingest/admission.js';
+import { Intake } from '../src/ingest/intake.js';
 import { createOtlpHttp, type OtlpHttp } from '../src/ingest/otlpHttp.js';
 import type { DecodedTraces } from '../src/otlp/decoded.js';
 import { readSpan } from '../src/otlp/span.js';
@@ -80,7 +81,7 @@ afterEach(async () => {
 });
 
 async function start(maxBodyBytes = MAX_BODY): Promise<void> {
-  receiver = createOtlpHttp({
+  const intake = new Intake({
     authenticate: async (headers) => {
       const { key } = presentedCredential(headers);
       if (key === 'expired') throw new Refusal('credential_expired', 'the API key has passed its expiry');
@@ -88,12 +89,15 @@ async function start(maxBodyBytes = MAX_BODY): Promise<void> {
       if (key !== KEY) throw new Refusal('not_authenticated', 'the API key is unknown or revoked');
       return credential;
     },
-    accept: (by, traces) => accept(by, traces),
-    acceptLogs: () => Promise.reject(new Error('no logs in this file')),
+    accept: {
+      traces: (by, traces) => accept(by, traces),
+      logs: () => Promise.reject(new Error('no logs in this file')),
+    },
     admission,
     maxBodyBytes,
     log: { error: (fields, said) => logged.push(said, Object.values(fields).join(' ')) },
   });
+  receiver = createOtlpHttp({ intake });
   receiver.server.listen(0, '127.0.0.1');
   await once(receiver.server, 'listening');
   port = (receiver.server.address() as AddressInfo).port;

@@ -1,5 +1,6 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { Refused } from '../otlp/decoded.js';
+import type { SignalName } from './signals.js';
 
 /** The encoding of a request, and so of its answer. */
 export type Encoding = 'protobuf' | 'json';
@@ -15,31 +16,38 @@ export const RPC_CODE = {
   UNAUTHENTICATED: 16,
 } as const;
 
-/** A google.rpc.Status. `field`, if given, becomes a BadRequest detail that names what was wrong. */
+/** A google.rpc.Status. `field`, if given, becomes a BadRequest detail that names what was wrong; `retrySeconds` a RetryInfo: send it again. */
 export interface RpcStatus {
   readonly code: (typeof RPC_CODE)[keyof typeof RPC_CODE];
   readonly message: string;
   readonly field?: string;
+  readonly retrySeconds?: number;
 }
 
 /** Bytes of one message of an answer, well below the 4 MiB that OTLP bounds answers by. */
 const MAX_MESSAGE_LENGTH = 1_024;
 
 const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest';
+const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
 
 /** The media type of an answer. */
 export function mediaTypeOf(encoding: Encoding): string {
   return encoding === 'protobuf' ? 'application/x-protobuf' : 'application/json';
 }
 
-/** The member of a partial success that counts what was refused, by signal; in protobuf it is field 1 of all. */
-export type RejectedMember = 'rejectedSpans' | 'rejectedLogRecords';
+/** The member of a partial success that counts what was refused; in protobuf it is field 1 of all. */
+const REJECTED_MEMBERS: Readonly<Record<SignalName, string>> = {
+  traces: 'rejectedSpans',
+  logs: 'rejectedLogRecords',
+};
 
 /** Export…ServiceResponse; `partial_success` stays unset when everything was accepted (OTLP: a client logs it as a warning). */
-export function exportResponse(encoding: Encoding, member: RejectedMember, { rejected, message }: Refused): Uint8Array {
+export function exportResponse(encoding: Encoding, signal: SignalName, { rejected, message }: Refused): Uint8Array {
   const errorMessage = (message ?? '').slice(0, MAX_MESSAGE_LENGTH);
   if (encoding === 'json') {
-    return json(rejected === 0 ? {} : { partialSuccess: { [member]: String(rejected), errorMessage } });
+    return json(
+      rejected === 0 ? {} : { partialSuccess: { [REJECTED_MEMBERS[signal]]: String(rejected), errorMessage } },
+    );
   }
   const writer = new BinaryWriter();
   if (rejected > 0) {
@@ -51,26 +59,29 @@ export function exportResponse(encoding: Encoding, member: RejectedMember, { rej
 /** A Status in the encoding of the request. */
 export function statusBody(encoding: Encoding, status: RpcStatus): Uint8Array {
   const message = status.message.slice(0, MAX_MESSAGE_LENGTH);
+  const { code, field, retrySeconds } = status;
   if (encoding === 'json') {
-    const details =
-      status.field === undefined
-        ? {}
-        : { details: [{ '@type': BAD_REQUEST, fieldViolations: [{ field: status.field, description: message }] }] };
-    return json({ code: status.code, message, ...details });
+    const details = [
+      ...(field === undefined ? [] : [{ '@type': BAD_REQUEST, fieldViolations: [{ field, description: message }] }]),
+      ...(retrySeconds === undefined ? [] : [{ '@type': RETRY_INFO, retryDelay: `${retrySeconds}s` }]),
+    ];
+    return json({ code, message, ...(details.length > 0 && { details }) });
   }
-  const writer = new BinaryWriter().tag(1, 0).int32(status.code).tag(2, 2).string(message);
-  if (status.field !== undefined) {
-    const violation = new BinaryWriter()
-      .tag(1, 2)
-      .fork()
-      .tag(1, 2)
-      .string(status.field)
-      .tag(2, 2)
-      .string(message)
-      .join();
-    writer.tag(3, 2).fork().tag(1, 2).string(BAD_REQUEST).tag(2, 2).bytes(violation.finish()).join();
+  const writer = new BinaryWriter().tag(1, 0).int32(code).tag(2, 2).string(message);
+  if (field !== undefined) {
+    const violation = new BinaryWriter().tag(1, 2).fork().tag(1, 2).string(field).tag(2, 2).string(message).join();
+    detail(writer, BAD_REQUEST, violation);
+  }
+  // RetryInfo.retry_delay is a Duration, whose field 1 is the seconds.
+  if (retrySeconds !== undefined) {
+    detail(writer, RETRY_INFO, new BinaryWriter().tag(1, 2).fork().tag(1, 0).int64(retrySeconds).join());
   }
   return writer.finish();
+}
+
+/** Adds to `Status.details` (field 3) an Any of this type. */
+function detail(status: BinaryWriter, typeUrl: string, value: BinaryWriter): void {
+  status.tag(3, 2).fork().tag(1, 2).string(typeUrl).tag(2, 2).bytes(value.finish()).join();
 }
 
 function json(value: unknown): Uint8Array {

@@ -1,8 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import type { Readable, Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import type { Reservation } from './admission.js';
-import { badRequest, retryLater, tooLarge } from './refusedRequest.js';
+import { badRequest, RefusedRequest, retryLater, tooLarge } from './refusedRequest.js';
 
 /** Bytes reserved ahead of what has arrived: at least one piece from the socket or out of the decompressor (64 KiB each). */
 const RESERVE_AHEAD = 131_072;
@@ -24,23 +23,45 @@ export interface BodyBounds {
   readonly reservation: Reservation;
 }
 
+/** A message on its way in. */
+export interface Incoming {
+  /** Its bytes as sent. Fails with a RefusedRequest where they are not framed as they must be; any other failure means that the sender is gone. */
+  readonly stream: Readable;
+  /** Whether all bytes have arrived. */
+  readonly isWhole: () => boolean;
+  /** What it is compressed by, as `isCoding` knows it; null: not at all. */
+  readonly coding: string | null;
+  /** Length as sent, where its sender declared one. */
+  readonly declaredBytes: number | null;
+}
+
 /**
- * Reads a request's body, inflated. Bytes are reserved before they are held, so a gzip bomb stops at the bound, not behind it.
- * Throws RefusedRequest 400 (unknown or broken Content-Encoding), 413 or 429, and SenderGone. Leaves the request open for an answer.
+ * Reads a message, inflated. Bytes are reserved before they are held, so a gzip bomb stops at the bound, not behind it.
+ * Throws RefusedRequest 400 (does not inflate), 413 or 429, and SenderGone. Leaves the stream open for an answer.
  */
-export async function readBody(request: IncomingMessage, bounds: BodyBounds): Promise<Buffer> {
-  const decoder = decoderOf(request);
+export async function readBody(incoming: Incoming, bounds: BodyBounds): Promise<Buffer> {
+  const { stream, coding, declaredBytes } = incoming;
   // A length that is only declared reserves nothing: it costs its sender nothing.
-  if (Number(request.headers['content-length']) > bounds.maxBytes)
-    throw tooLarge(`the body is larger than ${bounds.maxBytes} bytes`);
-  if (decoder === null) return collect(request, request, bounds);
-  request.pipe(decoder);
+  if (declaredBytes !== null && declaredBytes > bounds.maxBytes) throw largerThan(bounds.maxBytes);
+  if (coding === null) return collect(incoming, stream, bounds);
+  const decoder = decoderOf(coding);
+  stream.pipe(decoder);
   try {
-    return await collect(request, decoder, bounds);
+    return await collect(incoming, decoder, bounds);
   } finally {
-    request.unpipe(decoder);
+    stream.unpipe(decoder);
     decoder.destroy();
   }
+}
+
+/** Whether messages may be compressed by this, by its name in lower case. */
+export function isCoding(name: string): boolean {
+  return DECODERS.has(name);
+}
+
+/** All that they may be compressed by. */
+export function codings(): readonly string[] {
+  return [...DECODERS.keys()];
 }
 
 type Decompressor = () => Transform;
@@ -58,30 +79,28 @@ function zstd(): [string, Decompressor][] {
   return create === undefined ? [] : [['zstd', () => create({ chunkSize: INFLATE_CHUNK })]];
 }
 
-function decoderOf(request: IncomingMessage): Transform | null {
-  const coding = (request.headers['content-encoding'] ?? '').trim().toLowerCase();
-  if (coding === '' || coding === 'identity') return null;
+function decoderOf(coding: string): Transform {
   const create = DECODERS.get(coding);
-  if (create === undefined) {
-    throw badRequest(
-      'Content-Encoding',
-      `Content-Encoding must be one of identity, ${[...DECODERS.keys()].join(', ')}`,
-    );
-  }
+  if (create === undefined) throw new Error('a coding that isCoding does not know');
   return create();
 }
 
-/** The bytes of `source`, which is the request or what it is piped into. */
-function collect(request: IncomingMessage, source: Readable, { maxBytes, reservation }: BodyBounds): Promise<Buffer> {
+function largerThan(maxBytes: number): RefusedRequest {
+  return tooLarge(`the body is larger than ${maxBytes} bytes`);
+}
+
+/** The bytes of `source`, which is the incoming stream or what it is piped into. */
+function collect(incoming: Incoming, source: Readable, { maxBytes, reservation }: BodyBounds): Promise<Buffer> {
+  const { stream } = incoming;
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
     let size = 0;
     const stop = (error: Error | null): void => {
       source.off('data', take).off('end', end).off('error', broken);
-      request.off('close', gone).off('error', gone);
+      stream.off('close', gone).off('error', failed);
       if (error === null) return;
       // Whatever still comes has nobody to go to; an error without a listener would end the process.
-      request.on('error', ignore);
+      stream.on('error', ignore);
       source.on('error', ignore);
       reject(error);
     };
@@ -90,7 +109,7 @@ function collect(request: IncomingMessage, source: Readable, { maxBytes, reserva
       (stop(retryLater(429, 'too many bytes in flight', FULL_RETRY_SECONDS)), false);
     const take = (piece: Buffer): void => {
       size += piece.length;
-      if (size > maxBytes) stop(tooLarge(`the body is larger than ${maxBytes} bytes`));
+      if (size > maxBytes) stop(largerThan(maxBytes));
       else if (reserve()) pieces.push(piece);
     };
     const end = (): void => {
@@ -98,14 +117,16 @@ function collect(request: IncomingMessage, source: Readable, { maxBytes, reserva
       reservation.shrinkTo(size);
       resolve(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces, size));
     };
-    const broken = (): void => stop(badRequest('body', 'the body does not inflate by its Content-Encoding'));
+    const broken = (): void =>
+      stop(badRequest('body', 'the body does not inflate by what it says it is compressed by'));
     const gone = (): void => {
-      if (!request.complete) stop(new SenderGone('the sender closed the connection'));
+      if (!incoming.isWhole()) stop(new SenderGone('the sender closed the connection'));
     };
+    const failed = (error: Error): void => (error instanceof RefusedRequest ? stop(error) : gone());
     if (!reserve()) return;
-    request.on('close', gone).on('error', gone);
+    stream.on('close', gone).on('error', failed);
     source.on('end', end).on('data', take);
-    if (source !== request) source.on('error', broken);
+    if (source !== stream) source.on('error', broken);
   });
 }
 

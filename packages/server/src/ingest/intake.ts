@@ -1,0 +1,103 @@
+import type { Credential } from '../access/credential.js';
+import { loggable } from '../loggable.js';
+import type { DecodedLogs, DecodedTraces, Refused } from '../otlp/decoded.js';
+import { decodeLogsJson, decodeTracesJson } from '../otlp/json.js';
+import { decodeLogs, decodeTraces } from '../otlp/wire.js';
+import type { Admission } from './admission.js';
+import type { Encoding } from './answer.js';
+import { type Incoming, readBody } from './body.js';
+import { forbidden, type RefusedRequest, refusalOf } from './refusedRequest.js';
+import type { SignalName } from './signals.js';
+
+/** Largest message, as sent and inflated: what the OTLP specification recommends. */
+const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+/** The credential of a request, by its headers with repeats kept apart. Throws Refusal; any other error is UNAVAILABLE. */
+export type AuthenticateSender = (headers: NodeJS.Dict<string[]>) => Promise<Credential>;
+
+/** Keeps what a request holds: resolves when all of it is durable. Any error: the client sends it again. Never called without items. */
+export interface Acceptors {
+  readonly traces: (credential: Credential, traces: DecodedTraces) => Promise<void>;
+  readonly logs: (credential: Credential, logs: DecodedLogs) => Promise<void>;
+}
+
+/** What the intake is told. */
+export interface IntakeOptions {
+  readonly authenticate: AuthenticateSender;
+  readonly accept: Acceptors;
+  readonly admission: Admission;
+  readonly maxBodyBytes?: number;
+  readonly log: IngestLog;
+}
+
+/** Constant message, variables as fields; no payload, no credential. */
+export interface IngestLog {
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+/** One export request on its way in, as HTTP or gRPC frames it. */
+export interface ExportRequest {
+  readonly signal: SignalName;
+  readonly encoding: Encoding;
+  /** The message; read only after its sender is known and may send. */
+  readonly body: () => Incoming | Promise<Incoming>;
+}
+
+/**
+ * Everything about an export request that does not depend on what it came by: who sends it, room for it, its bytes, what they say, and
+ * that it is durable. Shared by the listeners, so that all bytes of a process and a tenant count together.
+ */
+export class Intake {
+  /** Bytes of one message, as sent and inflated. */
+  readonly maxBodyBytes: number;
+  readonly #options: IntakeOptions;
+  readonly #signals: Readonly<Record<SignalName, Take>>;
+
+  constructor(options: IntakeOptions) {
+    const { accept } = options;
+    this.#options = options;
+    this.maxBodyBytes = options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
+    this.#signals = {
+      traces: take({ protobuf: decodeTraces, json: decodeTracesJson }, ({ spans }) => spans.length, accept.traces),
+      logs: take({ protobuf: decodeLogs, json: decodeLogsJson }, ({ records }) => records.length, accept.logs),
+    };
+  }
+
+  /** The sender of a request, who may send. @throws Refusal, RefusedRequest 403. */
+  async admit(headers: NodeJS.Dict<string[]>): Promise<Credential> {
+    const credential = await this.#options.authenticate(headers);
+    if (!credential.permissions.has('logs.ingest')) throw forbidden('this key may not send telemetry');
+    return credential;
+  }
+
+  /** Reads, decodes and stores: when it resolves, what was not refused is durable. Throws what `refusalOf` knows, and SenderGone. */
+  async store(credential: Credential, { signal, encoding, body }: ExportRequest): Promise<Refused> {
+    const reservation = this.#options.admission.open(credential.tenantId);
+    try {
+      const bytes = await readBody(await body(), { maxBytes: this.maxBodyBytes, reservation });
+      return await this.#signals[signal](credential, encoding, bytes);
+    } finally {
+      reservation.release();
+    }
+  }
+
+  /** Why a request is not accepted. What cannot be explained is logged, and the client is told to send again: anything else would lose the data. */
+  refusalOf(error: unknown): RefusedRequest {
+    return refusalOf(error, () => this.#options.log.error(loggable(error), 'export request not stored'));
+  }
+}
+
+/** Decodes the body of one signal and has it stored. */
+type Take = (credential: Credential, encoding: Encoding, body: Uint8Array) => Promise<Refused>;
+
+function take<Decoded extends Refused>(
+  decode: Readonly<Record<Encoding, (body: Uint8Array) => Decoded>>,
+  itemsOf: (decoded: Decoded) => number,
+  accept: (credential: Credential, decoded: Decoded) => Promise<void>,
+): Take {
+  return async (credential, encoding, body) => {
+    const decoded = decode[encoding](body);
+    if (itemsOf(decoded) > 0) await accept(credential, decoded);
+    return decoded;
+  };
+}

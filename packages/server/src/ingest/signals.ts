@@ -1,0 +1,5 @@
+/** What an application sends, in OTLP's own words. */
+export type SignalName = 'traces' | 'logs';
+
+/** All that are taken. */
+export const SIGNAL_NAMES: readonly SignalName[] = ['traces', 'logs'];
