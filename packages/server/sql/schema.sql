@@ -134,6 +134,7 @@ table audit_ledger owner sworn_owner row security forced
   trace_id bytea
   service text
   occurred_at timestamp with time zone not null
+  hinted_run text
   constraint audit_ledger_actor_type_check CHECK ((actor_type = ANY (ARRAY['HUMAN'::text, 'AGENT'::text, 'SYSTEM'::text])))
   constraint audit_ledger_category_check CHECK ((category = ANY (ARRAY['THRESHOLD_CHECK'::text, 'POLICY_EVALUATION'::text, 'NEAR_BREACH'::text, 'VIOLATION'::text, 'OVERRIDE'::text, 'APPROVAL_REQUEST'::text, 'APPROVAL_DECISION'::text, 'EVALUATION'::text])))
   constraint audit_ledger_decision_check CHECK ((decision = ANY (ARRAY['ALLOW'::text, 'DENY'::text, 'CONDITIONAL'::text, 'PENDING'::text, 'NONE'::text])))
@@ -147,11 +148,14 @@ table audit_ledger owner sworn_owner row security forced
   CREATE INDEX audit_ledger_decision ON sworn.audit_ledger USING btree (tenant_id, decision, leaf_index) WHERE (decision IS NOT NULL)
   CREATE INDEX audit_ledger_entity ON sworn.audit_ledger USING btree (tenant_id, entity_id, leaf_index) WHERE (entity_id IS NOT NULL)
   CREATE INDEX audit_ledger_entity_type ON sworn.audit_ledger USING btree (tenant_id, entity_type, leaf_index) WHERE (entity_type IS NOT NULL)
+  CREATE INDEX audit_ledger_governed ON sworn.audit_ledger USING btree (tenant_id, service, leaf_index) WHERE (category IS NOT NULL)
+  CREATE INDEX audit_ledger_hinted_run ON sworn.audit_ledger USING btree (tenant_id, hinted_run, occurred_at, leaf_index) WHERE (hinted_run IS NOT NULL)
   CREATE INDEX audit_ledger_incident ON sworn.audit_ledger USING btree (tenant_id, incident_id, leaf_index) WHERE (incident_id IS NOT NULL)
   CREATE INDEX audit_ledger_occurred ON sworn.audit_ledger USING btree (tenant_id, log, occurred_at, leaf_index)
   CREATE INDEX audit_ledger_policy ON sworn.audit_ledger USING btree (tenant_id, policy_id, leaf_index) WHERE (policy_id IS NOT NULL)
   CREATE INDEX audit_ledger_run ON sworn.audit_ledger USING btree (tenant_id, run_id, leaf_index) WHERE (run_id IS NOT NULL)
-  CREATE INDEX audit_ledger_trace ON sworn.audit_ledger USING btree (tenant_id, trace_id, leaf_index) WHERE (trace_id IS NOT NULL)
+  CREATE INDEX audit_ledger_run_time ON sworn.audit_ledger USING btree (tenant_id, run_id, occurred_at, leaf_index) WHERE (run_id IS NOT NULL)
+  CREATE INDEX audit_ledger_trace ON sworn.audit_ledger USING btree (tenant_id, trace_id, occurred_at, leaf_index) WHERE (trace_id IS NOT NULL)
   CREATE INDEX audit_ledger_type ON sworn.audit_ledger USING btree (tenant_id, event_type, leaf_index)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))

@@ -87,6 +87,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
       action: said.text('action'),
       decision: said.text('decision'),
       run_id: said.text('run_id'),
+      hinted_run: said.text('hinted_run'),
       policy_id: said.text('policy_id'),
       incident_id: said.text('incident_id'),
       correlation_id: said.text('correlation_id'),

@@ -7,6 +7,7 @@ import { dayScope, type KeyScope, traceScope } from '../record/dataKeys.js';
 import type { FirstLeaf, LeafDraft } from '../record/draft.js';
 import { recordedAtOffset } from '../record/ownLeaf.js';
 import type { Redactor } from '../record/redact/redactor.js';
+import { hintedRun } from '../seal/membership.js';
 import { auditCells, systemCells } from '../store/eventRows.js';
 import {
   encodeProducerLeaf,
@@ -85,12 +86,22 @@ export function readLog(
       ...(person !== null && { human_actor_id: person }),
       ...(subject !== null && { entity_id: humanToken(tenancy, subject) }),
       ...(sources.resource.foreign && { foreign: true }),
+      ...(topic === 'audit' && hintedMember(fields, sources.resource.foreign)),
     },
     keyScope:
       slice.traceId === null
         ? dayScope(topic, person, tenancy.at.toISOString().slice(0, 10))
         : traceScope(slice.traceId),
   };
+}
+
+/** The run that a record's hint names, as a span's would. What a foreign key sends names none. */
+function hintedMember(fields: Members, foreign: boolean): Members {
+  const { run_hint: runHint, run_asserted: runAsserted, service } = fields;
+  if (typeof runHint !== 'string') return {};
+  const named = typeof service === 'string' ? service : null;
+  const run = hintedRun({ runHint, runAsserted: runAsserted === true, service: named, foreign });
+  return run === null ? {} : { hinted_run: run };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Cell } from './checking.js';
+import { AUDIT_LEDGER_COLUMNS } from './eventRows.js';
 import type { StoredCheckpoint } from './checkpointRead.js';
 import type { Tx } from './database.js';
 import type { StoredLeaf } from './runs.js';
@@ -44,7 +45,7 @@ export async function readEntriesAt(
 ): Promise<(StoredEntry | LeaflessEntry)[]> {
   const table = TABLES[topic];
   const beside = table === undefined ? sql`select false as there` : table(tenantId, log);
-  const cells = topic === 'access' ? ACCESS_CELLS : topic === 'control' ? CONTROL_CELLS : sql.empty;
+  const cells = CELLS[topic] ?? sql.empty;
   const rows = await tx.query<EntryRow>(sql`
     select asked.leaf_index as at, l.kind, l.leaf, l.leaf_hash as "leafHash", l.event_key as "eventKey", l.trace_id as "traceId",
            l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk,
@@ -64,6 +65,10 @@ export async function readEntriesAt(
 }
 
 const TABLES: Readonly<Record<string, (tenantId: string, log: string) => Sql>> = {
+  audit: (tenantId, log) => sql`
+    select true as there, * from sworn.audit_ledger
+     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
+     order by leaf_index limit 1`,
   access: (tenantId, log) => sql`
     select true as there, * from sworn.access_records
      where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
@@ -79,6 +84,14 @@ const ACCESS_CELLS = sql`, p.kind as cell_kind, p.request_id as cell_request_id,
   p.status as cell_status, p.view as cell_view, p.correlation_id as cell_correlation_id`;
 
 const CONTROL_CELLS = sql`, p.kind as cell_kind, p.subject as cell_subject`;
+
+/** Names of columns, which are ours. */
+const AUDIT_CELLS: Sql = {
+  strings: [AUDIT_LEDGER_COLUMNS.map(([name]) => `, p.${name} as cell_${name}`).join('')],
+  values: [],
+};
+
+const CELLS: Readonly<Record<string, Sql>> = { access: ACCESS_CELLS, control: CONTROL_CELLS, audit: AUDIT_CELLS };
 
 function toEntry(row: EntryRow, log: string): StoredEntry | LeaflessEntry {
   if (row.leaf === null) return { log, index: row.at, leaf: null };
