@@ -54,6 +54,12 @@ const CHECKS = [
     mend: 'node scripts/configurationPage.mjs',
   },
   {
+    name: 'contract',
+    what: 'openapi.json and the pages of the contract are up to date',
+    command: [process.execPath, join(root, 'packages/contract/scripts/generate.mjs'), '--check'],
+    mend: 'npm run generate -w @sworn/contract; of an endpoint without an example it says how one is recorded',
+  },
+  {
     name: 'packages',
     what: 'packages as others would import them',
     command: script('publishable.mjs'),

@@ -13,6 +13,7 @@ export {
   AuthorizationItem,
   AuthorizationList,
 } from './audit.js';
+export { contractMarkdown, type Example, examplePath, RECORD_EXAMPLES } from './contractPage.js';
 export { DEEP_LINKS, type DeepLink } from './deepLinks.js';
 export {
   ENDPOINTS,

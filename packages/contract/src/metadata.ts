@@ -8,23 +8,38 @@ const Tier = OneOf(['SELF_ATTESTED', 'EXTERNALLY_HELD']);
 
 const spine = {
   tenant_id: Type.String({ description: 'Owner of the record.' }),
-  run_id: NullableString,
-  human_actor_id: NullableString,
-  agent_id: NullableString,
-  system_id: NullableString,
-  actor_basis: OneOf(['AUTHENTICATED', 'OBSERVED', 'CLAIMED']),
-  occurred_at: Timestamp,
-  recorded_at: Timestamp,
+  run_id: { ...NullableString, description: 'The run it belongs to.' },
+  human_actor_id: {
+    ...NullableString,
+    description: 'Token of the human who caused it. Human, agent and system: those that the record names.',
+  },
+  agent_id: { ...NullableString, description: 'The agent that caused it.' },
+  system_id: { ...NullableString, description: 'The system that caused it.' },
+  actor_basis: {
+    ...OneOf(['AUTHENTICATED', 'OBSERVED', 'CLAIMED']),
+    description: 'Known by a credential of ours; from the transport; from what a producer sent.',
+  },
+  occurred_at: { ...Timestamp, description: 'When it happened, as whoever sent it says.' },
+  recorded_at: { ...Timestamp, description: 'When it was stored here; never the time of the request.' },
   timezone: OneOf(['UTC']),
   trace_id: NullableString,
-  correlation_id: NullableString,
+  correlation_id: { ...NullableString, description: 'What it has in common with others, as the producer says.' },
   export_id: NullableString,
   policy_ids: Type.Array(Type.String(), { maxItems: 100 }),
   incident_ids: Type.Array(Type.String(), { maxItems: 100 }),
   source_domain: OneOf(['ACTIVITY', 'POLICY', 'INCIDENTS', 'LOGS', 'SYSTEM']),
-  source_component: Type.String(),
-  origin: OneOf(['SYSTEM', 'HUMAN', 'AGENT', 'MIGRATION', 'REPLAY']),
-  checksum: Checksum,
+  source_component: Type.String({
+    description: 'What wrote it. Names of ours are reserved: those of producers begin with otlp:',
+  }),
+  origin: {
+    ...OneOf(['SYSTEM', 'HUMAN', 'AGENT', 'MIGRATION', 'REPLAY']),
+    description: 'What caused it: human before agent before system.',
+  },
+  checksum: {
+    ...Checksum,
+    description:
+      'Of a record its hash in the tree: SHA-256 of a zero byte and the leaf. Of an answer the RFC 6962 tree hash of its records’, by log and index.',
+  },
   immutable: Type.Boolean({ description: 'Computed: covered by a signed checkpoint, and no open finding.' }),
 };
 

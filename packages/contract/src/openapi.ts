@@ -115,11 +115,15 @@ function redirection({ path, param, summary, takes, example }: DeepLink): Member
   };
 }
 
+/** Problems that an endpoint can answer with, in the order of their status. */
+export function problemCodesOf({ shape }: Endpoint): readonly ProblemCode[] {
+  return PROBLEM_CODES.filter((code) => shape === 'record' || shape === 'long' || !BY_ID_ONLY.includes(code));
+}
+
 /** Problems by status; two codes of one status share an entry. */
 function refusals(endpoint: Endpoint): Record<string, Member> {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of PROBLEM_CODES) {
-    if (endpoint.shape !== 'record' && endpoint.shape !== 'long' && BY_ID_ONLY.includes(code)) continue;
+  for (const code of problemCodesOf(endpoint)) {
     const { status } = PROBLEMS[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }

@@ -10,15 +10,19 @@ export const MAX_LONG_PAGE = 5000;
 export const MAX_LONG_BYTES = 8 << 20;
 
 /** A time as filters take it: RFC 3339 UTC, up to six fractional digits, or a bare date. */
+export const TIME_FILTER = '^(?!0000)\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6})?Z)?$';
+/** A text as filters take it. */
+export const TEXT_FILTER = '^[^\\u0000-\\u001f\\u007f]{1,256}$';
+
 const TimeFilter = Type.String({
-  pattern: '^(?!0000)\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6})?Z)?$',
+  pattern: TIME_FILTER,
   description: 'RFC 3339 UTC, e.g. 2026-01-31T00:00:00Z, or a date, e.g. 2026-01-31. Half open: after ≤ t < before.',
 });
 
 /** A value to compare with: the same text, no pattern. `example`: such a value. */
 export function textFilter(what: string, example: string) {
   return Type.String({
-    pattern: '^[^\\u0000-\\u001f\\u007f]{1,256}$',
+    pattern: TEXT_FILTER,
     description: `${what}, as recorded, 1 to 256 characters without control characters, e.g. ${example}`,
   });
 }
@@ -72,7 +76,10 @@ export const longParameters = {
 /** What every page says of itself. `next_cursor` is null on the last page, except of a tail (`order=asc`), which has no last page. */
 export const pageFields = {
   has_more: Type.Boolean(),
-  next_cursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+  next_cursor: Type.Unsafe<string | null>({
+    type: ['string', 'null'],
+    description: 'Goes on after this page; null on the last one. A tail (order=asc) has no last one.',
+  }),
   filters_applied: Type.Unsafe<Record<string, string | number | boolean>>({
     type: 'object',
     additionalProperties: { type: ['string', 'number', 'boolean'] },

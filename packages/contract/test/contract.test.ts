@@ -1,8 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { leafHash } from '@sworn/evidence';
 import { describe, expect, it } from 'vitest';
 import {
+  contractMarkdown,
   DEEP_LINKS,
   ENDPOINTS,
+  type Example,
+  examplePath,
   FACADE_PREFIX,
   openApiDocument,
   openApiText,
@@ -10,6 +14,7 @@ import {
   PROBLEM_CODES,
   PROBLEMS,
   problemMarkdown,
+  RECORD_EXAMPLES,
 } from '../src/index.js';
 
 const at = (path: string) => new URL(path, import.meta.url);
@@ -58,6 +63,54 @@ describe('openapi.json', () => {
     const document = openApiDocument(version) as { paths: Record<string, unknown> };
     expect(Object.keys(document.paths)).toEqual([...ENDPOINTS, ...DEEP_LINKS].map((e) => e.path));
     expect(openApiText(version)).toBe(openApiText(version));
+  });
+});
+
+describe('the page of the contract', () => {
+  const exampleAt = (id: string) => at(`../${examplePath(id)}`);
+  const exampleOf = (id: string) => JSON.parse(readFileSync(exampleAt(id), 'utf8')) as Example;
+
+  it('has an example for each endpoint, and none without an endpoint', () => {
+    expect(
+      ENDPOINTS.filter(({ id }) => !existsSync(exampleAt(id))).map(({ id }) => id),
+      RECORD_EXAMPLES,
+    ).toEqual([]);
+    expect(readdirSync(at('../examples')).sort()).toEqual(ENDPOINTS.map(({ id }) => `${id}.json`).sort());
+  });
+
+  it('is what schemas and examples say; `npm run generate -w @sworn/contract` makes it', () => {
+    const examples = new Map(ENDPOINTS.map(({ id }) => [id, exampleOf(id)]));
+    const page = readFileSync(at('../../../docs/contracts/LOGS_DOMAIN_V2_CONTRACT.md'), 'utf8');
+    expect(page).toBe(contractMarkdown(version, examples));
+    examples.delete('llm_runs.list');
+    expect(() => contractMarkdown(version, examples)).toThrow('llm_runs.list has no example');
+  });
+
+  it('leads nowhere that is not there', () => {
+    const page = readFileSync(at('../../../docs/contracts/LOGS_DOMAIN_V2_CONTRACT.md'), 'utf8');
+    const headings = [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9_ -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    for (const [, target = ''] of page.matchAll(/\]\(([^)]+)\)/g)) {
+      if (target.startsWith('#')) expect(headings).toContain(target.slice(1));
+      else expect(existsSync(at(`../../../docs/contracts/${target}`)), target).toBe(true);
+    }
+  });
+
+  it('shows proofs whose leaves have the checksums beside them', () => {
+    interface Proven {
+      readonly proof?: { readonly leaf?: string } | null;
+      readonly metadata: { readonly checksum: string };
+    }
+    const proven = ENDPOINTS.map(({ id }) => exampleOf(id).answer as Proven).flatMap(({ proof, metadata }) =>
+      proof?.leaf === undefined ? [] : [{ leaf: proof.leaf, checksum: metadata.checksum }],
+    );
+    expect(proven.length).toBeGreaterThan(1);
+    for (const { leaf, checksum } of proven)
+      expect(`sha256:${Buffer.from(leafHash(Buffer.from(leaf, 'base64'))).toString('hex')}`).toBe(checksum);
   });
 });
 

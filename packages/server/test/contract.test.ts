@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { type Endpoint, ENDPOINTS, FACADE_PREFIX, PATH_ID, Problem, PROBLEMS } from '@sworn/contract';
+import { type Endpoint, ENDPOINTS, FACADE_PREFIX, PATH_ID, Problem, PROBLEMS, RECORD_EXAMPLES } from '@sworn/contract';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import fc from 'fast-check';
@@ -20,6 +20,7 @@ import {
   wireValue,
   type WireParameter,
 } from './contractCases.js';
+import { exampleFile, exampleQuery, exampleText } from './contractExamples.js';
 import { buildContractHouse, type ContractHouse, type Ids, pathOf, type Told } from './contractHouse.js';
 import { newTrace } from './facadeSpans.js';
 
@@ -294,6 +295,16 @@ describe.each(all)('$id', (endpoint) => {
       if (item['metadata'] !== undefined) expect(own['tenant_id']).toBe(house.mine.id);
       else expect(item['leaf_index']).toEqual(expect.any(Number));
     }
+  });
+
+  it('has an example in the documents that is still how it answers', async () => {
+    const got = await house.ask(`${path()}${exampleQuery(endpoint)}`);
+    expectAnswer(endpoint, got);
+    const example = exampleText(endpoint, got);
+    expectValid(isAnswer.get(endpoint.id) as ValidateFunction, JSON.parse(example).answer, exampleFile(endpoint));
+    await expect(example, `${RECORD_EXAMPLES} && npm run generate -w @sworn/contract`).toMatchFileSnapshot(
+      exampleFile(endpoint),
+    );
   });
 
   it('filters by every member of its items that has a parameter as somebody would who had them all', async () => {
