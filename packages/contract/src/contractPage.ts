@@ -84,7 +84,7 @@ function endpointSection(endpoint: Endpoint, number: number, example: Example | 
             ([name, schema]) => `| \`${name}\` | ${cell(takes(schema))} | ${cell(schema.description ?? '')} |`,
           ),
         ),
-    memberTable(endpoint.response as ReadSchema),
+    memberTable(endpoint.response),
     `Problems: ${problemCodesOf(endpoint).map(problemLink).join(', ')}.`,
     `\`${example.asked}\``,
     `\`\`\`json\n${JSON.stringify(example.answer, null, 2)}\n\`\`\``,
