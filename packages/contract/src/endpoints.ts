@@ -3,6 +3,7 @@ import { AccessList, AccessQuery, AuditEntry, AuditList, AuditQuery, Authorizati
 import { RunEnvelope } from './envelope.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { RunList, RunListQuery } from './run.js';
+import { SystemList, SystemListQuery } from './system.js';
 import { RunTrace, RunTraceQuery } from './trace.js';
 
 /** What a credential may be allowed to do (CONTRACT.md 8). */
@@ -68,6 +69,17 @@ export const ENDPOINTS = [
     params: ['run_id'],
     query: RunTraceQuery,
     response: RunTrace,
+  },
+  {
+    id: 'system.list',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/system`,
+    summary: 'What happened around runs, newest first.',
+    permission: 'logs.read',
+    shape: 'list',
+    params: [],
+    query: SystemListQuery,
+    response: SystemList,
   },
   {
     id: 'audit.list',

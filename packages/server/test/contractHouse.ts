@@ -7,7 +7,7 @@ import { type RunningApp, startApp } from '../src/app.js';
 import type { Deployment } from '../src/deployment.js';
 import { type Members, newSite, type Site } from './deploymentHouse.js';
 import { agentRun, newSpan, newTrace, otlp } from './facadeSpans.js';
-import { TRACE_CAPTURES } from './otlpCaptures.js';
+import { LOG_CAPTURES, TRACE_CAPTURES } from './otlpCaptures.js';
 
 /** An answer, byte for byte. */
 export interface Told {
@@ -94,7 +94,8 @@ export async function buildContractHouse(): Promise<ContractHouse> {
     theirs: newTrace(),
     never: newTrace(),
   };
-  for (const { body, encoding } of TRACE_CAPTURES) await sendTraces(app, mine, body, encoding);
+  for (const { body, encoding } of TRACE_CAPTURES) await sendOtlp(app, mine, 'traces', { body, encoding });
+  for (const { body, encoding } of LOG_CAPTURES) await sendOtlp(app, mine, 'logs', { body, encoding });
   for (const id of [runs.sealed, runs.tampered]) await sendJson(app, mine, agentRun(id, PEOPLE).body);
   await sendJson(app, mine, withoutRoot(runs.open));
   await sendJson(app, theirs, agentRun(runs.theirs, PEOPLE).body);
@@ -151,10 +152,16 @@ function withoutRoot(traceId: string): Uint8Array {
   ]).body;
 }
 
-const sendJson = (app: RunningApp, to: Household, body: Uint8Array) => sendTraces(app, to, body, 'json');
+const sendJson = (app: RunningApp, to: Household, body: Uint8Array) =>
+  sendOtlp(app, to, 'traces', { body, encoding: 'json' });
 
-async function sendTraces(app: RunningApp, to: Household, body: Uint8Array, encoding: string): Promise<void> {
-  const answer = await fetch(`${app.addresses.otlpHttp}/v1/traces`, {
+async function sendOtlp(
+  app: RunningApp,
+  to: Household,
+  signal: 'traces' | 'logs',
+  { body, encoding }: { readonly body: Uint8Array; readonly encoding: string },
+): Promise<void> {
+  const answer = await fetch(`${app.addresses.otlpHttp}/v1/${signal}`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${to.ingest}`,

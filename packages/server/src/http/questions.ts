@@ -4,6 +4,7 @@ import { auditEntry } from '../read/auditEntry.js';
 import { integrity } from '../read/integrity.js';
 import { listAccess, listAudit, listAuthorization } from '../read/listAudit.js';
 import { listRuns } from '../read/listRuns.js';
+import { listSystem } from '../read/listSystem.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { runEnvelope } from '../read/runEnvelope.js';
 import { runTrace } from '../read/runTrace.js';
@@ -32,6 +33,7 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
       runEnvelope(deps, credential.tenantId, idOf(params, 'run_id')),
     'llm_runs.trace': (deps, { credential, params, query }) =>
       runTrace(deps, credential.tenantId, idOf(params, 'run_id'), query),
+    'system.list': (deps, { credential, query }) => listSystem(deps, credential.tenantId, query),
     'audit.list': (deps, { credential, query }) => listAudit(deps, credential.tenantId, query),
     'audit.authorization': (deps, { credential, query }) => listAuthorization(deps, credential.tenantId, query),
     'audit.access': (deps, { credential, query }) => listAccess(deps, credential.tenantId, query),
@@ -43,6 +45,7 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
 export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'llm_runs.list': 'items',
   'llm_runs.trace': 'steps',
+  'system.list': 'items',
   'audit.list': 'items',
   'audit.authorization': 'items',
   'audit.access': 'items',

@@ -131,13 +131,13 @@ export function runSpine(m: Members): Spine {
 }
 
 /** The service, and of a known instance which one. */
-function systemOf(m: Members): string | null {
+export function systemOf(m: Members): string | null {
   const [service, instance] = [m.text('service'), m.text('instance')];
   return service === null || instance === null ? service : `${service}/${instance}`;
 }
 
 /** As whoever may assert it says; else by who caused it. */
-function originOf(m: Members): RecordMetadata['origin'] {
+export function originOf(m: Members): RecordMetadata['origin'] {
   const asserted = m.text('origin') as RecordMetadata['origin'] | null;
   return asserted ?? (m.text('human_actor_id') !== null ? 'HUMAN' : m.text('agent_id') !== null ? 'AGENT' : 'SYSTEM');
 }

@@ -4,11 +4,10 @@ import { type Content, stepContent } from '../otlp/map/content.js';
 import type { Mapping, StepKind } from '../otlp/map/tables.js';
 import { hasFailed } from '../otlp/map/run.js';
 import { readSpan, type SpanView } from '../otlp/span.js';
-import { type DataKey, openBody } from '../record/body.js';
-import { KeyRefused } from '../record/keyFile.js';
 import type { StoredStep } from '../store/steps.js';
 import type { Members } from './members.js';
 import type { ReadDeps } from './reading.js';
+import { openBodies } from './recordBody.js';
 
 /** A step that passed its check. */
 export interface SoundStep {
@@ -32,8 +31,8 @@ export type StepBody =
 const MAX_ERROR = 1_024;
 
 /**
- * Opens the bodies of steps and reads them as spans, by leaf index. Check V8 on each. To be called outside any transaction: it asks for the
- * keys with a connection of its own, and readers that wait for a second one while they hold a first wait for each other.
+ * Opens the bodies of steps and reads them as spans, by leaf index, each held against its leaf. To be called outside any transaction,
+ * as `openBodies`.
  */
 export async function openSteps(
   deps: ReadDeps,
@@ -41,32 +40,15 @@ export async function openSteps(
   steps: readonly SoundStep[],
   bodies: ReadonlyMap<number, Uint8Array>,
 ): Promise<ReadonlyMap<number, StepBody>> {
-  const [first] = steps;
-  if (first === undefined) return new Map();
-  const { log } = first.stored;
-  const keys = await openKeys(deps, tenantId, [...new Set(steps.flatMap((s) => s.stored.dk ?? []))]);
-  const origin = deps.originOf(tenantId, log);
-  const opened = new Map<number, StepBody>();
-  for (const { stored, members } of steps) {
-    const body = bodies.get(stored.index);
-    const key = keys.get(stored.dk ?? '');
-    // Nothing erases bodies yet, so no ERASURE leaf can name one: what is gone was taken away by hand.
-    if (body === undefined || key === undefined) {
-      const detail = body === undefined ? 'the body is gone' : 'the key of the body is gone, or another';
-      opened.set(stored.index, compromised(stored, 'V5', 'BODY_MISSING_UNAUTHORISED', detail));
-      continue;
-    }
-    const said = members.object('c').object('body');
-    const commitment = { pc: said.text('pc') ?? '', ch: said.text('ch') ?? '', n: said.count('n') ?? 0 };
-    const read = openBody(key, { origin, eventKey: stored.eventKey, path: 'body' }, { body, ...commitment });
-    opened.set(
-      stored.index,
-      read.kind === 'open'
-        ? readBody(deps.mapping, read.value, members)
-        : compromised(stored, 'V8', 'BODY_MISMATCH', `the body does not agree with its leaf: ${read.check}`),
-    );
+  const opened = await openBodies(deps, tenantId, steps, bodies);
+  const membersAt = new Map(steps.map(({ stored, members }) => [stored.index, members]));
+  const read = new Map<number, StepBody>();
+  for (const [index, body] of opened) {
+    const members = membersAt.get(index);
+    if (members !== undefined)
+      read.set(index, body.kind === 'open' ? readBody(deps.mapping, body.value, members) : body);
   }
-  return opened;
+  return read;
 }
 
 function readBody(mapping: Mapping, value: Uint8Array, members: Members): StepBody {
@@ -87,26 +69,6 @@ function errorOf(span: SpanView): string | null {
       exception?.text('exception.message') ??
       exception?.text('exception.type'));
   return message?.slice(0, MAX_ERROR) ?? null;
-}
-
-function compromised(stored: StoredStep, check: Finding['check'], code: Finding['code'], detail: string): StepBody {
-  return { kind: 'compromised', finding: { check, code, log: stored.log, leaf_index: stored.index, detail } };
-}
-
-/** The keys of these ids. One that does not unwrap was swapped or lost: the others still open. */
-async function openKeys(
-  deps: ReadDeps,
-  tenantId: string,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, DataKey>> {
-  try {
-    return await deps.dataKeys.open(tenantId, ids);
-  } catch (error) {
-    if (!(error instanceof KeyRefused)) throw error;
-    if (ids.length === 1) return new Map();
-    const one = await Promise.all(ids.map((id) => openKeys(deps, tenantId, [id])));
-    return new Map(one.flatMap((keys) => [...keys]));
-  }
 }
 
 /** Content hash as answers give it: keyed per tenant, so that nobody can try guesses against it. Null for no content. */

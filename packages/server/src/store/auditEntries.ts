@@ -1,5 +1,6 @@
 import type { Cell } from './checking.js';
-import { AUDIT_LEDGER_COLUMNS } from './eventRows.js';
+import { AUDIT_LEDGER_COLUMNS, SYSTEM_RECORD_COLUMNS } from './eventRows.js';
+import type { Column } from './copyBinary.js';
 import type { StoredCheckpoint } from './checkpointRead.js';
 import type { Tx } from './database.js';
 import type { StoredLeaf } from './runs.js';
@@ -77,6 +78,10 @@ const TABLES: Readonly<Record<string, (tenantId: string, log: string) => Sql>> =
     select true as there, * from sworn.control_records
      where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
      order by leaf_index limit 1`,
+  system: (tenantId, log) => sql`
+    select true as there, * from sworn.system_records
+     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
+     order by leaf_index limit 1`,
 };
 
 const ACCESS_CELLS = sql`, p.kind as cell_kind, p.request_id as cell_request_id, p.endpoint as cell_endpoint,
@@ -85,13 +90,20 @@ const ACCESS_CELLS = sql`, p.kind as cell_kind, p.request_id as cell_request_id,
 
 const CONTROL_CELLS = sql`, p.kind as cell_kind, p.subject as cell_subject`;
 
-/** Names of columns, which are ours. */
-const AUDIT_CELLS: Sql = {
-  strings: [AUDIT_LEDGER_COLUMNS.map(([name]) => `, p.${name} as cell_${name}`).join('')],
-  values: [],
+const AUDIT_CELLS = cellsOf(AUDIT_LEDGER_COLUMNS);
+const SYSTEM_CELLS = cellsOf(SYSTEM_RECORD_COLUMNS);
+
+const CELLS: Readonly<Record<string, Sql>> = {
+  access: ACCESS_CELLS,
+  control: CONTROL_CELLS,
+  audit: AUDIT_CELLS,
+  system: SYSTEM_CELLS,
 };
 
-const CELLS: Readonly<Record<string, Sql>> = { access: ACCESS_CELLS, control: CONTROL_CELLS, audit: AUDIT_CELLS };
+/** Names of columns, which are ours. */
+function cellsOf(columns: readonly Column[]): Sql {
+  return { strings: [columns.map(([name]) => `, p.${name} as cell_${name}`).join('')], values: [] };
+}
 
 function toEntry(row: EntryRow, log: string): StoredEntry | LeaflessEntry {
   if (row.leaf === null) return { log, index: row.at, leaf: null };

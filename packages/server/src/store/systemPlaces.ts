@@ -1,0 +1,46 @@
+import type { Tx } from './database.js';
+import { countRecords, findRecords, type FoundRecords, type RecordSource, type RecordWindow } from './recordPlaces.js';
+import { type Sql, sql } from './sql.js';
+
+/** What a list of `system` records asks for. Null: not asked. */
+export interface SystemFilters {
+  readonly component: string | null;
+  readonly eventType: string | null;
+  readonly severity: string | null;
+  readonly correlationId: string | null;
+  readonly service: string | null;
+}
+
+/** The records of a window that match: see `findRecords`. */
+export function findSystemRecords(
+  tx: Tx,
+  tenantId: string,
+  filters: SystemFilters,
+  window: RecordWindow,
+): Promise<FoundRecords> {
+  return findRecords(tx, tenantId, sourceOf(filters), window);
+}
+
+/** How many of them there are. */
+export function countSystemRecords(
+  tx: Tx,
+  tenantId: string,
+  filters: SystemFilters,
+  window: RecordWindow,
+): Promise<number> {
+  return countRecords(tx, tenantId, sourceOf(filters), window);
+}
+
+/** Indexes `system_records_correlation`, `…_component`, `…_service`, `…_type`, `…_severity`. LOG and INFO are what nearly all records are: they lead last. */
+function sourceOf(f: SystemFilters): RecordSource {
+  const asked: Sql[] = [];
+  const [kind, severity] = [sql`event_type = ${f.eventType}`, sql`severity = ${f.severity}`];
+  if (f.correlationId !== null) asked.push(sql`correlation_id = ${f.correlationId}`);
+  if (f.eventType !== null && f.eventType !== 'LOG') asked.push(kind);
+  if (f.severity !== null && f.severity !== 'INFO') asked.push(severity);
+  if (f.component !== null) asked.push(sql`component = ${f.component}`);
+  if (f.service !== null) asked.push(sql`service = ${f.service}`);
+  if (f.eventType === 'LOG') asked.push(kind);
+  if (f.severity === 'INFO') asked.push(severity);
+  return { table: sql`sworn.system_records`, conditions: asked, leads: asked };
+}
