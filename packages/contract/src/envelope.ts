@@ -56,7 +56,11 @@ const Revision = Type.Object(
 );
 
 const Retention = Type.Object(
-  { class: Type.String(), until: NullableTimestamp, holds: Type.Array(Type.String()) },
+  {
+    class: Type.String({ description: 'Whose term it has.' }),
+    until: { ...NullableTimestamp, description: 'When that term ends.' },
+    holds: Type.Array(Type.String(), { description: 'What keeps it beyond.' }),
+  },
   { additionalProperties: false },
 );
 
@@ -109,17 +113,23 @@ export const RunEnvelope = Type.Object(
       ...NullableInteger,
       description: 'Steps whose usage is left out because another instrumentation reported the same call.',
     },
-    prompt_hash: ContentHash,
-    response_hash: ContentHash,
+    prompt_hash: { ...ContentHash, description: 'Of what went in, under a key of the tenant.' },
+    response_hash: { ...ContentHash, description: 'Of what came out.' },
     cached_tokens: NullableInteger,
     cache_write_tokens: NullableInteger,
     reasoning_tokens: NullableInteger,
     finish_reasons: Type.Array(Type.String()),
-    root_missing: Type.Unsafe<boolean | null>({ type: ['boolean', 'null'] }),
-    revision: Type.Integer({ minimum: 0 }),
-    revisions: Type.Array(Revision),
-    termination_reason: NullableOneOf(TERMINATION_REASONS),
-    environment_fingerprint: NullableString,
+    root_missing: Type.Unsafe<boolean | null>({
+      type: ['boolean', 'null'],
+      description: 'True: it was sealed without its root span. Null until it is sealed.',
+    }),
+    revision: Type.Integer({ minimum: 0, description: 'Which sealing this is; 0: it was only opened.' }),
+    revisions: Type.Array(Revision, { description: 'All of its records: how it was opened, and each sealing.' }),
+    termination_reason: { ...NullableOneOf(TERMINATION_REASONS), description: 'Why it ended. Null: not known.' },
+    environment_fingerprint: {
+      ...NullableString,
+      description: 'sha256: of the resource that its root step names: equal resources have equal ones.',
+    },
     content: ContentState,
     retention: Retention,
     anomalies: Anomalies,

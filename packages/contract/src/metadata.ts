@@ -2,9 +2,15 @@ import { Type, type Static } from 'typebox';
 import { Checksum, NullableString, NullableTimestamp, OneOf, Timestamp } from './scalars.js';
 
 /** DURABLE: committed and numbered. COVERED: below a signed checkpoint (INTEGRITY.md). */
-export const RecordState = OneOf(['DURABLE', 'COVERED']);
+export const RecordState = {
+  ...OneOf(['DURABLE', 'COVERED']),
+  description: 'Committed and numbered; below a signed checkpoint.',
+};
 /** SELF_ATTESTED until a sink outside this installation confirmed a checkpoint that covers the record: EXTERNALLY_HELD (docs/decisions/0015). */
-const Tier = OneOf(['SELF_ATTESTED', 'EXTERNALLY_HELD']);
+const Tier = {
+  ...OneOf(['SELF_ATTESTED', 'EXTERNALLY_HELD']),
+  description: 'Whether a place outside of this installation holds a checkpoint that covers it.',
+};
 
 const spine = {
   tenant_id: Type.String({ description: 'Owner of the record.' }),
@@ -25,8 +31,8 @@ const spine = {
   trace_id: NullableString,
   correlation_id: { ...NullableString, description: 'What it has in common with others, as the producer says.' },
   export_id: NullableString,
-  policy_ids: Type.Array(Type.String(), { maxItems: 100 }),
-  incident_ids: Type.Array(Type.String(), { maxItems: 100 }),
+  policy_ids: Type.Array(Type.String(), { maxItems: 100, description: 'Policies that touched it.' }),
+  incident_ids: Type.Array(Type.String(), { maxItems: 100, description: 'Incidents that it is part of.' }),
   source_domain: OneOf(['ACTIVITY', 'POLICY', 'INCIDENTS', 'LOGS', 'SYSTEM']),
   source_component: Type.String({
     description: 'What wrote it. Names of ours are reserved: those of producers begin with otlp:',
@@ -49,10 +55,10 @@ export const RecordMetadata = Type.Object(
     ...spine,
     integrity: Type.Object(
       {
-        log: Type.String(),
-        leaf_index: Type.Integer({ minimum: 0 }),
+        log: Type.String({ description: 'Its log, by its stored name.' }),
+        leaf_index: Type.Integer({ minimum: 0, description: 'Its place in that log.' }),
         state: RecordState,
-        covered_at: NullableTimestamp,
+        covered_at: { ...NullableTimestamp, description: 'When a signed checkpoint first covered it, by our clock.' },
         tier: Tier,
       },
       { additionalProperties: false },
@@ -72,7 +78,7 @@ export const AggregateMetadata = Type.Object(
           Type.Object({ log: Type.String(), size: Type.Integer({ minimum: 0 }) }, { additionalProperties: false }),
         ),
         state: RecordState,
-        covered_at: NullableTimestamp,
+        covered_at: { ...NullableTimestamp, description: 'When a signed checkpoint first covered it, by our clock.' },
         tier: Tier,
       },
       { additionalProperties: false },

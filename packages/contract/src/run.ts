@@ -24,11 +24,11 @@ export const COST_SOURCES = ['REPORTED', 'PRICED', 'UNKNOWN'] as const;
 export const Inflection = Type.Object(
   {
     timestamp: Timestamp,
-    reason: Type.String(),
-    step_index: NullableInteger,
+    reason: Type.String({ description: 'What turned it: what went wrong first, else its end.' }),
+    step_index: { ...NullableInteger, description: 'The step at which it turned.' },
     span_id: NullableString,
-    observed: NullableString,
-    threshold: NullableString,
+    observed: { ...NullableString, description: 'Of a limit: what was measured.' },
+    threshold: { ...NullableString, description: 'Of a limit: the limit.' },
     actor: NullableString,
   },
   { additionalProperties: false },

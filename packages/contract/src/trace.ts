@@ -39,7 +39,7 @@ export const StepContent = Type.Object(
     text: Type.String({ description: 'At most the first 64 KiB, cut at a character.' }),
     mime_type: NullableString,
     bytes: Type.Integer({ minimum: 0, description: 'Length of the whole, in UTF-8 bytes.' }),
-    truncated: Type.Boolean(),
+    truncated: Type.Boolean({ description: 'There is more than `text` shows.' }),
     hash: ContentHash,
   },
   { additionalProperties: false },
@@ -47,7 +47,11 @@ export const StepContent = Type.Object(
 export type StepContent = Static<typeof StepContent>;
 
 const Redaction = Type.Object(
-  { rule: Type.String(), path: Type.String(), size_class: Type.Integer({ minimum: 0 }) },
+  {
+    rule: Type.String({ description: 'The rule that took it out.' }),
+    path: Type.String({ description: 'Where it stood.' }),
+    size_class: Type.Integer({ minimum: 0, description: 'Its length in bytes, up to the next power of two.' }),
+  },
   { additionalProperties: false },
 );
 
@@ -60,11 +64,11 @@ export const Step = Type.Object(
     }),
     span_id: Type.String(),
     parent_span_id: NullableString,
-    depth: Type.Integer({ minimum: 0 }),
+    depth: Type.Integer({ minimum: 0, description: 'How many steps are above it.' }),
     kind: { ...OneOf(STEP_KINDS), description: 'By the mapping, docs/mapping.md.' },
     name: NullableString,
     status: { ...OneOf(STEP_STATUSES), description: 'OTLP status as sent.' },
-    outcome_category: OneOf(['SUCCESS', 'FAILURE']),
+    outcome_category: { ...OneOf(['SUCCESS', 'FAILURE']), description: 'Whether it failed.' },
     started_at: Timestamp,
     ended_at: NullableTimestamp,
     duration_ms: Type.Unsafe<number | null>({ type: ['number', 'null'] }),
@@ -80,7 +84,7 @@ export const Step = Type.Object(
       ...OneOf(COST_SOURCES),
       description: 'REPORTED by the sender; else PRICED by the price book; else UNKNOWN.',
     },
-    retry_count: NullableInteger,
+    retry_count: { ...NullableInteger, description: 'How often it was tried again, as the sender says.' },
     late: Type.Boolean({ description: 'Arrived after the run was first sealed.' }),
     conflict: Type.Boolean({
       description: 'The producer sent this span again with other content; the first copy is shown.',
