@@ -48,6 +48,12 @@ const CHECKS = [
     mend: 'finish it, or say it in docs/',
   },
   {
+    name: 'links',
+    what: 'links of the pages lead to what is there',
+    command: script('links.mjs'),
+    mend: 'the page and line are named; links out of the clone are not followed',
+  },
+  {
     name: 'configuration',
     what: 'docs/operate/configuration.md is up to date',
     command: script('configurationPage.mjs', '--check'),

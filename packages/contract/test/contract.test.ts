@@ -86,20 +86,6 @@ describe('the page of the contract', () => {
     expect(() => contractMarkdown(version, examples)).toThrow('llm_runs.list has no example');
   });
 
-  it('leads nowhere that is not there', () => {
-    const page = readFileSync(at('../../../docs/contracts/LOGS_DOMAIN_V2_CONTRACT.md'), 'utf8');
-    const headings = [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-      heading
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9_ -]/g, '')
-        .replaceAll(' ', '-'),
-    );
-    for (const [, target = ''] of page.matchAll(/\]\(([^)]+)\)/g)) {
-      if (target.startsWith('#')) expect(headings).toContain(target.slice(1));
-      else expect(existsSync(at(`../../../docs/contracts/${target}`)), target).toBe(true);
-    }
-  });
-
   it('shows proofs whose leaves have the checksums beside them', () => {
     interface Proven {
       readonly proof?: { readonly leaf?: string } | null;
