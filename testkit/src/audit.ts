@@ -149,6 +149,7 @@ const PROJECTIONS = [
   ['run_members', 'llm-runs', ['MEMBER']],
   ['resources', 'system', ['RESOURCE']],
   ['system_records', 'system', SYSTEM_KINDS],
+  ['telemetry_batches', 'system', ['TELEMETRY']],
   ['audit_ledger', 'audit', ['AUDIT', 'CONFLICT']],
   ['access_records', 'access', null],
   ['control_records', 'control', null],

@@ -694,6 +694,44 @@ table system_records owner sworn_owner row security forced
   grant select on system_records to sworn_checker
   grant select on system_records to sworn_reader
 
+table telemetry_batches owner sworn_owner row security forced
+  tenant_id uuid not null
+  log text not null
+  leaf_index bigint not null
+  service text
+  environment text
+  instance text
+  host_id text
+  host_name text
+  process_pid bigint
+  container_id text
+  pod_uid text
+  metrics integer not null
+  points integer not null
+  first_at timestamp with time zone
+  occurred_at timestamp with time zone not null
+  constraint telemetry_batches_metrics_check CHECK ((metrics > 0))
+  constraint telemetry_batches_pkey PRIMARY KEY (tenant_id, log, leaf_index)
+  constraint telemetry_batches_points_check CHECK ((points > 0))
+  CREATE INDEX telemetry_batches_container ON sworn.telemetry_batches USING btree (tenant_id, container_id, occurred_at, leaf_index) WHERE (container_id IS NOT NULL)
+  CREATE INDEX telemetry_batches_host ON sworn.telemetry_batches USING btree (tenant_id, host_id, occurred_at, leaf_index) WHERE (host_id IS NOT NULL)
+  CREATE INDEX telemetry_batches_host_name ON sworn.telemetry_batches USING btree (tenant_id, host_name, occurred_at, leaf_index) WHERE (host_name IS NOT NULL)
+  CREATE INDEX telemetry_batches_instance ON sworn.telemetry_batches USING btree (tenant_id, instance, occurred_at, leaf_index) WHERE (instance IS NOT NULL)
+  CREATE INDEX telemetry_batches_occurred ON sworn.telemetry_batches USING btree (tenant_id, log, occurred_at, leaf_index)
+  CREATE INDEX telemetry_batches_pod ON sworn.telemetry_batches USING btree (tenant_id, pod_uid, occurred_at, leaf_index) WHERE (pod_uid IS NOT NULL)
+  CREATE INDEX telemetry_batches_process ON sworn.telemetry_batches USING btree (tenant_id, host_id, process_pid, occurred_at, leaf_index) WHERE ((host_id IS NOT NULL) AND (process_pid IS NOT NULL))
+  CREATE INDEX telemetry_batches_service ON sworn.telemetry_batches USING btree (tenant_id, service, occurred_at, leaf_index) WHERE (service IS NOT NULL)
+  policy checker_reads_all permissive for select to sworn_checker using (true)
+  policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
+  CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.telemetry_batches FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')
+  CREATE TRIGGER no_truncate BEFORE TRUNCATE ON sworn.telemetry_batches FOR EACH STATEMENT EXECUTE FUNCTION sworn.refuse_truncate()
+  CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.telemetry_batches FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
+  grant delete on telemetry_batches to sworn_remover
+  grant insert on telemetry_batches to sworn_writer
+  grant select (tenant_id, log, leaf_index) on telemetry_batches to sworn_remover
+  grant select on telemetry_batches to sworn_checker
+  grant select on telemetry_batches to sworn_reader
+
 table tenant owner sworn_owner row security forced
   tenant_id uuid not null
   name text not null
@@ -927,6 +965,7 @@ begin
   delete from sworn.resources where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.system_records where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.audit_ledger where tenant_id = of_tenant and log = of_log and leaf_index < upto;
+  delete from sworn.telemetry_batches where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.access_records where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   delete from sworn.leaf where tenant_id = of_tenant and log = of_log and leaf_index < upto;
   get diagnostics removed = row_count;

@@ -96,6 +96,11 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     help: 'Log records acknowledged as durable.',
     registers: [registry],
   });
+  const dataPoints = new Counter({
+    name: 'sworn_data_points_accepted_total',
+    help: 'Data points of metrics acknowledged as durable.',
+    registers: [registry],
+  });
   const tls = config.tls === null ? null : { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
   const writer = createSequencer({
     db,
@@ -133,6 +138,10 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       async logs(credential, logs) {
         await writer.append(credential.tenantId, await preparer.prepareLogs(credential, logs.records));
         logRecords.inc(logs.records.length);
+      },
+      async metrics(credential, { batches }) {
+        await writer.append(credential.tenantId, await preparer.prepareMetrics(credential, batches));
+        dataPoints.inc(batches.reduce((sum, { points }) => sum + points, 0));
       },
     },
     admission: new Admission({ processBytes: config.maxInFlightBytes, tenantBytes: config.maxInFlightBytes / 4 }),

@@ -17,8 +17,9 @@ import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
 import { createFacade } from '../src/http/facade.js';
 import { createPreparer } from '../src/ingest/prepare.js';
-import { decodeLogsJson, decodeTracesJson } from '../src/otlp/json.js';
+import { decodeLogsJson, decodeMetricsJson, decodeTracesJson } from '../src/otlp/json.js';
 import { decodeLogs, decodeTraces } from '../src/otlp/wire.js';
+import { decodeMetrics } from '../src/otlp/wireMetrics.js';
 import { createCheckpointVerifier } from '../src/read/checkpoints.js';
 import { createOpenFindings } from '../src/read/openFindings.js';
 import { createHeldOrders } from '../src/read/heldOrders.js';
@@ -74,6 +75,12 @@ export interface House {
     tenantId: string,
     capture: Pick<Capture, 'encoding' | 'body'>,
     by?: { readonly scopes?: readonly string[]; readonly services?: readonly string[] },
+  ): Promise<{ readonly drafts: readonly LeafDraft[]; readonly appended: readonly Appended[] }>;
+  /** The same of metrics. */
+  ingestMetrics(
+    tenantId: string,
+    capture: Pick<Capture, 'encoding' | 'body'>,
+    by?: { readonly services?: readonly string[] },
   ): Promise<{ readonly drafts: readonly LeafDraft[]; readonly appended: readonly Appended[] }>;
   /** The writer's sequencer. */
   readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
@@ -235,6 +242,11 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     async ingestLogs(tenantId, { encoding, body }, by = {}) {
       const { records } = encoding === 'json' ? decodeLogsJson(body) : decodeLogs(body);
       const drafts = await preparer.prepareLogs(producer(tenantId, by), records);
+      return { drafts, appended: await writer.append(tenantId, drafts) };
+    },
+    async ingestMetrics(tenantId, { encoding, body }, by = {}) {
+      const { batches } = encoding === 'json' ? decodeMetricsJson(body) : decodeMetrics(body);
+      const drafts = await preparer.prepareMetrics(producer(tenantId, by), batches);
       return { drafts, appended: await writer.append(tenantId, drafts) };
     },
     append: (tenantId, drafts) => writer.append(tenantId, drafts),

@@ -15,6 +15,9 @@ export const TRACE_CAPTURES: readonly Capture[] = capturesOf('traces');
 /** Every recorded logs request. */
 export const LOG_CAPTURES: readonly Capture[] = capturesOf('logs');
 
+/** Every recorded metrics request. */
+export const METRIC_CAPTURES: readonly Capture[] = capturesOf('metrics');
+
 function capturesOf(signal: string): Capture[] {
   return readdirSync(CAPTURES, { recursive: true, encoding: 'utf8' })
     .filter((path) => /-[a-z]+\.(pb|json)$/.test(path) && path.includes(`-${signal}.`))

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DecodedLogs } from '../src/otlp/decoded.js';
+import { MAX_PARTS_PER_REQUEST } from '../src/otlp/envelope.js';
 import { decodeLogsJson } from '../src/otlp/json.js';
 import { readLogRecord } from '../src/otlp/logRecord.js';
 import { eventNameOf } from '../src/otlp/map/eventName.js';
@@ -8,7 +9,7 @@ import { severityOf } from '../src/otlp/map/severity.js';
 import { compileVocabulary, VocabularyRefused } from '../src/otlp/map/vocabulary.js';
 import { TooManyParts, UndecodableRequest } from '../src/otlp/rejections.js';
 import { readResource, readScope } from '../src/otlp/span.js';
-import { decodeLogs, MAX_PARTS_PER_REQUEST } from '../src/otlp/wire.js';
+import { decodeLogs } from '../src/otlp/wire.js';
 import { VOCABULARY } from './mapper.js';
 import { any, keyValue, message, text, type WireMessage } from './otlpBytes.js';
 import { LOG_CAPTURES } from './otlpCaptures.js';

@@ -20,7 +20,7 @@ type Expected = (leaf: SayingLeaf, origin: string) => Readonly<Record<string, Ce
 /** Tables beside each topic's leaves. */
 export const TABLES_OF: Readonly<Record<string, readonly ProjectionTable[]>> = {
   'llm-runs': ['llm_run_records', 'run_members'],
-  system: ['resources', 'system_records'],
+  system: ['resources', 'system_records', 'telemetry_batches'],
   audit: ['audit_ledger'],
   access: ['access_records'],
   control: ['control_records'],
@@ -93,6 +93,23 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
       correlation_id: said.text('correlation_id'),
       trace_id: said.text('trace_id'),
       service: said.text('service'),
+      occurred_at: said.text('occurred_at'),
+    };
+  },
+  telemetry_batches: ({ row, said }) => {
+    if (row.kind !== 'TELEMETRY') return null;
+    return {
+      service: said.text('service'),
+      environment: said.text('environment'),
+      instance: said.text('instance'),
+      host_id: said.text('host_id'),
+      host_name: said.text('host_name'),
+      process_pid: said.count('process_pid'),
+      container_id: said.text('container_id'),
+      pod_uid: said.text('pod_uid'),
+      metrics: said.count('metrics'),
+      points: said.count('points'),
+      first_at: said.text('first_at'),
       occurred_at: said.text('occurred_at'),
     };
   },

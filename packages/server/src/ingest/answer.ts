@@ -39,6 +39,7 @@ export function mediaTypeOf(encoding: Encoding): string {
 const REJECTED_MEMBERS: Readonly<Record<SignalName, string>> = {
   traces: 'rejectedSpans',
   logs: 'rejectedLogRecords',
+  metrics: 'rejectedDataPoints',
 };
 
 /** Export…ServiceResponse; `partial_success` stays unset when everything was accepted (OTLP: a client logs it as a warning). */

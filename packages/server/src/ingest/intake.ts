@@ -1,8 +1,9 @@
 import type { Credential } from '../access/credential.js';
 import { loggable } from '../loggable.js';
-import type { DecodedLogs, DecodedTraces, Refused } from '../otlp/decoded.js';
-import { decodeLogsJson, decodeTracesJson } from '../otlp/json.js';
+import type { DecodedLogs, DecodedMetrics, DecodedTraces, Refused } from '../otlp/decoded.js';
+import { decodeLogsJson, decodeMetricsJson, decodeTracesJson } from '../otlp/json.js';
 import { decodeLogs, decodeTraces } from '../otlp/wire.js';
+import { decodeMetrics } from '../otlp/wireMetrics.js';
 import type { Admission } from './admission.js';
 import type { Encoding } from './answer.js';
 import { type Incoming, readBody } from './body.js';
@@ -19,6 +20,7 @@ export type AuthenticateSender = (headers: NodeJS.Dict<string[]>) => Promise<Cre
 export interface Acceptors {
   readonly traces: (credential: Credential, traces: DecodedTraces) => Promise<void>;
   readonly logs: (credential: Credential, logs: DecodedLogs) => Promise<void>;
+  readonly metrics: (credential: Credential, metrics: DecodedMetrics) => Promise<void>;
 }
 
 /** What the intake is told. */
@@ -60,6 +62,11 @@ export class Intake {
     this.#signals = {
       traces: take({ protobuf: decodeTraces, json: decodeTracesJson }, ({ spans }) => spans.length, accept.traces),
       logs: take({ protobuf: decodeLogs, json: decodeLogsJson }, ({ records }) => records.length, accept.logs),
+      metrics: take(
+        { protobuf: decodeMetrics, json: decodeMetricsJson },
+        ({ batches }) => batches.length,
+        accept.metrics,
+      ),
     };
   }
 

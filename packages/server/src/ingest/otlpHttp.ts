@@ -139,17 +139,15 @@ class Receiver {
   }
 }
 
-const OTHER_SIGNAL = /\/v1\/(metrics)$|\/v1development\/(profiles)$/;
+const PROFILES = /\/v1development\/profiles$/;
 
 function signalOf(request: IncomingMessage): SignalName {
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
   const signal = SIGNAL_NAMES.find((name) => path.endsWith(`/v1/${name}`));
   if (signal === undefined) {
-    const other = OTHER_SIGNAL.exec(path);
-    const message =
-      other === null
-        ? 'no such path; traces go to …/v1/traces, logs to …/v1/logs'
-        : `${other[1] ?? other[2]} are not accepted, only traces and logs`;
+    const message = PROFILES.test(path)
+      ? 'profiles are not accepted, only traces, logs and metrics'
+      : 'no such path; traces go to …/v1/traces, logs to …/v1/logs, metrics to …/v1/metrics';
     throw new RefusedRequest(404, { code: RPC_CODE.UNIMPLEMENTED, message });
   }
   if (request.method !== 'POST') {

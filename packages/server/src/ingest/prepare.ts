@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Topic } from '@sworn/evidence';
 import type { Credential } from '../access/credential.js';
-import type { ItemSlice, LogSlice, SourceSlice, SpanSlice } from '../otlp/decoded.js';
+import type { ItemSlice, LogSlice, MetricsSlice, SourceSlice, SpanSlice } from '../otlp/decoded.js';
 import type { Mapper } from '../otlp/map/step.js';
 import type { Vocabulary } from '../otlp/map/vocabulary.js';
 import type { DataKey } from '../record/body.js';
@@ -11,6 +11,7 @@ import type { LeafDraft } from '../record/draft.js';
 import type { KeyStore } from '../record/keyStore.js';
 import type { Redactor } from '../record/redact/redactor.js';
 import { logDraft, logEventKeys, type ReadLog, readLog } from './prepareLog.js';
+import { batchDraft, batchEventKeys, readBatch } from './prepareMetrics.js';
 import { createResourceDrafts, type PreparedSource } from './prepareResource.js';
 import { type ItemSources, prepareStep } from './prepareStep.js';
 import type { Tenancy } from './tenancy.js';
@@ -25,6 +26,8 @@ export interface Preparer {
   prepareTraces(credential: Credential, spans: readonly SpanSlice[]): Promise<LeafDraft[]>;
   /** The same of log records: drafts of `audit` for events of its vocabulary, of `system` for all others. */
   prepareLogs(credential: Credential, records: readonly LogSlice[]): Promise<LeafDraft[]>;
+  /** The same of metrics: one draft of `system` a record. */
+  prepareMetrics(credential: Credential, batches: readonly MetricsSlice[]): Promise<LeafDraft[]>;
 }
 
 /** What preparing needs. */
@@ -43,6 +46,8 @@ export interface PreparerDeps {
 
 /** Items prepared in one go, at 50 µs each: a large request lets others in between. */
 const ITEMS_A_TURN = 200;
+/** The same of records of metrics, of up to 60 KiB each. */
+const BATCHES_A_TURN = 8;
 
 export function createPreparer(deps: PreparerDeps): Preparer {
   const resourceDrafts = createResourceDrafts(deps.redactor);
@@ -57,7 +62,7 @@ export function createPreparer(deps: PreparerDeps): Preparer {
       for (const { traceId } of spans) traces.set(traceScope(traceId), traceId);
       const request = await open(credential, [...traces.values()].map(traceScope));
       const steps: LeafDraft[] = [];
-      await eachInTurns(spans, (span) => {
+      await eachInTurns(spans, ITEMS_A_TURN, (span) => {
         const key = request.keyOf(traceScope(span.traceId));
         steps.push(prepareStep(request.tenancy, deps, span, request.sourcesOf(span), key));
       });
@@ -68,7 +73,7 @@ export function createPreparer(deps: PreparerDeps): Preparer {
       const request = await open(credential, []);
       const { tenancy } = request;
       const read: ReadLog[] = [];
-      await eachInTurns(records, (record) =>
+      await eachInTurns(records, ITEMS_A_TURN, (record) =>
         read.push(readLog(tenancy, logReading, record, request.sourcesOf(record))),
       );
       // Whose day key it is that a record is sealed under stands in it.
@@ -76,9 +81,22 @@ export function createPreparer(deps: PreparerDeps): Preparer {
       const dataKeys = await deps.dataKeys.forScopes(credential.tenantId, scopes);
       const eventKeys = logEventKeys(tenancy, read);
       const drafts: LeafDraft[] = [];
-      await eachInTurns(read, (record, at) =>
+      await eachInTurns(read, ITEMS_A_TURN, (record, at) =>
         drafts.push(logDraft(tenancy, record, eventKeys[at] as Uint8Array, keyFrom(dataKeys, record.keyScope))),
       );
+      return request.drafted(drafts);
+    },
+
+    async prepareMetrics(credential, batches) {
+      const request = await open(credential, []);
+      const { tenancy, systemKey: dataKey } = request;
+      const read = batches.map((slice) => readBatch(tenancy, slice, request.sourceOf(slice.resource)));
+      const eventKeys = batchEventKeys(tenancy, read);
+      const drafts: LeafDraft[] = [];
+      await eachInTurns(read, BATCHES_A_TURN, (batch, at) => {
+        const sealing = { redactor: deps.redactor, eventKey: eventKeys[at] as Uint8Array, dataKey };
+        drafts.push(batchDraft(tenancy, batch, sealing));
+      });
       return request.drafted(drafts);
     },
   };
@@ -112,6 +130,8 @@ export function createPreparer(deps: PreparerDeps): Preparer {
     };
     return {
       tenancy,
+      systemKey: keyFrom(dataKeys, systemScope),
+      sourceOf,
       keyOf: (scope: KeyScope) => keyFrom(dataKeys, scope),
       sourcesOf: ({ resource, scope }: ItemSlice): ItemSources => ({
         resource: sourceOf(resource),
@@ -126,9 +146,13 @@ export function createPreparer(deps: PreparerDeps): Preparer {
   }
 }
 
-async function eachInTurns<T>(items: readonly T[], prepare: (item: T, at: number) => void): Promise<void> {
+async function eachInTurns<T>(
+  items: readonly T[],
+  aTurn: number,
+  prepare: (item: T, at: number) => void,
+): Promise<void> {
   for (const [at, item] of items.entries()) {
-    if (at % ITEMS_A_TURN === ITEMS_A_TURN - 1) await setImmediate();
+    if (at % aTurn === aTurn - 1) await setImmediate();
     prepare(item, at);
   }
 }

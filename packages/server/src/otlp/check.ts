@@ -36,17 +36,33 @@ function checkMessage(walk: Walk, end: number, schema: MessageSchema, nesting: n
 export function checkElement(walk: Walk, end: number, schema: MessageSchema, tag: number, nesting: number): void {
   const { reader } = walk;
   const field = schema.byNumber[tag >>> 3];
-  if (field === undefined || field.wireType !== (tag & 7) || (field.type !== 'message' && field.type !== 'string')) {
+  const isText = field?.type === 'message' || field?.type === 'string';
+  if (field === undefined || field.wireType !== (tag & 7) || (!isText && field.packed === null)) {
     skipValue(reader, tag, end);
     return;
   }
   const valueEnd = readLength(reader, end);
+  if (field.packed !== null) {
+    checkPacked(walk, valueEnd, field.packed);
+    return;
+  }
   if (field.type === 'message') {
     checkMessage(walk, valueEnd, field.message, nesting + 1);
     return;
   }
   if (!validUtf8(walk.bytes, reader.pos, valueEnd)) throw new RefusedPart('a string is not valid UTF-8');
   reader.pos = valueEnd;
+}
+
+/** Numbers one after the other, up to `end` and not beyond. */
+function checkPacked({ reader }: Walk, end: number, wireType: 0 | 1): void {
+  if (wireType === 1) {
+    if ((end - reader.pos) % 8 !== 0) throw new RefusedPart('packed numbers are cut off');
+    reader.pos = end;
+    return;
+  }
+  while (reader.pos < end) skipVarint(reader);
+  if (reader.pos !== end) throw new RefusedPart('packed numbers are cut off');
 }
 
 /** A field's tag: number × 8 + wire type. Refuses number 0 and wire types 6 and 7. */

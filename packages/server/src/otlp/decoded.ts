@@ -47,3 +47,22 @@ export interface DecodedTraces extends Refused {
 export interface DecodedLogs extends Refused {
   readonly records: readonly LogSlice[];
 }
+
+/** One record of metrics: the scopes, metrics and points of a ResourceMetrics, or, of a large one, some of them. */
+export interface MetricsSlice {
+  /** Protobuf bytes: a ResourceMetrics with field 2 alone. As sent where the whole of it is one record and none of its points was refused. */
+  readonly bytes: Uint8Array;
+  readonly resource: SourceSlice;
+  /** Metric messages in it. */
+  readonly metrics: number;
+  /** Data points in it: at least one. */
+  readonly points: number;
+  /** Nanoseconds since 1970 of the first and last point that says its time; 0: none does. */
+  readonly firstNs: bigint;
+  readonly lastNs: bigint;
+}
+
+/** What a request for metrics holds, in records; refused are data points. */
+export interface DecodedMetrics extends Refused {
+  readonly batches: readonly MetricsSlice[];
+}

@@ -1,12 +1,13 @@
 import { MAX_NESTING } from './check.js';
-import type { DecodedLogs, DecodedTraces, Refused } from './decoded.js';
+import type { DecodedLogs, DecodedMetrics, DecodedTraces, Refused } from './decoded.js';
 import { JsonCursor } from './jsonCursor.js';
 import { base64Value, doubleValue, hexValue, integerValue } from './jsonScalar.js';
 import { RefusedPart, Rejections, UndecodableRequest } from './rejections.js';
 import { type Field, type MessageSchema, MESSAGES, type ScalarField } from './schema.js';
-import { LOGS, type Signal, TRACES } from './signal.js';
+import { LOGS, METRICS, type Signal, TRACES } from './signal.js';
 import { type Mark, Sink } from './sink.js';
 import { decodeLogs, decodeTraces } from './wire.js';
+import { decodeMetrics } from './wireMetrics.js';
 
 /**
  * Reads an OTLP/JSON ExportTraceServiceRequest (OTLP 1.9, "JSON Protobuf Encoding"): ids are hex in any case, enums are
@@ -25,6 +26,13 @@ export function decodeLogsJson(body: Uint8Array): DecodedLogs {
   const { bytes, rejections } = transcoded(body, LOGS);
   const decoded = decodeLogs(bytes);
   return { records: decoded.records, ...together(rejections, decoded) };
+}
+
+/** The same of an ExportMetricsServiceRequest; what is refused by itself, and counted, are data points. */
+export function decodeMetricsJson(body: Uint8Array): DecodedMetrics {
+  const { bytes, rejections } = transcoded(body, METRICS);
+  const decoded = decodeMetrics(bytes);
+  return { ...decoded, ...together(rejections, decoded) };
 }
 
 /** The request as protobuf, without the spans that have no protobuf form; those are counted. */
@@ -79,24 +87,40 @@ class Transcoder {
   }
 
   #group(): void {
-    this.#source(MESSAGES[this.#signal.group], 'resource', () => this.#scoped());
+    this.#source(MESSAGES[this.#signal.group], 'resource', isSecond, () => this.#scoped());
   }
 
   #scoped(): void {
-    this.#source(MESSAGES[this.#signal.scoped], 'scope', () => this.#item());
+    const { scoped, item } = this.#signal;
+    const held = item === 'Metric' ? () => this.#metric() : () => this.#item(MESSAGES[item]);
+    this.#source(MESSAGES[scoped], 'scope', isSecond, held);
   }
 
-  /** Items of one resource or scope: field 2 repeats what they hold, the others describe it. A bad description costs what is held. */
-  #source(schema: MessageSchema, part: string, held: () => void): void {
+  /** A metric holds its points through one of five messages, of which it has one. */
+  #metric(): void {
+    this.#source(MESSAGES.Metric, 'metric', isData, ({ message: data }) => {
+      if (data === null) throw new Error('data of a metric that is no message');
+      this.#source(data, 'metric', isFirst, ({ message: point }) => {
+        if (point === null) throw new Error('a data point that is no message');
+        this.#item(point);
+      });
+    });
+  }
+
+  /** Items of one resource, scope or metric: some fields are what it holds, the others describe it. A bad description costs what is held. */
+  #source(schema: MessageSchema, part: string, holds: (field: Field) => boolean, held: (field: Field) => void): void {
     const start = this.sink.pos;
     const writtenBefore = this.#written;
     let fault: string | null = null;
+    let chosen = false;
     this.#members(schema, (field) => {
-      if (field.number === 2) {
-        this.#elements(field, held);
+      if (!holds(field)) {
+        fault ??= this.#attempt(() => this.#field(field, 0));
         return;
       }
-      fault ??= this.#attempt(() => this.#field(field, 0));
+      if (field.oneof && chosen) fault ??= `more than one value in one ${schema.name}`;
+      chosen = true;
+      this.#elements(field, () => held(field));
     });
     if (fault === null) return;
     this.sink.pos = start;
@@ -104,8 +128,8 @@ class Transcoder {
     this.#written = writtenBefore;
   }
 
-  #item(): void {
-    const fault = this.#attempt(() => this.#message(MESSAGES[this.#signal.item], 1));
+  #item(schema: MessageSchema): void {
+    const fault = this.#attempt(() => this.#message(schema, 1));
     if (fault === null) this.#written += 1;
     else this.rejections.add(fault);
   }
@@ -128,7 +152,12 @@ class Transcoder {
 
   #message(schema: MessageSchema, nesting: number): void {
     if (nesting > MAX_NESTING) throw new RefusedPart(`nested deeper than ${MAX_NESTING} messages`);
-    this.#members(schema, (field) => this.#field(field, nesting));
+    let chosen = false;
+    this.#members(schema, (field) => {
+      if (field.oneof && chosen) throw new RefusedPart(`more than one value in one ${schema.name}`);
+      chosen ||= field.oneof;
+      this.#field(field, nesting);
+    });
   }
 
   /** The known, non-null members of an object, written in field order. */
@@ -142,7 +171,6 @@ class Transcoder {
         return;
       }
       if (this.#cursor.null()) return;
-      if (schema.oneof && marks.length > 0) throw new RefusedPart(`more than one value in one ${schema.name}`);
       const from = this.sink.pos;
       write(field);
       marks.push({ number: field.number, start: from, end: this.sink.pos });
@@ -152,7 +180,7 @@ class Transcoder {
 
   /** The elements of an array, each with its tag; `write` writes the message inside. What it refuses to write leaves nothing. */
   #elements(field: Field, write: () => void): void {
-    this.#cursor.array(() => {
+    const each = (): void => {
       const before = this.sink.pos;
       const counted = this.rejections.total;
       this.sink.tag(field.number, field.wireType);
@@ -160,12 +188,25 @@ class Transcoder {
       write();
       if (this.sink.pos === start && this.rejections.total > counted) this.sink.pos = before;
       else this.sink.join(start);
-    });
+    };
+    if (field.repeated) this.#cursor.array(each);
+    else each();
   }
 
   #field(field: Field, nesting: number): void {
-    if (field.repeated) this.#cursor.array(() => this.#element(field, nesting));
+    if (field.packed !== null) this.#packed(field);
+    else if (field.repeated) this.#cursor.array(() => this.#element(field, nesting));
     else this.#element(field, nesting);
+  }
+
+  /** Protobuf knows no empty list. */
+  #packed(field: ScalarField): void {
+    const before = this.sink.pos;
+    this.sink.tag(field.number, field.wireType);
+    const start = this.sink.fork();
+    this.#cursor.array(() => this.#scalar(field));
+    if (this.sink.pos === start) this.sink.pos = before;
+    else this.sink.join(start);
   }
 
   #element(field: Field, nesting: number): void {
@@ -197,11 +238,23 @@ class Transcoder {
       case 'enum':
         sink.varint64(integerValue(cursor.number(), 'int32'));
         return;
+      case 'uint64':
+        sink.varint64(integerValue(cursor.numeral(), 'uint64'));
+        return;
+      case 'sint32': {
+        // Zigzag: small numbers of either sign are short (protobuf encoding guide).
+        const value = integerValue(cursor.numeral(), 'int32');
+        sink.varint64(value < 0n ? -2n * value - 1n : 2n * value);
+        return;
+      }
       case 'uint32':
         sink.varint64(integerValue(cursor.numeral(), 'uint32'));
         return;
       case 'fixed64':
         sink.fixed64(integerValue(cursor.numeral(), 'uint64'));
+        return;
+      case 'sfixed64':
+        sink.fixed64(BigInt.asUintN(64, integerValue(cursor.numeral(), 'int64')));
         return;
       case 'fixed32':
         sink.fixed32(Number(integerValue(cursor.numeral(), 'uint32')));
@@ -215,3 +268,7 @@ class Transcoder {
     }
   }
 }
+
+const isFirst = ({ number }: Field): boolean => number === 1;
+const isSecond = ({ number }: Field): boolean => number === 2;
+const isData = ({ oneof }: Field): boolean => oneof;

@@ -1,5 +1,6 @@
 import { Message } from './message.js';
-import { type MessageSchema, MESSAGES, type ScalarField, type ScalarType } from './schema.js';
+import type { ScalarType } from './messages.js';
+import { type MessageSchema, MESSAGES, type ScalarField } from './schema.js';
 
 /** OTLP/JSON as plain data, ready for `JSON.stringify`: 64-bit integers are strings, so is every double JSON has no literal for. */
 export type OtlpJson = string | number | boolean | OtlpJson[] | { [name: string]: OtlpJson };
@@ -27,11 +28,13 @@ function messageToJson(message: Message, schema: MessageSchema): OtlpObject {
   const singular = new Map<string, { schema: MessageSchema; parts: Message[] }>();
   let last = '';
   message.elements(schema, (field) => {
-    if (schema.oneof && last !== field.name) {
-      members.clear();
-      singular.clear();
+    if (field.oneof) {
+      if (last !== field.name) {
+        members.delete(last);
+        singular.delete(last);
+      }
+      last = field.name;
     }
-    last = field.name;
     if (field.type === 'message' && !field.repeated) {
       const before = singular.get(field.name);
       if (before !== undefined) before.parts.push(message.inner());
@@ -39,6 +42,12 @@ function messageToJson(message: Message, schema: MessageSchema): OtlpObject {
         singular.set(field.name, { schema: field.message, parts: [message.inner()] });
         members.set(field.name, {});
       }
+      return;
+    }
+    if (field.packed !== null) {
+      const list = (members.get(field.name) ?? []) as OtlpJson[];
+      message.numbers(field.packed, () => list.push(scalarToJson(field, message)));
+      members.set(field.name, list);
       return;
     }
     const value =
@@ -56,6 +65,9 @@ function messageToJson(message: Message, schema: MessageSchema): OtlpObject {
 const SCALARS: Readonly<Record<Exclude<ScalarType, 'bytes'>, (message: Message) => OtlpJson>> = {
   string: (message) => message.text(),
   int64: (message) => message.int64().toString(),
+  uint64: (message) => message.uint64().toString(),
+  sint32: (message) => message.sint32(),
+  sfixed64: (message) => message.sfixed64().toString(),
   fixed64: (message) => message.fixed64().toString(),
   fixed32: (message) => message.fixed32(),
   uint32: (message) => message.uint32(),

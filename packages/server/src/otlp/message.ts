@@ -45,15 +45,20 @@ export class Message {
     while (reader.pos < this.#end) {
       const tag = reader.uint32();
       const field = schema.byNumber[tag >>> 3];
-      if (field === undefined || field.wireType !== (tag & 7)) {
+      const wireType = tag & 7;
+      if (field === undefined || (field.wireType !== wireType && field.packed !== wireType)) {
         skipValue(reader, tag, this.#end);
-      } else if (field.wireType === 2) {
+      } else if (wireType === 2) {
         const valueEnd = reader.uint32() + reader.pos;
         this.#valueEnd = valueEnd;
         visit(field);
         reader.pos = valueEnd;
       } else {
+        this.#valueEnd = NO_LENGTH;
+        const valueStart = reader.pos;
         visit(field);
+        // Nobody asked for it.
+        if (reader.pos === valueStart) skipValue(reader, tag, this.#end);
       }
     }
   }
@@ -61,6 +66,16 @@ export class Message {
   /** Whether the message's bytes hold those of `needle`, wherever. */
   holds(needle: string): boolean {
     return this.#bytes.subarray(this.#start, this.#end).includes(needle);
+  }
+
+  /** Calls `read` before each number of a packed field, whole ones only; of an element that is not packed, once. */
+  numbers(wireType: 0 | 1, read: () => void): void {
+    if (this.#valueEnd === NO_LENGTH) {
+      read();
+      return;
+    }
+    const end = this.#valueEnd - (wireType === 1 ? 7 : 0);
+    while (this.#reader.pos < end) read();
   }
 
   inner(): Message {
@@ -98,6 +113,18 @@ export class Message {
     return BigInt(this.#reader.int64());
   }
 
+  uint64(): bigint {
+    return BigInt(this.#reader.uint64());
+  }
+
+  sint32(): number {
+    return this.#reader.sint32();
+  }
+
+  sfixed64(): bigint {
+    return BigInt(this.#reader.sfixed64());
+  }
+
   fixed64(): bigint {
     return BigInt(this.#reader.fixed64());
   }
@@ -122,6 +149,9 @@ export class Message {
     return this.#reader.bool();
   }
 }
+
+/** End of a value that has no length. */
+const NO_LENGTH = -1;
 
 /** Nothing is ever read from it, so that all may share it. */
 const EMPTY = Message.of(new Uint8Array(0));

@@ -1,19 +1,12 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire';
-import { checkElement, readLength, readTag, skipValue, type Walk } from './check.js';
+import { checkElement, readLength, readTag, type Walk } from './check.js';
 import type { DecodedLogs, DecodedTraces, ItemSlice, LogSlice, SourceSlice, SpanSlice } from './decoded.js';
-import { RefusedPart, Rejections, TooManyParts, UndecodableRequest } from './rejections.js';
-import { type MessageName, MESSAGES } from './schema.js';
-import { LOGS, type Signal, TRACES } from './signal.js';
-
-/**
- * Resource groups, scope groups and items one request may hold, together. Real batches are 512 (SDK) to some 10k
- * (collector); an attacker can write 32 million empty groups into 64 MiB, each of which costs some hundred bytes here.
- */
-export const MAX_PARTS_PER_REQUEST = 131_072;
+import { Envelope, join, LENGTH_DELIMITED, type Level, type Parts, type Range, reasonOf } from './envelope.js';
+import { RefusedPart, Rejections } from './rejections.js';
+import { MESSAGES } from './schema.js';
+import { levelsOf, LOGS, type Signal, TRACES } from './signal.js';
 
 const TRACE_ID_BYTES = 16;
 const SPAN_ID_BYTES = 8;
-const LENGTH_DELIMITED = 2;
 
 /**
  * Walks an ExportTraceServiceRequest once and hands over each good span as its own bytes: views into `bytes`.
@@ -31,19 +24,6 @@ export function decodeLogs(bytes: Uint8Array): DecodedLogs {
   return { records: items, rejected: rejections.total, message: rejections.message };
 }
 
-/** Byte ranges of what belongs to a source, and of the messages it repeats. */
-interface Parts {
-  readonly source: readonly Range[];
-  readonly repeated: readonly Range[];
-  /** Why the source itself cannot be read; its items go with it. */
-  readonly fault: string | null;
-}
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** A source and its fault; its bytes are put together when its first item comes. */
 interface Source {
   readonly parts: Parts;
@@ -54,84 +34,29 @@ interface Source {
 type Check<Ids> = (walk: Walk, range: Range) => Ids;
 
 class Decoder<Ids> {
-  readonly #walk: Walk;
-  readonly #signal: Signal;
+  readonly #envelope: Envelope;
+  readonly #levels: readonly [request: Level, group: Level, scoped: Level];
   readonly #check: Check<Ids>;
   readonly #items: (ItemSlice & Ids)[] = [];
   readonly #rejections: Rejections;
-  #parts = 0;
 
   constructor(bytes: Uint8Array, signal: Signal, check: Check<Ids>) {
-    this.#walk = { reader: new BinaryReader(bytes), bytes };
-    this.#signal = signal;
+    this.#envelope = new Envelope(bytes, signal);
+    this.#levels = levelsOf(signal);
     this.#check = check;
     this.#rejections = new Rejections(signal.noun);
   }
 
   request(): { readonly items: readonly (ItemSlice & Ids)[]; readonly rejections: Rejections } {
-    const { request, group, scoped } = this.#signal;
-    const { repeated } = this.#split({ start: 0, end: this.#walk.bytes.length }, request, 1);
-    for (const ofResource of repeated) {
-      const resource: Source = { parts: this.#split(ofResource, group, 2), slice: null };
-      for (const ofScope of resource.parts.repeated) {
-        const scope: Source = { parts: this.#split(ofScope, scoped, 2), slice: null };
-        for (const item of scope.parts.repeated) this.#item(item, resource, scope);
+    const [request, group, scoped] = this.#levels;
+    for (const ofResource of this.#envelope.split(this.#envelope.whole, request).held) {
+      const resource: Source = { parts: this.#envelope.split(ofResource, group), slice: null };
+      for (const ofScope of resource.parts.held) {
+        const scope: Source = { parts: this.#envelope.split(ofScope, scoped), slice: null };
+        for (const item of scope.parts.held) this.#item(item, resource, scope);
       }
     }
     return { items: this.#items, rejections: this.#rejections };
-  }
-
-  /** Envelope framing: the elements of field `repeatedField`, and all others as the source's own ranges. */
-  #split(range: Range, name: MessageName, repeatedField: number): Parts {
-    const { reader } = this.#walk;
-    const repeatedTag = repeatedField * 8 + LENGTH_DELIMITED;
-    const source: Range[] = [];
-    const repeated: Range[] = [];
-    let fault: string | null = null;
-    try {
-      reader.pos = range.start;
-      while (reader.pos < range.end) {
-        const start = reader.pos;
-        const tag = readTag(reader);
-        if (tag === repeatedTag) {
-          this.#countPart();
-          const end = readLength(reader, range.end);
-          repeated.push({ start: reader.pos, end });
-          reader.pos = end;
-          continue;
-        }
-        const valueStart = reader.pos;
-        skipValue(reader, tag, range.end);
-        const end = reader.pos;
-        extend(source, { start, end });
-        fault ??= this.#sourceFault(name, tag, { start: valueStart, end });
-        reader.pos = end;
-      }
-    } catch (error) {
-      if (error instanceof TooManyParts) throw error;
-      throw new UndecodableRequest(`not a protobuf ${this.#signal.request}: ${reasonOf(error)} (in ${name})`);
-    }
-    return { source, repeated, fault };
-  }
-
-  #countPart(): void {
-    this.#parts += 1;
-    if (this.#parts > MAX_PARTS_PER_REQUEST) {
-      throw new TooManyParts(
-        `more than ${MAX_PARTS_PER_REQUEST} resource groups, scope groups and ${this.#signal.noun}s in one request`,
-      );
-    }
-  }
-
-  #sourceFault(name: MessageName, tag: number, value: Range): string | null {
-    const { reader } = this.#walk;
-    try {
-      reader.pos = value.start;
-      checkElement(this.#walk, value.end, MESSAGES[name], tag, 0);
-      return null;
-    } catch (error) {
-      return `${name === this.#signal.group ? 'resource' : 'scope'}: ${reasonOf(error)}`;
-    }
   }
 
   #item(range: Range, resource: Source, scope: Source): void {
@@ -140,10 +65,11 @@ class Decoder<Ids> {
       this.#rejections.add(sourceFault);
       return;
     }
+    const { walk } = this.#envelope;
     try {
-      const ids = this.#check(this.#walk, range);
+      const ids = this.#check(walk, range);
       this.#items.push({
-        bytes: this.#walk.bytes.subarray(range.start, range.end),
+        bytes: walk.bytes.subarray(range.start, range.end),
         resource: this.#slice(resource, 'resource'),
         scope: this.#slice(scope, 'scope'),
         ...ids,
@@ -154,7 +80,7 @@ class Decoder<Ids> {
   }
 
   #slice(source: Source, part: SourceSlice['part']): SourceSlice {
-    source.slice ??= { part, bytes: join(this.#walk.bytes, source.parts.source) };
+    source.slice ??= { part, bytes: join(this.#envelope.walk.bytes, source.parts.source) };
     return source.slice;
   }
 }
@@ -219,34 +145,3 @@ function checkLogRecord(walk: Walk, range: Range): Pick<LogSlice, 'traceId' | 's
 function isId(id: Uint8Array | null, length: number): id is Uint8Array {
   return id !== null && id.length === length && id.some((byte) => byte !== 0);
 }
-
-/** Adds a range, grown onto the last one where they touch: only the repeated messages between them keep two apart. */
-function extend(ranges: Range[], next: Range): void {
-  const last = ranges.at(-1);
-  if (last !== undefined && last.end === next.start) ranges[ranges.length - 1] = { start: last.start, end: next.end };
-  else ranges.push(next);
-}
-
-/** One range is a view; several are copied together. */
-function join(bytes: Uint8Array, ranges: readonly Range[]): Uint8Array {
-  const [first] = ranges;
-  if (first === undefined) return new Uint8Array(0);
-  if (ranges.length === 1) return bytes.subarray(first.start, first.end);
-  const joined = new Uint8Array(ranges.reduce((sum, range) => sum + range.end - range.start, 0));
-  let at = 0;
-  for (const range of ranges) {
-    joined.set(bytes.subarray(range.start, range.end), at);
-    at += range.end - range.start;
-  }
-  return joined;
-}
-
-/** The reader's own errors (end of input, overlong varint) are refusals of the sender's bytes too; anything else is a bug. */
-function reasonOf(error: unknown): string {
-  if (error instanceof RefusedPart) return error.message;
-  if (error instanceof RangeError) return 'the bytes end inside a field';
-  if (error instanceof Error && READER_ERRORS.test(error.message)) return 'a varint or tag is malformed';
-  throw error;
-}
-
-const READER_ERRORS = /^(invalid varint|illegal tag|invalid end group tag|maximum recursion depth|cant skip wire type)/;

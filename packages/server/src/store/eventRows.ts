@@ -13,7 +13,7 @@ export interface AuditLedgerRow {
 }
 
 /** A value a column, by its name; null: the leaf says nothing of it. */
-type Cells<C extends readonly Column[]> = Readonly<Record<C[number][0], ColumnValue>>;
+export type Cells<C extends readonly Column[]> = Readonly<Record<C[number][0], ColumnValue>>;
 
 /** Beside LOG and the other kinds of `system` records, and beside their CONFLICT leaves. */
 export const SYSTEM_RECORD_COLUMNS = [
@@ -99,7 +99,8 @@ export function auditCells({ occurredAt, members }: SaidOfEvent): AuditLedgerRow
   };
 }
 
-function textsOf(members: SaidOfEvent['members']): (name: string) => string | null {
+/** The texts among a leaf's members. */
+export function textsOf(members: SaidOfEvent['members']): (name: string) => string | null {
   return (name) => {
     const value = members[name];
     return typeof value === 'string' ? value : null;

@@ -2,6 +2,7 @@ import { type Column, type ColumnValue, insertRows } from './copyBinary.js';
 import type { Tx } from './database.js';
 import { AUDIT_LEDGER_COLUMNS, type AuditLedgerRow, SYSTEM_RECORD_COLUMNS, type SystemRecordRow } from './eventRows.js';
 import { insertRunNames } from './runNames.js';
+import { TELEMETRY_BATCH_COLUMNS, type TelemetryBatchRow } from './telemetryRow.js';
 
 /** Newest state of a run as of one OPENED or RUN leaf (CONTRACT.md §3, endpoint 1). Null: not known, not recorded. */
 export interface LlmRunRow {
@@ -98,6 +99,7 @@ export type ProjectionRow =
   | ResourceRow
   | SystemRecordRow
   | AuditLedgerRow
+  | TelemetryBatchRow
   | AccessRow
   | ControlRow;
 
@@ -213,6 +215,10 @@ const SHAPES: Shapes = {
     columns: AUDIT_LEDGER_COLUMNS,
     values: (r) => AUDIT_LEDGER_COLUMNS.map(([name]) => r.cells[name]),
   },
+  telemetry_batches: {
+    columns: TELEMETRY_BATCH_COLUMNS,
+    values: (r) => TELEMETRY_BATCH_COLUMNS.map(([name]) => r.cells[name]),
+  },
   access_records: {
     columns: [
       ['kind', 'text'],
@@ -259,6 +265,7 @@ export const PROJECTION_COLUMNS: Readonly<Record<ProjectionTable, readonly Colum
   resources: SHAPES.resources.columns,
   system_records: SHAPES.system_records.columns,
   audit_ledger: SHAPES.audit_ledger.columns,
+  telemetry_batches: SHAPES.telemetry_batches.columns,
   access_records: SHAPES.access_records.columns,
   control_records: SHAPES.control_records.columns,
 };

@@ -264,4 +264,5 @@ export const RECORD_SCHEMAS = {
   log: MESSAGES.LogRecord,
   resource: MESSAGES.ResourceSpans,
   scope: MESSAGES.ScopeSpans,
+  metrics: MESSAGES.ResourceMetrics,
 } as const;
