@@ -136,7 +136,7 @@ describe('what is odd about what producers sent', () => {
     const again = (await ask('?log=llm-runs')).json;
     expect(again.anomalies).toEqual(json.anomalies);
     expect(json).toMatchObject({ findings: [], logs: [{ verdict: 'verified' }] });
-    expect((await house.check(tenant)).logs.find(({ log }) => log === 'llm-runs')?.anomalies.conflicts).toBe(
+    expect((await house.check(tenant)).logs.find(({ log }) => log === 'llm-runs')?.anomalies?.conflicts).toBe(
       json.anomalies.find(({ kind }: { kind: string }) => kind === 'CONFLICTS').count,
     );
   });

@@ -12,7 +12,11 @@ export function fsck(context: CommandContext): Command {
     .description('check every record against its log, and the logs against what was signed of them; changes nothing')
     .option('--tenant <id or name>', 'this tenant alone')
     .option('--log <log>', 'this log alone, e.g. llm-runs')
-    .option('--quick', 'only whether anything was changed or taken away: V1 to V5, and what costs no more', false)
+    .option(
+      '--quick',
+      'only whether a record was changed or anything taken away: V1 to V5; bodies are not looked into',
+      false,
+    )
     .option('--record', 'write what is found to the control log, and clear what is found no more', false)
     .option('--json', 'print {"complete","seconds","records","bytes","logs","findings","more","advisories"}', false)
     .addHelpText(
@@ -66,8 +70,8 @@ function say({ terminal }: CommandContext, report: CheckReport, seconds: number)
   for (const finding of report.findings) terminal.line(sentence(finding));
   if (report.more > 0) terminal.line(`and ${report.more} more`);
   for (const advisory of report.advisories) terminal.line(`advisory ${sentence(advisory)}`);
-  const conflicts = report.logs.reduce((sum, { anomalies }) => sum + anomalies.conflicts, 0);
-  const skewed = report.logs.reduce((sum, { anomalies }) => sum + anomalies.skewed, 0);
+  const conflicts = report.logs.reduce((sum, { anomalies }) => sum + (anomalies?.conflicts ?? 0), 0);
+  const skewed = report.logs.reduce((sum, { anomalies }) => sum + (anomalies?.skewed ?? 0), 0);
   if (conflicts + skewed > 0)
     terminal.line(`odd in what producers sent, and no finding: ${conflicts} conflicts, ${skewed} skewed steps`);
   const unproven = report.logs.filter(({ size, verified }) => verified < size).length;

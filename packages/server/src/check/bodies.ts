@@ -1,13 +1,14 @@
 import { hash } from 'node:crypto';
 import { hex, hmacSha256, utf8 } from '@sworn/evidence';
-import { type DataKey, extractKey, openBody } from '../record/body.js';
+import { type DataKey, extractKey, openCiphertext } from '../record/body.js';
 import type { KeyStore } from '../record/keyStore.js';
-import { type LogPlace, readBody } from '../store/checking.js';
+import type { LogPlace } from '../store/checking.js';
+import { readBody } from '../store/checkingLeaf.js';
 import { type DataKeyRow, readDataKeysById } from '../store/dataKey.js';
 import type { Breathe, Checking, Unwrapped } from './checking.js';
-import { type Excuses, mayBeGone, readExcuses } from './excuses.js';
 import type { Tell } from './finding.js';
 import type { ReadLeaf } from './leaves.js';
+import { isKeyId, Presence } from './presence.js';
 
 /** Path of the only body a leaf has. */
 const PATH = 'body';
@@ -30,49 +31,27 @@ export async function checkBodies(
   }
   const keys = await keysOf(checking, place.tenantId, [...ids]);
   const duplicate = at.open ? await duplicateKey(checking.keyStore, place.tenantId) : null;
-  let excuses: Excuses | null = null;
+  const presence = new Presence(checking, place, tell);
   const unopened = new Set<string>();
   for (const { row, said } of leaves) {
     const rest = at.breathe();
     if (rest !== null) await rest;
     const committed = said.object('c').object(PATH);
-    const ch = committed.text('ch');
-    const dk = said.text('dk');
+    const named = { ch: committed.text('ch'), dk: said.text('dk') };
+    const { ch, dk } = named;
     const where = { ...place, index: row.index, table: 'leaf' };
     const conflict = duplicate === null || row.kind !== 'CONFLICT' ? null : conflictKey(duplicate, { row, said });
     if (conflict !== null && hex(conflict) !== said.text('event_key'))
       tell({ ...where, code: 'COLUMN_MISMATCH', expected: 'digest of the bytes as sent', found: 'another' });
-    if (ch === null || dk === null) {
-      if (row.bodySize !== null)
-        tell({ ...where, code: 'STRAY_BODY', expected: 'no body', found: 'one that the leaf does not name' });
-      continue;
-    }
-    const key = keys.get(dk) ?? null;
-    const isApart = row.body === null && row.bodySize !== null;
+    const isApart = row.body === null && row.bodySize !== null && ch !== null && dk !== null;
     const body = isApart ? await checking.ask((tx) => readBody(tx, place, row.index)) : row.body;
-    if (body === null || key === null) {
-      excuses ??= await readExcuses(checking, place.tenantId);
-      const isExcused = excuses.erasedKeys.has(dk) || mayBeGone(excuses, place, row.index);
-      if (body === null && !isExcused)
-        tell({
-          ...where,
-          code: 'BODY_MISSING_UNAUTHORISED',
-          expected: `a body of hash ${ch}`,
-          found: 'none, and no proven removal',
-        });
-      else if (key === null && !isExcused)
-        tell({
-          ...where,
-          table: 'data_key',
-          code: 'KEY_MISSING_UNAUTHORISED',
-          expected: `data key ${dk}`,
-          found: 'none, and no proven removal',
-        });
-    }
-    if (body === null) continue;
-    const found = hash('sha256', body, 'hex');
-    if (found !== ch) {
-      tell({ ...where, code: 'BODY_MISMATCH', expected: `a body of hash ${ch}`, found });
+    const key = dk === null ? null : (keys.get(dk) ?? null);
+    const found = { index: row.index, bodySize: isApart && body === null ? null : row.bodySize };
+    if (!presence.isAsNamed(found, named, key !== null)) await presence.tell(found, named);
+    if (ch === null || dk === null || body === null) continue;
+    const hashed = hash('sha256', body, 'hex');
+    if (hashed !== ch) {
+      tell({ ...where, code: 'BODY_MISMATCH', expected: `a body of hash ${ch}`, found: hashed });
       continue;
     }
     if (key === null || !at.open) continue;
@@ -88,8 +67,8 @@ export async function checkBodies(
       unopened.add(dk);
       continue;
     }
-    const stored = { body, ch, pc: committed.text('pc') ?? '', n: committed.count('n') ?? 0 };
-    const opened = openBody({ id: dk, prk: key.prk }, { origin, eventKey: row.eventKey, path: PATH }, stored);
+    const stored = { body, pc: committed.text('pc') ?? '', n: committed.count('n') ?? 0 };
+    const opened = openCiphertext({ id: dk, prk: key.prk }, { origin, eventKey: row.eventKey, path: PATH }, stored);
     if (opened.kind === 'damaged')
       tell({
         ...where,
@@ -128,7 +107,7 @@ async function keysOf(
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Unwrapped>> {
   const held = checking.keys;
-  const wanted = ids.filter((id) => !held.has(`${tenantId}/${id}`));
+  const wanted = ids.filter((id) => isKeyId(id) && !held.has(`${tenantId}/${id}`));
   if (wanted.length > 0) {
     const rows = await checking.ask((tx) => readDataKeysById(tx, tenantId, wanted));
     if (held.size > KEYS_HELD) held.clear();

@@ -1,15 +1,16 @@
 import { AUDIT_EVENTS } from '@sworn/contract';
 import { hex, type JsonObject, type JsonValue, sha256, TOPICS } from '@sworn/evidence';
 import { type Members, membersOf } from '../read/members.js';
-import type { FullLeaf, LogPlace } from '../store/checking.js';
+import type { LogPlace } from '../store/checking.js';
+import type { FullLeaf, TreeLeaf } from '../store/checkingLeaf.js';
 import type { Tell } from './finding.js';
 
-/** A leaf that was read, with what it says. */
-export interface ReadLeaf {
-  readonly row: FullLeaf;
+/** A leaf that was read, with what it says: all of it, or of which body. */
+export interface ReadLeaf<Row extends TreeLeaf = FullLeaf, Said = Members> {
+  readonly row: Row;
   /** Hash of its bytes. */
   readonly hash: Uint8Array;
-  readonly said: Members;
+  readonly said: Said;
 }
 
 /** Kinds that count in `control` only, where Sworn alone writes them. A producer's record of this name would be one of ours in disguise. */
@@ -18,7 +19,7 @@ const CONTROL_KINDS: ReadonlySet<string> = new Set(
 );
 
 /** Parses a leaf that is what was committed; null and a finding (V4) when it is none. Its form needs no look: its hash does. */
-export function parseLeaf(place: LogPlace, row: FullLeaf, tell: Tell): Members | null {
+export function parseLeaf(place: LogPlace, row: TreeLeaf, tell: Tell): Members | null {
   try {
     const value = JSON.parse(row.leaf.toString('utf8')) as JsonValue;
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return membersOf(value as JsonObject);
@@ -34,15 +35,6 @@ export function parseLeaf(place: LogPlace, row: FullLeaf, tell: Tell): Members |
     found: 'bytes that are none',
   });
   return null;
-}
-
-/**
- * Of what a leaf says, what V5 asks: which body it names and under which key. What is kept of a chunk is copied by the collector, and all that leaves say
- * is most of it.
- */
-export function bodyOf(said: Members): Members {
-  const ch = said.object('c').object('body').text('ch');
-  return membersOf({ c: { body: { ch } }, dk: said.text('dk') });
 }
 
 /** Check V6 for the columns beside a leaf, and what V10 says of its kind. */
@@ -91,7 +83,7 @@ const SHOWN: ReadonlySet<string> = new Set([
 ]);
 
 /** Check V7: `recorded_at` never goes back. Returns the latest so far. */
-export function checkTime(place: LogPlace, row: FullLeaf, latest: string | null, tell: Tell): string {
+export function checkTime(place: LogPlace, row: TreeLeaf, latest: string | null, tell: Tell): string {
   if (latest === null || row.recordedAt >= latest) return row.recordedAt;
   tell({
     ...place,

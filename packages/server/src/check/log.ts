@@ -1,13 +1,15 @@
 import { encodeFrontier, equalBytes, type Frontier, frontierRoot, hex, leafHash, TILE_WIDTH } from '@sworn/evidence';
-import type { Members } from '../read/members.js';
-import { type FullLeaf, type HeadRow, type LogPlace, readProjection, readRunNames } from '../store/checking.js';
+import { type HeadRow, type LogPlace, readProjection, readRunNames } from '../store/checking.js';
+import { type FullLeaf, readLeaves, readTreeLeaves, type TreeLeaf } from '../store/checkingLeaf.js';
 import { type Anomalies, countAnomalies, NO_ANOMALIES, sumOf } from './anomalies.js';
 import { checkBodies } from './bodies.js';
 import { type Breathe, type Checking, isGivenUp } from './checking.js';
-import { type Chunk, readChunk } from './chunk.js';
+import { type Chunk, readChunks, type Span } from './chunk.js';
 import { mayBeGone, readExcuses } from './excuses.js';
 import type { Tell } from './finding.js';
-import { bodyOf, checkColumns, checkTime, parseLeaf, type ReadLeaf, topicOf } from './leaves.js';
+import { checkColumns, checkTime, parseLeaf, type ReadLeaf, topicOf } from './leaves.js';
+import { namedIn } from './named.js';
+import { checkPresence } from './presence.js';
 import { checkProjection, checkRunNames, TABLES_OF } from './projections.js';
 import { type Chain, chainAt, inOrder, knownRoots } from './roots.js';
 import { checkRuns } from './runs.js';
@@ -27,10 +29,12 @@ export interface LogCheck {
   readonly from: Frontier;
   /** Leaves from here on are left for another time; at most the log's size. */
   readonly below: number;
-  /** `tree`: V1 to V5, that nothing was changed or taken away. `beside`: and what stands beside it, up to V9. `all`: and that bodies open to what was committed. */
+  /** `tree`: V1 to V5, that no leaf was changed and nothing taken away. `beside`: and what stands beside it, up to V9. `all`: and that bodies open to what was committed. */
   readonly depth: 'tree' | 'beside' | 'all';
   /** Leaves looked at together, in tiles: with a few, other work has its turn between them. */
   readonly tilesAtOnce: number;
+  /** Whether the next ones are asked for meanwhile. */
+  readonly ahead?: boolean;
   readonly tell: Tell;
   /** Anomalies are counted from this leaf on: those before it were, another time. */
   readonly countFrom: number;
@@ -46,7 +50,8 @@ export interface LogResult {
   readonly verified: number;
   /** From where a later check may go on. */
   readonly resumeFrom: Frontier;
-  readonly anomalies: Anomalies;
+  /** Null: not looked for. */
+  readonly anomalies: Anomalies | null;
 }
 
 /** Checks V1 to V9 on a range of one log, chunk by chunk. */
@@ -58,49 +63,66 @@ export async function checkRange(checking: Checking, state: LogState, check: Log
   const signed = checking.memory?.load(origin) ?? null;
   const remembered = signed === null || (await isGivenUp(checking, place)) ? null : signed;
   let latest: string | null = null;
-  let anomalies = NO_ANOMALIES;
+  let anomalies: Anomalies | null = check.depth === 'tree' ? null : NO_ANOMALIES;
   let chain = await chainAt(checking, place, origin, check.from.size);
   // Kept: a tile's root may be asked for in the chunk after the one that fills it.
   const upperTiles = new Map<string, Uint8Array>();
   const upper: UpperTiles = (level, index) => upperTiles.get(`${level}/${index}`) ?? null;
-  for (let from = check.from.size; from < check.below; ) {
-    await breathe();
-    // Whole tiles, so that one is looked at with all its leaves.
-    const whole = (Math.floor(from / TILE_WIDTH) + check.tilesAtOnce) * TILE_WIDTH;
-    const range = { from, below: Math.min(whole, check.below) };
-    const chunk = await readChunk(checking, place, range);
+  /** What every depth asks of a chunk. Returns the leaves that are what their hash says. */
+  async function walkOn<Row extends TreeLeaf, Said>(
+    chunk: Chunk<Row>,
+    readRow: ReadRow<Row, Said>,
+  ): Promise<readonly ReadLeaf<Row, Said>[]> {
+    const { range } = chunk;
     for (const [name, hashes] of chunk.upper) upperTiles.set(name, hashes);
     const known = await knownRoots(checking, { place, origin, head }, chunk, chain, tell);
     ({ chain } = known);
     if (remembered !== null && remembered.size > range.from && remembered.size <= range.below)
       known.roots.push({ ...remembered, what: 'signer', first: range.from });
-    const read = await walkChunk(checking, { ...check, walk, upper }, chunk, range, inOrder(known.roots));
+    const read = await walkChunk(checking, { ...check, walk, upper, readRow }, chunk, inOrder(known.roots));
     for (const row of chunk.rows) latest = checkTime(place, row, latest, tell);
-    if (check.depth !== 'tree') await checkBeside(checking, { place, origin, range, breathe }, read, chunk.rows, tell);
-    await checkBodies(checking, { place, origin, open: check.depth === 'all', breathe }, read, tell);
-    anomalies = sumOf(anomalies, countAnomalies(read, check.countFrom));
-    check.onProgress(range.below - range.from, chunk.bytes);
-    from = range.below;
+    return read;
   }
+  const chunking = { ...check, range: { from: check.from.size, below: check.below }, ahead: check.ahead === true };
+  if (check.depth === 'tree')
+    for await (const chunk of readChunks(checking, { ...chunking, readRows: readTreeLeaves })) {
+      await breathe();
+      await checkPresence(checking, place, await walkOn(chunk, namedIn), tell);
+      check.onProgress(chunk.range.below - chunk.range.from, chunk.bytes);
+    }
+  else
+    for await (const chunk of readChunks(checking, { ...chunking, readRows: readLeaves })) {
+      await breathe();
+      const { range } = chunk;
+      const read = await walkOn(chunk, parseLeaf);
+      await checkBeside(checking, { place, origin, range, breathe }, read, chunk.rows, tell);
+      await checkBodies(checking, { place, origin, open: check.depth === 'all', breathe }, read, tell);
+      anomalies = sumOf(anomalies ?? NO_ANOMALIES, countAnomalies(read, check.countFrom));
+      check.onProgress(range.below - range.from, chunk.bytes);
+    }
   walk.settle(upper);
   if (check.below === state.size) checkHead(place, state, { walk, latest, chain }, tell);
   return { verified: walk.proven, resumeFrom: walk.resumeFrom(), anomalies };
 }
 
-interface Walking extends LogCheck {
+/** What a leaf says that is what its hash stands for; null and a finding (V4) when it says nothing. */
+type ReadRow<Row extends TreeLeaf, Said> = (place: LogPlace, row: Row, tell: Tell) => Said | null;
+
+interface Walking<Row extends TreeLeaf, Said> extends LogCheck {
   readonly walk: TreeWalk;
   readonly upper: UpperTiles;
+  readonly readRow: ReadRow<Row, Said>;
 }
 
 /** V3, V4 and V5: every place of the range, its leaf and its entry in the tree. Returns the leaves that are what their hash says. */
-async function walkChunk(
+async function walkChunk<Row extends TreeLeaf, Said>(
   checking: Checking,
-  { place, depth, tell, walk, upper, breathe }: Walking,
-  chunk: Chunk,
-  range: { readonly from: number; readonly below: number },
+  { place, tell, walk, upper, readRow, breathe }: Walking<Row, Said>,
+  chunk: Chunk<Row>,
   roots: readonly Known[],
-): Promise<readonly ReadLeaf[]> {
-  const read: ReadLeaf[] = [];
+): Promise<readonly ReadLeaf<Row, Said>[]> {
+  const { range } = chunk;
+  const read: ReadLeaf<Row, Said>[] = [];
   const absent: number[] = [];
   let [nextRow, nextRoot] = [0, 0];
   for (let index = range.from; index < range.below; index++) {
@@ -115,10 +137,10 @@ async function walkChunk(
       absent.push(index);
       walk.add({ computed: null, stored: entry, inTile: entry !== null });
     } else {
-      const leaf = readLeaf(place, row, entry, tell);
-      walk.add({ computed: leaf.hash, stored: entry ?? row.leafHash, inTile: entry !== null });
-      if (leaf.said !== null)
-        read.push({ row, hash: leaf.hash, said: depth === 'tree' ? bodyOf(leaf.said) : leaf.said });
+      const hash = leafHash(row.leaf);
+      walk.add({ computed: hash, stored: entry ?? row.leafHash, inTile: entry !== null });
+      const said = isWhatItsHashSays(place, row, { hash, entry }, tell) ? readRow(place, row, tell) : null;
+      if (said !== null) read.push({ row, hash, said });
       while (chunk.rows[++nextRow]?.index === index)
         tell({
           ...place,
@@ -136,16 +158,15 @@ async function walkChunk(
   return read;
 }
 
-/** Hashes a leaf and reads it, if its bytes are those that its hash stands for. */
-function readLeaf(
+/** Whether a leaf's bytes are those that its stored hash stands for: of others nothing is asked. */
+function isWhatItsHashSays(
   place: LogPlace,
-  row: FullLeaf,
-  entry: Uint8Array | null,
+  row: TreeLeaf,
+  { hash, entry }: { readonly hash: Uint8Array; readonly entry: Uint8Array | null },
   tell: Tell,
-): { readonly hash: Uint8Array; readonly said: Members | null } {
-  const hash = leafHash(row.leaf);
-  if (!equalBytes(hash, entry ?? row.leafHash)) return { hash, said: null };
-  if (!equalBytes(hash, row.leafHash))
+): boolean {
+  if (!equalBytes(hash, entry ?? row.leafHash)) return false;
+  if (entry !== null && !equalBytes(hash, row.leafHash))
     tell({
       ...place,
       code: 'COLUMN_MISMATCH',
@@ -154,7 +175,7 @@ function readLeaf(
       expected: `leaf_hash ${hex(hash)}`,
       found: row.leafHash.toString('hex'),
     });
-  return { hash, said: parseLeaf(place, row, tell) };
+  return true;
 }
 
 /** V5: what is not there, place after place as one finding. */
@@ -180,7 +201,7 @@ async function tellAbsent(checking: Checking, place: LogPlace, absent: readonly 
 }
 
 /** What the full tile says of a place; null while its tile is filling, or is not there. */
-function entryOf({ tiles }: Chunk, index: number): Uint8Array | null {
+function entryOf({ tiles }: Pick<Chunk<TreeLeaf>, 'tiles'>, index: number): Uint8Array | null {
   const at = index % TILE_WIDTH;
   return tiles.get(Math.floor(index / TILE_WIDTH))?.subarray(at * 32, (at + 1) * 32) ?? null;
 }
@@ -191,7 +212,7 @@ async function checkBeside(
   at: {
     readonly place: LogPlace;
     readonly origin: string;
-    readonly range: { readonly from: number; readonly below: number };
+    readonly range: Span;
     readonly breathe: Breathe;
   },
   leaves: readonly ReadLeaf[],

@@ -130,7 +130,7 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     else lost.delete(name);
     const tree = { nextIndex: resumeFrom.size, frontier: encodeFrontier(resumeFrom) };
     // Of a log that is lost they would be counted each time it is walked.
-    const more = verified < state.size ? NO_ANOMALIES : found.anomalies;
+    const more = verified < state.size ? NO_ANOMALIES : (found.anomalies ?? NO_ANOMALIES);
     const counted = sumOf(isAnew ? NO_ANOMALIES : cursor, more);
     return { ...cursor, ...tree, verified, checkedAt: timestamp(now()), ...counted };
   }

@@ -73,6 +73,15 @@ export function sealBody(dataKey: DataKey, address: BodyAddress, value: Uint8Arr
 /** Decrypts a stored body and holds it against its leaf. The salt discloses the value to whoever is shown both. */
 export function openBody(dataKey: DataKey, address: BodyAddress, stored: SealedBody): OpenedBody {
   if (hash('sha256', stored.body, 'hex') !== stored.ch) return { kind: 'damaged', check: 'ciphertext' };
+  return openCiphertext(dataKey, address, stored);
+}
+
+/** The same for a body whose hash was held against its leaf. */
+export function openCiphertext(
+  dataKey: DataKey,
+  address: BodyAddress,
+  stored: Omit<SealedBody, 'ch'>,
+): Exclude<OpenedBody, { readonly check: 'ciphertext' }> {
   const value = openValue(dataKey, address, stored.body, stored.n);
   if (value === null) return { kind: 'damaged', check: 'key' };
   const salt = derive(dataKey, SALT, tupleOf(address));

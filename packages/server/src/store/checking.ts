@@ -9,7 +9,7 @@ import { sql } from './sql.js';
 // there, also rows that no constraint would let in.
 
 /** In the place of what a row must have and, since somebody took down its constraint, has not: equal to nothing that a leaf says. */
-const NOTHING = Buffer.alloc(0);
+export const NOTHING = Buffer.alloc(0);
 
 /** A log of a tenant. */
 export interface LogPlace {
@@ -40,25 +40,6 @@ export async function readSize(tx: Tx, { tenantId, log }: LogPlace): Promise<num
   return (await readHeads(tx, tenantId)).find((head) => head.log === log)?.size ?? 0;
 }
 
-/** One row of `leaf`, with everything in it. */
-export interface FullLeaf {
-  readonly index: number;
-  readonly kind: string;
-  readonly leaf: Buffer;
-  readonly leafHash: Buffer;
-  readonly eventKey: Buffer;
-  readonly traceId: Buffer | null;
-  readonly runId: string | null;
-  readonly occurredAt: string;
-  readonly recordedAt: string;
-  /** Null: there is none, or one that is read by itself. */
-  readonly body: Buffer | null;
-  /** Bytes of the body; null: there is none. */
-  readonly bodySize: number | null;
-  readonly digest: Buffer;
-  readonly dk: string | null;
-}
-
 /** Heads of a tenant's logs. Primary key of `log_head`. */
 export async function readHeads(tx: Tx, tenantId: string): Promise<HeadRow[]> {
   const rows = await copyOut(
@@ -79,52 +60,6 @@ export async function readHeads(tx: Tx, tenantId: string): Promise<HeadRow[]> {
       closed: rows.flag() === true,
     });
   return heads;
-}
-
-/** Bodies of more bytes are read one by one: a producer may send spans as long as a request, thousands in a row. */
-const LARGE_BODY = 32_768;
-
-/** The leaves of a range that are there, in order, and how many bytes that was. Primary key of `leaf`. */
-export async function readLeaves(
-  tx: Tx,
-  place: LogPlace,
-  range: Range,
-): Promise<{ readonly leaves: FullLeaf[]; readonly bytes: number }> {
-  const rows = await copyOut(
-    tx,
-    `select leaf_index, kind, leaf, leaf_hash, event_key, trace_id, run_id, occurred_at, recorded_at,
-            case when octet_length(body) <= ${LARGE_BODY} then body end, octet_length(body), digest, dk
-       from sworn.leaf where ${within(place, range)} order by leaf_index`,
-  );
-  const leaves: FullLeaf[] = [];
-  while (rows.next()) {
-    leaves.push({
-      index: rows.number() as number,
-      kind: rows.text() ?? '',
-      leaf: rows.bytes() ?? NOTHING,
-      leafHash: rows.bytes() ?? NOTHING,
-      eventKey: rows.bytes() ?? NOTHING,
-      traceId: rows.bytes(),
-      runId: rows.text(),
-      occurredAt: rows.time() ?? '',
-      recordedAt: rows.time() ?? '',
-      body: rows.bytes(),
-      bodySize: rows.number(),
-      digest: rows.bytes() ?? NOTHING,
-      dk: rows.uuid(),
-    });
-  }
-  return { leaves, bytes: rows.bytesRead };
-}
-
-/** A leaf's body; null: there is none, or none any more. Primary key of `leaf`. */
-export async function readBody(tx: Tx, { tenantId, log }: LogPlace, index: number): Promise<Buffer | null> {
-  const rows = await copyOut(
-    tx,
-    `select body from sworn.leaf
-      where tenant_id = ${literal(tenantId)} and log = ${literal(log)} and leaf_index = ${whole(index)} limit 1`,
-  );
-  return rows.next() ? rows.bytes() : null;
 }
 
 /** A cell of a projection row. */
@@ -180,7 +115,8 @@ function cellOf(rows: Tuples, [, type]: Column): Cell {
   }
 }
 
-function within({ tenantId, log }: LogPlace, { from, below }: Range): string {
+/** The rows of a range of a log, as a condition. */
+export function within({ tenantId, log }: LogPlace, { from, below }: Range): string {
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(below)) throw new Error('not a range of leaf indexes');
   return `tenant_id = ${literal(tenantId)} and log = ${literal(log)} and leaf_index >= ${from} and leaf_index < ${below}`;
 }
@@ -275,7 +211,7 @@ export async function countLeavesFrom(tx: Tx, place: LogPlace, from: number, mos
 }
 
 /** A number that may stand in a COPY. What a row says beyond 2^53−1 is as far as anything goes. */
-function whole(value: number): number {
+export function whole(value: number): number {
   const bounded = Math.min(value, Number.MAX_SAFE_INTEGER);
   if (!Number.isSafeInteger(bounded)) throw new Error('not a whole number');
   return bounded;
