@@ -37,15 +37,18 @@ async function tamper(statement: string, values: readonly unknown[] = []): Promi
   await database.query('set session_replication_role = origin');
 }
 
+/** Without the lines of progress that a slow machine sees. */
+const said = (err: string) => err.replaceAll(/^\d+ of \d+ records, .*\n/gm, '');
+
 describe('sworn fsck beside a running server', () => {
   test('leaves with 0 where nothing is wrong, and says of every log how far it is proven', async () => {
     const { code, report, err } = await fsck();
-    expect([code, err]).toEqual([0, '']);
+    expect([code, said(err)]).toEqual([0, '']);
     expect(report).toMatchObject({ complete: true, findings: [], advisories: [], more: 0 });
     expect(report.logs.filter((log: { tenant: string }) => log.tenant === tenant)).toHaveLength(5);
     for (const { size, verified_size } of report.logs) expect(verified_size).toBe(size);
     const plain = await home.run(['fsck', '--tenant', 'acme', '--log', 'control']);
-    expect([plain.code, plain.err]).toEqual([0, '']);
+    expect([plain.code, said(plain.err)]).toEqual([0, '']);
     expect(plain.out).toMatch(/^[0-9]+ records in 1 logs, .* s: sound\n$/);
   });
 
@@ -60,7 +63,7 @@ describe('sworn fsck beside a running server', () => {
     const rename = `update sworn.control_records set subject = $2 where tenant_id = $1 and kind = 'TENANT_CREATED'`;
     await tamper(rename, [tenant, other]);
     const { code, report, err } = await fsck('--record');
-    expect([code, err]).toEqual([1, 'sworn: 1 findings\n']);
+    expect([code, said(err)]).toEqual([1, 'sworn: 1 findings\n']);
     expect(report.findings).toMatchObject([
       { tenant, log: 'control', leaf_index: 0, check: 'V6', code: 'PROJECTION_MISMATCH', table: 'control_records' },
     ]);
