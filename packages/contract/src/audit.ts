@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { Proof } from './envelope.js';
 import { CompromisedItem } from './finding.js';
 import { AggregateMetadata, RecordMetadata } from './metadata.js';
-import { pageFields, placeParameters, textFilter } from './page.js';
+import { listParameters, pageFields, textFilter } from './page.js';
 import { NullableBoolean, NullableInteger, NullableOneOf, NullableString, OneOf, Uuid } from './scalars.js';
 
 /** Topics of the AUDIT endpoints: what producers report, Sworn's own reads, and what was done to keys, tenants and logs. */
@@ -27,35 +27,55 @@ export const AUDIT_EVENTS = {
   OPERATION: ['DATABASE_URL', 'SUPERUSER_URL'],
 } as const satisfies Record<string, readonly string[]>;
 
-/** A category of events. */
-export type AuditCategory = keyof typeof AUDIT_EVENTS;
+/** Categories of governance (CONTRACT.md §3, endpoint 4): of entries in `audit`. */
+const GOVERNANCE_CATEGORIES = [
+  'THRESHOLD_CHECK',
+  'POLICY_EVALUATION',
+  'NEAR_BREACH',
+  'VIOLATION',
+  'OVERRIDE',
+  'APPROVAL_REQUEST',
+  'APPROVAL_DECISION',
+  'EVALUATION',
+] as const;
 
-const CATEGORIES = Object.keys(AUDIT_EVENTS) as AuditCategory[];
-/** What an entry is about. */
-const ENTITY_TYPES = ['RUN', 'RECORD', 'TENANT', 'KEY', 'SIGNING_KEY', 'LOG', 'FINDING'] as const;
-/** Who did it: a key; a command at the server; nobody known, or whom the record does not name; Sworn itself. */
-const ACTOR_TYPES = ['API_KEY', 'COMMAND', 'UNKNOWN', 'SWORN'] as const;
-const DECISIONS = ['ALLOW', 'DENY'] as const;
+/** A category of events: of Sworn's own, or of governance. */
+export type AuditCategory = keyof typeof AUDIT_EVENTS | (typeof GOVERNANCE_CATEGORIES)[number];
+
+const CATEGORIES = [...Object.keys(AUDIT_EVENTS), ...GOVERNANCE_CATEGORIES] as AuditCategory[];
+/** What an entry of Sworn's own is about; producers have types of their own. */
+export const ENTITY_TYPES = ['RUN', 'RECORD', 'TENANT', 'KEY', 'SIGNING_KEY', 'LOG', 'FINDING'] as const;
+/**
+ * Who did it, of Sworn's own records: a key; a command at the server; nobody known, or whom the record does not name; Sworn itself. Of producers'
+ * records whom they name.
+ */
+const ACTOR_TYPES = ['API_KEY', 'COMMAND', 'UNKNOWN', 'SWORN', 'HUMAN', 'AGENT', 'SYSTEM'] as const;
+const DECISIONS = ['ALLOW', 'DENY', 'CONDITIONAL', 'PENDING', 'NONE'] as const;
+const REPORTERS = ['CLIENT', 'ENGINE', 'DERIVED'] as const;
 /** What a read did. CHANGE: it tried to, and nothing here can be changed. */
 export const ACCESS_ACTIONS = ['VIEW', 'DOWNLOAD', 'CHANGE', 'OTHER'] as const;
 
-/** What an access record says of who asked. */
+/** What a record says of who acted. */
 const actor = {
-  actor_type: OneOf(ACTOR_TYPES),
-  actor_id: { ...NullableString, description: 'Id of the key.' },
+  actor_type: { ...NullableOneOf(ACTOR_TYPES), description: 'Null: a producer names nobody.' },
+  actor_id: { ...NullableString, description: 'Id of the key; of a human his token.' },
   actor_role: { ...NullableString, description: 'Role of the key.' },
 };
 
 /** What an access record says of a request, wherever it is shown. */
 const request = {
   id: Uuid,
-  event_type: Type.String({ description: 'Kind of its leaf.' }),
+  event_type: Type.String({ description: 'Kind of its leaf; of a producer’s record what it reports.' }),
   ...actor,
   permission: NullableString,
   decision: NullableOneOf(DECISIONS),
   status: { ...NullableInteger, description: 'HTTP status.' },
   source: { ...NullableString, description: 'Token of the source address.' },
-  correlation_id: { ...NullableString, description: 'Token of the X-Correlation-Id that the client claimed.' },
+  correlation_id: {
+    ...NullableString,
+    description:
+      'Of a read the token of the X-Correlation-Id that the client claimed; of a producer’s record what binds it to others.',
+  },
   view: { ...NullableString, description: 'Token of the page view that the client said it belongs to.' },
   run_id: NullableString,
   record_id: NullableString,
@@ -71,10 +91,27 @@ const entryFields = {
   ...request,
   log: OneOf(AUDIT_TOPICS),
   category: NullableOneOf(CATEGORIES),
-  entity_type: NullableOneOf(ENTITY_TYPES),
-  entity_id: NullableString,
+  entity_type: {
+    ...NullableString,
+    description: `What it is about: ${ENTITY_TYPES.join(', ')}, or a producer’s own word.`,
+  },
+  entity_id: { ...NullableString, description: 'Of a person a token.' },
   endpoint: { ...NullableString, description: 'Id of the endpoint that was asked.' },
   reason: { ...NullableString, description: 'Code of a refusal.' },
+  action: { ...NullableString, description: 'What a producer says was done.' },
+  native_decision: { ...NullableString, description: 'The decision in the producer’s own word.' },
+  policy_id: NullableString,
+  policy_version: NullableString,
+  rule_id: NullableString,
+  incident_id: NullableString,
+  severity: NullableString,
+  service: { ...NullableString, description: 'Service that reported it.' },
+  reported_by: { ...NullableOneOf(REPORTERS), description: 'Null of Sworn’s own records.' },
+  key_id: { ...NullableString, description: 'Ingest key that a producer’s record came in with.' },
+  conflict_of: {
+    ...NullableString,
+    description: 'Entry of the same identity and other content that came first, and counts.',
+  },
 };
 
 /** An entry of any log. */
@@ -142,6 +179,9 @@ const listFields = {
       'True: the page examined its 20,000 rows and ends there, short or empty although more may match; go on with next_cursor.',
   }),
   ...pageFields,
+  total: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'All that match at the pin; only with include_total.' }),
+  ),
   metadata: AggregateMetadata,
 };
 
@@ -166,17 +206,24 @@ export const AccessList = Type.Object(
 );
 export type AccessList = Static<typeof AccessList>;
 
+const correlation = textFilter(
+  'X-Correlation-Id that the client claimed, or what binds a producer’s record to others; in clear or its token',
+  'case-17 or tok_0123456789abcdef0123456789abcdef',
+);
+
 /** What leads to access records. */
 const accessParameters = {
-  run_id: Type.Optional(textFilter('Run that was read by its id', '4bf92f3577b34da6a3ce929d0e0e4736')),
-  actor_id: Type.Optional(textFilter('Id of the key that asked', '6f1d2c3b-0a49-4f5e-8d7c-1b2a3c4d5e6f')),
-  decision: Type.Optional({ ...OneOf(DECISIONS), description: 'What was decided, e.g. DENY' }),
-  correlation_id: Type.Optional(
+  run_id: Type.Optional(
+    textFilter('Run that was read by its id, or that it is about', '4bf92f3577b34da6a3ce929d0e0e4736'),
+  ),
+  actor_id: Type.Optional(
     textFilter(
-      'X-Correlation-Id that the client claimed, in clear or its token',
-      'case-17 or tok_0123456789abcdef0123456789abcdef',
+      'Who acted: id of a key, an agent or a system; a human in clear or his token',
+      '6f1d2c3b-0a49-4f5e-8d7c-1b2a3c4d5e6f',
     ),
   ),
+  decision: Type.Optional({ ...OneOf(DECISIONS), description: 'What was decided, e.g. DENY' }),
+  correlation_id: Type.Optional(correlation),
   view: Type.Optional(
     textFilter(
       'Sworn-View that the client claimed, in clear or its token',
@@ -186,21 +233,25 @@ const accessParameters = {
 };
 
 /** Parameters of endpoints 15 and 16. */
-export const AccessQuery = Type.Object({ ...accessParameters, ...placeParameters }, { additionalProperties: false });
+export const AccessQuery = Type.Object({ ...accessParameters, ...listParameters }, { additionalProperties: false });
 export type AccessQuery = Static<typeof AccessQuery>;
 
 /** Parameters of endpoint 13. */
 export const AuditQuery = Type.Object(
   {
     log: Type.Optional({ ...OneOf(AUDIT_TOPICS), description: 'One topic only, e.g. control' }),
-    event_type: Type.Optional({
-      ...OneOf(Object.values(AUDIT_EVENTS).flat()),
-      description: 'Kind of the leaf, e.g. KEY_CREATED',
-    }),
-    category: Type.Optional({ ...OneOf(CATEGORIES), description: 'Kinds that belong together, e.g. IDENTITY' }),
+    event_type: Type.Optional(textFilter('Kind of the leaf, or what a producer’s record reports', 'KEY_CREATED')),
+    category: Type.Optional({ ...OneOf(CATEGORIES), description: 'Events that belong together, e.g. IDENTITY' }),
+    entity_type: Type.Optional(textFilter('Type of what it is about', 'KEY')),
+    entity_id: Type.Optional(
+      textFilter('What it is about; a person in clear or his token', '6f1d2c3b-0a49-4f5e-8d7c-1b2a3c4d5e6f'),
+    ),
+    actor_type: Type.Optional({ ...OneOf(ACTOR_TYPES), description: 'Who acted, e.g. HUMAN' }),
+    policy_id: Type.Optional(textFilter('Policy that it is about', 'refunds')),
+    incident_id: Type.Optional(textFilter('Incident that it is linked to', 'INC-9')),
     endpoint: Type.Optional(textFilter('Id of the endpoint that was asked', 'llm_runs.list')),
     ...accessParameters,
-    ...placeParameters,
+    ...listParameters,
   },
   { additionalProperties: false },
 );

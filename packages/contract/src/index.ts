@@ -12,6 +12,7 @@ export {
   AuditQuery,
   AuthorizationItem,
   AuthorizationList,
+  ENTITY_TYPES,
 } from './audit.js';
 export { contractMarkdown, type Example, examplePath, RECORD_EXAMPLES } from './contractPage.js';
 export { DEEP_LINKS, type DeepLink } from './deepLinks.js';

@@ -57,9 +57,6 @@ export const listParameters = {
   ...page,
 };
 
-/** Parameters of a list that goes by the places of its records alone, and does not count them. */
-export const placeParameters = { ...recorded, order, ...page };
-
 /** Parameters of every long answer about one run. */
 export const longParameters = {
   limit: Type.Optional(

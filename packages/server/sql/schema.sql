@@ -69,6 +69,7 @@ table access_records owner sworn_owner row security forced
   status integer
   view text
   correlation_id text
+  record_id text
   constraint access_records_decision_check CHECK ((decision = ANY (ARRAY['ALLOW'::text, 'DENY'::text])))
   constraint access_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   CREATE INDEX access_records_correlation ON sworn.access_records USING btree (tenant_id, correlation_id, leaf_index) WHERE (correlation_id IS NOT NULL)
@@ -76,6 +77,7 @@ table access_records owner sworn_owner row security forced
   CREATE INDEX access_records_decision ON sworn.access_records USING btree (tenant_id, decision, leaf_index)
   CREATE INDEX access_records_endpoint ON sworn.access_records USING btree (tenant_id, endpoint, leaf_index)
   CREATE INDEX access_records_kind ON sworn.access_records USING btree (tenant_id, kind, leaf_index) WHERE (kind <> 'READ'::text)
+  CREATE INDEX access_records_record ON sworn.access_records USING btree (tenant_id, record_id, leaf_index) WHERE (record_id IS NOT NULL)
   CREATE INDEX access_records_run ON sworn.access_records USING btree (tenant_id, run_id, leaf_index) WHERE (run_id IS NOT NULL)
   CREATE INDEX access_records_view ON sworn.access_records USING btree (tenant_id, view, leaf_index) WHERE (view IS NOT NULL)
   policy checker_reads_all permissive for select to sworn_checker using (true)
@@ -253,6 +255,7 @@ table control_records owner sworn_owner row security forced
   subject text
   constraint control_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   CREATE INDEX control_records_kind ON sworn.control_records USING btree (tenant_id, kind, leaf_index)
+  CREATE INDEX control_records_subject ON sworn.control_records USING btree (tenant_id, subject, leaf_index) WHERE (subject IS NOT NULL)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
   CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.control_records FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')
@@ -358,6 +361,7 @@ table leaf owner sworn_owner row security forced with toast_tuple_target=8160
   constraint leaf_log_check CHECK ((split_part(log, '.'::text, 1) = ANY (ARRAY['llm-runs'::text, 'system'::text, 'audit'::text, 'access'::text, 'control'::text])))
   constraint leaf_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   constraint leaf_trace_id_check CHECK ((octet_length(trace_id) = 16))
+  CREATE INDEX leaf_occurred ON sworn.leaf USING btree (tenant_id, log, occurred_at, leaf_index) WHERE (log < 'd'::text)
   CREATE INDEX leaf_trace ON sworn.leaf USING btree (tenant_id, trace_id, leaf_index)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))

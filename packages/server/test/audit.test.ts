@@ -4,6 +4,7 @@ import { parseCheckpoint, parseRecordId, recordId, unbase64, verifyInclusion, le
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { accessRecords, get, type Got } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
+import { LOGGED_AT, logsRequest, type Line } from './logLines.js';
 import { agentRun, newTrace } from './facadeSpans.js';
 
 const AUDIT = '/api/v1/logs/audit';
@@ -214,6 +215,152 @@ describe('the list of audit entries', () => {
     const got = await get(house, AUDIT, theirs);
     expect(got.json.items).toHaveLength(2);
     expect(got.text).not.toContain(tenant);
+  });
+});
+
+/** An audit event of a producer's, its attributes without their prefix; `second` after LOGGED_AT. */
+function event(second: number, name: string, said: Record<string, string> = {}): Line {
+  const attributes = Object.fromEntries(Object.entries(said).map(([key, value]) => [`sworn.audit.${key}`, value]));
+  return { event: `sworn.audit.${name}`, attributes, timeNs: LOGGED_AT + BigInt(second) * 1_000_000_000n };
+}
+
+const report = (...lines: Line[]) => house.ingestLogs(tenant, { encoding: 'protobuf', body: logsRequest(lines) });
+
+describe('what producers report', () => {
+  it('stands beside Sworn’s own records, marked as their claim, with the key it came in with', async () => {
+    await report(
+      event(0, 'event', {
+        action: 'refund.approved',
+        'entity.type': 'order',
+        'entity.id': 'order-7',
+        'actor.id': 'alice@example.com',
+        decision: 'approved',
+        'run.id': 'run-1',
+        'policy.id': 'refunds',
+        'correlation.id': 'case-17',
+        category: 'APPROVAL_DECISION',
+      }),
+      event(1, 'incident.linked', { 'incident.id': 'INC-9', 'actor.id': 'triage-bot', 'actor.type': 'agent' }),
+    );
+    const [linked, approved, ...own] = await items();
+    expect(own.map(({ log }: Item) => log)).toEqual(['control', 'control', 'control']);
+    expect(approved).toMatchObject({
+      log: 'audit',
+      event_type: 'EVENT',
+      category: 'APPROVAL_DECISION',
+      action: 'refund.approved',
+      entity_type: 'order',
+      entity_id: 'order-7',
+      actor_type: 'HUMAN',
+      actor_id: expect.stringMatching(/^tok_[0-9a-f]{32}$/),
+      decision: 'ALLOW',
+      native_decision: 'approved',
+      policy_id: 'refunds',
+      correlation_id: 'case-17',
+      service: 'shop',
+      reported_by: 'CLIENT',
+      key_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      conflict_of: null,
+      metadata: {
+        run_id: 'run-1',
+        policy_ids: ['refunds'],
+        actor_basis: 'CLAIMED',
+        source_domain: 'POLICY',
+        source_component: 'otlp:shop',
+        origin: 'HUMAN',
+        occurred_at: '2025-11-25T00:53:20.123456Z',
+      },
+    });
+    expect(linked).toMatchObject({
+      event_type: 'INCIDENT_LINKED',
+      actor_type: 'AGENT',
+      actor_id: 'triage-bot',
+      incident_id: 'INC-9',
+      metadata: { agent_id: 'triage-bot', incident_ids: ['INC-9'], source_domain: 'INCIDENTS', origin: 'AGENT' },
+    });
+    const { json } = await ask('?log=audit');
+    expect(json.metadata).toMatchObject({ actor_basis: 'CLAIMED', incident_ids: ['INC-9'], policy_ids: ['refunds'] });
+    const one = (await ask('', `${AUDIT}/${approved.id}`)).json;
+    expect(one).toMatchObject({ id: approved.id, after_state: null });
+  });
+
+  it('is found by each of its columns, a person in clear or by the token, and nothing of it under what only reads have', async () => {
+    await report(
+      event(0, 'note', { 'actor.id': 'alice@example.com', 'entity.type': 'customer', 'entity.id': 'bob@example.com' }),
+      event(1, 'review', { 'actor.id': 'bot', 'actor.type': 'agent', decision: 'blocked', 'run.id': 'run-2' }),
+      event(2, 'policy.published', { 'policy.id': 'refunds', 'incident.id': 'INC-1', category: 'VIOLATION' }),
+      event(3, 'event', { 'entity.type': 'order', 'entity.id': 'o-1', 'correlation.id': 'case-17' }),
+    );
+    await read(RUNS, { 'x-correlation-id': 'case-17' });
+    const [note, key] = [(await items('?event_type=NOTE'))[0], reader.keyId];
+    const found = async (query: string) =>
+      (await crawl(`recorded_before=2999-01-01&${query}&limit=1&log=audit`)).map(({ event_type: type }) => type);
+    const expected: [string, string[]][] = [
+      ['event_type=REVIEW', ['REVIEW']],
+      ['category=VIOLATION', ['POLICY_PUBLISHED']],
+      ['category=IDENTITY', []],
+      ['entity_type=order', ['EVENT']],
+      ['entity_id=o-1', ['EVENT']],
+      ['entity_id=bob@example.com', ['NOTE']],
+      [`entity_id=${note.entity_id}`, ['NOTE']],
+      ['actor_type=HUMAN', ['NOTE']],
+      ['actor_type=API_KEY', []],
+      ['actor_id=alice@example.com', ['NOTE']],
+      [`actor_id=${note.actor_id}`, ['NOTE']],
+      ['actor_id=bot', ['REVIEW']],
+      ['decision=DENY', ['REVIEW']],
+      ['decision=NONE', []],
+      ['run_id=run-2', ['REVIEW']],
+      ['policy_id=refunds', ['POLICY_PUBLISHED']],
+      ['incident_id=INC-1', ['POLICY_PUBLISHED']],
+      ['correlation_id=case-17', ['EVENT']],
+      ['endpoint=audit.list', []],
+      ['view=v', []],
+      ['decision=DENY&actor_id=bot', ['REVIEW']],
+    ];
+    for (const [query, types] of expected) expect(await found(query), query).toEqual(types);
+    // The correlation of a read is a claim of its own, and stands as a token.
+    expect((await items('?correlation_id=case-17')).map(({ log }: Item) => log)).toEqual(['access', 'audit']);
+    expect((await items(`?entity_type=KEY&entity_id=${key}`)).map(({ event_type: type }: Item) => type)).toEqual([
+      'KEY_CREATED',
+    ]);
+    expect((await items('?actor_type=SWORN')).every(({ log }: Item) => log === 'control')).toBe(true);
+    const { text } = await ask('?actor_id=alice@example.com&entity_id=bob@example.com');
+    expect(text).not.toMatch(/alice|bob/);
+  });
+
+  it('comes in the order of its time under occurred_*, over all logs, each once, and is counted exactly', async () => {
+    await report(event(5, 'note'), event(3, 'review'), event(9, 'note'), event(4, 'event'));
+    await read();
+    const range = 'occurred_after=2025-11-25T00:53:23&occurred_before=2999-01-01'.replace(':23', ':23Z');
+    const seen = await crawl(`${range}&limit=2`);
+    const times = seen.map(({ metadata }) => metadata.occurred_at);
+    expect(times).toEqual(times.toSorted().toReversed());
+    expect(new Set(seen.map(placeOf)).size).toBe(seen.length);
+    expect(seen.filter(({ log }) => log === 'audit').map(({ metadata: m }) => m.integrity.leaf_index)).toEqual([
+      2, 0, 3, 1,
+    ]);
+    const notes = await ask('?event_type=NOTE&include_total=true&limit=1');
+    expect(notes.json).toMatchObject({ total: 2, has_more: true });
+    const all = await ask('?include_total=true&limit=1');
+    expect(all.json.total).toBe((await crawl(`limit=100&cursor=${all.json.next_cursor}`)).length + 1);
+    const timed = await ask(`?${range}&log=audit&include_total=true&limit=1`);
+    expect(timed.json.total).toBe(4);
+    const tail = await ask('?order=asc&occurred_after=2025-01-01');
+    expect([tail.status, tail.json.errors[0].parameter]).toEqual([400, 'order']);
+  });
+
+  it('that was sent again with other content is an entry of its own, which names the first', async () => {
+    const uid = 'log.record.uid';
+    const line = (id: string) => ({
+      event: 'sworn.audit.note',
+      attributes: { [uid]: 'u-1', 'sworn.audit.entity.id': id },
+    });
+    await report(line('a'));
+    await report(line('b'));
+    const [copy, first] = await items('?log=audit');
+    expect([copy.event_type, copy.entity_id, copy.conflict_of]).toEqual(['NOTE', 'b', first.id]);
+    expect(first.conflict_of).toBeNull();
   });
 });
 

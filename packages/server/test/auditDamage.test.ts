@@ -3,6 +3,7 @@ import { recordId } from '@sworn/evidence';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
+import { logsRequest } from './logLines.js';
 
 const AUDIT = '/api/v1/logs/audit';
 const RUNS = '/api/v1/logs/llm-runs';
@@ -75,6 +76,17 @@ describe('a record that is not as it was written', () => {
     const { status, json } = await ask('', `${AUDIT}/${entryId('access', 0)}`);
     expect([status, json.code]).toEqual([409, 'evidence_compromised']);
     expect(json.finding).toMatchObject({ check, code, log: 'access', leaf_index: 0 });
+  });
+
+  it('is an item with its finding where a producer reported it, whichever filter leads there', async () => {
+    const body = logsRequest([{ event: 'sworn.audit.note' }, { event: 'sworn.audit.review' }]);
+    await house.ingestLogs(tenant, { encoding: 'protobuf', body });
+    await tamper(`update sworn.audit_ledger set decision = 'ALLOW' where tenant_id = $1 and leaf_index = 0`, [tenant]);
+    for (const query of ['?log=audit', '?decision=ALLOW', '?occurred_after=2025-01-01&log=audit'])
+      expect((await items(query)).find((item) => item.compromised === true)).toMatchObject({
+        leaf_index: 0,
+        finding: { check: 'V6', code: 'PROJECTION_MISMATCH' },
+      });
   });
 
   it('is seen where only its row is left', async () => {

@@ -142,6 +142,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
       decision: event.decision,
       permission: event.permission,
       runId: event.runId,
+      recordId: event.recordId ?? null,
       status: event.status,
       view,
       correlationId,

@@ -53,6 +53,7 @@ export async function foldedLeaf(
       decision,
       permission,
       runId,
+      recordId: null,
       status,
       view: null,
       correlationId: null,

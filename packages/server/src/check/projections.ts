@@ -124,6 +124,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
     status: said.count('status'),
     view: said.text('view'),
     correlation_id: said.text('correlation_id'),
+    record_id: said.text('record_id'),
   }),
   control_records: (leaf, origin) => ({ kind: leaf.row.kind, subject: subjectOf(leaf, origin) }),
 };

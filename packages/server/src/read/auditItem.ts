@@ -5,12 +5,11 @@ import {
   type AuditItem,
   type AuthorizationItem,
   ENDPOINTS,
-  type RecordMetadata,
+  type ENTITY_TYPES,
 } from '@sworn/contract';
-import { decodeLeaf, type JsonValue } from '@sworn/evidence';
+import { decodeLeaf, type JsonValue, parseRecordId, recordId } from '@sworn/evidence';
 import type { SoundEntry } from './checkEntry.js';
-import type { Members } from './members.js';
-import { checksumOf, type Spine } from './metadata.js';
+import { entryMetadata, topicOf } from './entryMetadata.js';
 import { idOf } from './runItem.js';
 import type { Covered } from './tier.js';
 
@@ -24,13 +23,31 @@ export const auditItem: ShowEntry<AuditItem> = (tenantId, entry, covered) => {
   return {
     ...requestOf(entry),
     log: topic,
-    category: CATEGORY_OF.get(stored.kind) ?? null,
+    category: (m.text('category') as AuditCategory | null) ?? CATEGORY_OF.get(stored.kind) ?? null,
     ...entityOf(entry),
     endpoint: m.text('endpoint'),
     reason: m.text('reason_code'),
+    action: m.text('action'),
+    native_decision: m.text('native_decision'),
+    policy_id: m.text('policy_id'),
+    policy_version: m.text('policy_version'),
+    rule_id: m.text('rule_id'),
+    incident_id: m.text('incident_id'),
+    severity: m.text('severity'),
+    service: m.text('service'),
+    reported_by: m.text('reported_by') as AuditItem['reported_by'],
+    key_id: m.text('key'),
+    conflict_of: firstOf(entry),
     metadata: entryMetadata(tenantId, entry, covered),
   };
 };
+
+/** Of a conflict the entry that has the event key: it stands in the same log. */
+function firstOf({ stored, members: m }: SoundEntry): string | null {
+  const index = m.count('first_index');
+  const place = parseRecordId(idOf(stored));
+  return index === null || place === null ? null : recordId({ ...place, index });
+}
 
 /** An access record as a decision. */
 export const authorizationItem: ShowEntry<AuthorizationItem> = (tenantId, entry, covered) => ({
@@ -81,18 +98,12 @@ const CATEGORY_OF: ReadonlyMap<string, AuditCategory> = new Map(
   ),
 );
 
-/** Topic of the entry's log. */
-export function topicOf({ stored }: SoundEntry): AuditItem['log'] {
-  return stored.log.split('.')[0] as AuditItem['log'];
-}
-
 function requestOf(entry: SoundEntry) {
   const { stored, members: m } = entry;
   return {
     id: idOf(stored),
-    event_type: stored.kind,
-    actor_type: actorTypeOf(entry),
-    actor_id: m.text('credential_id'),
+    event_type: topicOf(entry) === 'audit' ? (m.text('event_type') ?? stored.kind) : stored.kind,
+    ...actorOf(entry),
     actor_role: m.text('credential_id') === null ? null : m.text('role'),
     permission: m.text('permission'),
     decision: m.text('decision') as AuditItem['decision'],
@@ -108,15 +119,28 @@ function requestOf(entry: SoundEntry) {
   };
 }
 
-function actorTypeOf(entry: SoundEntry): AuditItem['actor_type'] {
+function actorOf(entry: SoundEntry): Pick<AuditItem, 'actor_type' | 'actor_id'> {
   const { members: m } = entry;
-  if (topicOf(entry) !== 'access') return 'SWORN';
-  if (m.text('credential_id') !== null) return 'API_KEY';
-  return m.text('method') === 'CLI' ? 'COMMAND' : 'UNKNOWN';
+  const key = m.text('credential_id');
+  const topic = topicOf(entry);
+  if (topic === 'control') return { actor_type: 'SWORN', actor_id: null };
+  if (topic === 'access') {
+    const type = key !== null ? 'API_KEY' : m.text('method') === 'CLI' ? 'COMMAND' : 'UNKNOWN';
+    return { actor_type: type, actor_id: key };
+  }
+  const named = NAMED.find(([member]) => m.text(member) !== null);
+  return { actor_type: named?.[1] ?? null, actor_id: named === undefined ? null : m.text(named[0]) };
 }
 
+/** Whom a producer's record names as having acted: the first that is there, as its row has it. */
+const NAMED = [
+  ['human_actor_id', 'HUMAN'],
+  ['agent_id', 'AGENT'],
+  ['system_id', 'SYSTEM'],
+] as const;
+
 /** Of a control leaf its subject, where that is one thing. */
-const ENTITIES: Readonly<Record<string, AuditItem['entity_type']>> = {
+export const ENTITIES: Readonly<Record<string, (typeof ENTITY_TYPES)[number]>> = {
   TENANT_CREATED: 'TENANT',
   KEY_CREATED: 'KEY',
   KEY_REVOKED: 'KEY',
@@ -128,7 +152,9 @@ const ENTITIES: Readonly<Record<string, AuditItem['entity_type']>> = {
   FINDING_CLEARED: 'FINDING',
 };
 
-function entityOf({ stored, members: m }: SoundEntry): Pick<AuditItem, 'entity_type' | 'entity_id'> {
+function entityOf(entry: SoundEntry): Pick<AuditItem, 'entity_type' | 'entity_id'> {
+  const { stored, members: m } = entry;
+  if (topicOf(entry) === 'audit') return { entity_type: m.text('entity_type'), entity_id: m.text('entity_id') };
   const [run, record, subject] = [m.text('run_id'), m.text('record_id'), stored.cells?.['subject']];
   if (run !== null) return { entity_type: 'RUN', entity_id: run };
   if (record !== null) return { entity_type: 'RECORD', entity_id: record };
@@ -145,56 +171,4 @@ function actionOf(endpoint: string | null): AccessItem['action'] {
   if (READING.has(endpoint)) return 'VIEW';
   if (endpoint.startsWith('tlog.')) return 'DOWNLOAD';
   return endpoint === 'method_not_allowed' ? 'CHANGE' : 'OTHER';
-}
-
-/** Metadata of one entry. A key is a system's; who held it, no record says. Who approved a recovery is named by his token. */
-function entryMetadata(tenantId: string, entry: SoundEntry, covered: Covered | null): RecordMetadata {
-  const { stored, members: m } = entry;
-  return {
-    tenant_id: tenantId,
-    run_id: m.text('run_id'),
-    human_actor_id: m.text('approver'),
-    agent_id: null,
-    system_id: m.text('credential_id'),
-    actor_basis: basisOf(entry),
-    occurred_at: stored.occurredAt,
-    recorded_at: stored.recordedAt,
-    timezone: 'UTC',
-    trace_id: null,
-    correlation_id: m.text('correlation_id'),
-    export_id: null,
-    policy_ids: [],
-    incident_ids: [],
-    source_domain: 'LOGS',
-    source_component: 'AccessRecorder',
-    origin: m.text('approver') === null ? 'SYSTEM' : 'HUMAN',
-    checksum: checksumOf(stored.leafHash),
-    immutable: covered !== null,
-    integrity: {
-      log: stored.log,
-      leaf_index: stored.index,
-      state: covered === null ? 'DURABLE' : 'COVERED',
-      covered_at: covered?.at ?? null,
-      tier: covered?.tier ?? 'SELF_ATTESTED',
-    },
-  };
-}
-
-/** Who came without a key was only seen on the wire. */
-export function basisOf(entry: SoundEntry): RecordMetadata['actor_basis'] {
-  return topicOf(entry) === 'access' && entry.members.text('credential_id') === null ? 'OBSERVED' : 'AUTHENTICATED';
-}
-
-/** The spine of an entry. */
-export function entrySpine(m: Members): Spine {
-  return {
-    runId: m.text('run_id'),
-    traceId: null,
-    correlationId: m.text('correlation_id'),
-    human: m.text('approver'),
-    agent: null,
-    system: m.text('credential_id'),
-    policyIds: [],
-    incidentIds: [],
-  };
 }

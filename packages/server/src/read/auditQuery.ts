@@ -1,81 +1,142 @@
-import { AUDIT_EVENTS, type AuditQuery as Parameters, DEFAULT_PAGE } from '@sworn/contract';
-import type { AuditFilters, AuditWindow } from '../store/auditPlaces.js';
+import { AUDIT_EVENTS, type AuditCategory, type AuditQuery as Parameters } from '@sworn/contract';
+import { parseRecordId } from '@sworn/evidence';
+import {
+  accessSelection,
+  type ControlFilters,
+  controlSelection,
+  ledgerSelection,
+  type LedgerFilters,
+} from '../store/auditSelections.js';
+import type { EntrySelection } from '../store/entryPlaces.js';
+import { ENTITIES } from './auditItem.js';
+import { type ListAsked, readListAsked } from './listAsked.js';
 import { asToken } from './runQuery.js';
-import { filterTime } from './time.js';
 
 /** A list of audit entries, as asked: filters parsed, values that may name people as tokens. */
-export interface AuditAsked {
-  readonly filters: AuditFilters;
-  /** Topics that can have what is asked. */
-  readonly topics: readonly AuditWindow['topic'][];
-  readonly recordedAfter: string | null;
-  readonly recordedBefore: string | null;
-  readonly order: 'desc' | 'asc';
-  readonly limit: number;
-  readonly cursor: string | null;
-  /** As shown in the answer, and as the cursor is bound to. */
-  readonly applied: Readonly<Record<string, string | number | boolean>>;
+export interface AuditAsked extends ListAsked {
+  /** What is asked of a topic's rows; null: none of its records can have it. */
+  readonly selectionOf: (topic: string) => EntrySelection | null;
 }
 
-const NOT_FILTERS: ReadonlySet<string> = new Set(['limit', 'cursor']);
-
-/** Parses a list's parameters, which passed their schema; `topics` are those of the endpoint. @throws Refusal `invalid_parameter`. */
+/** Parses a list's parameters, which passed their schema. @throws Refusal `invalid_parameter`. */
 export async function readAuditQuery(
   query: Parameters,
-  topics: AuditAsked['topics'],
   tokenOf: (value: string) => Promise<string>,
 ): Promise<AuditAsked> {
-  const time = (name: 'recorded_after' | 'recorded_before') =>
-    query[name] === undefined ? null : filterTime(name, query[name]);
-  const correlationId = await asToken(query.correlation_id, tokenOf);
-  const view = await asToken(query.view, tokenOf);
   const tokens = {
-    ...(correlationId !== undefined && { correlation_id: correlationId }),
-    ...(view !== undefined && { view }),
+    correlation_id: await asToken(query.correlation_id, tokenOf),
+    view: await asToken(query.view, tokenOf),
+    actor_id: await asToken(query.actor_id, tokenOf),
+    entity_id: await asToken(query.entity_id, tokenOf),
   };
-  const filters: AuditFilters = {
-    kinds: kindsOf(query),
-    runId: query.run_id ?? null,
-    credentialId: query.actor_id ?? null,
-    decision: query.decision ?? null,
-    endpoint: query.endpoint ?? null,
-    correlationId: correlationId ?? null,
-    view: view ?? null,
-  };
+  const shown = (name: 'actor_id' | 'entity_id') => (UUID.test(query[name] ?? '') ? query[name] : tokens[name]);
   return {
-    filters,
-    topics: topics.filter((topic) => mayHave(topic, query, filters)),
-    recordedAfter: time('recorded_after'),
-    recordedBefore: time('recorded_before'),
-    order: query.order ?? 'desc',
-    limit: query.limit ?? DEFAULT_PAGE,
-    cursor: query.cursor ?? null,
-    applied: Object.fromEntries(
-      Object.entries({ ...query, ...tokens }).filter(
-        (entry): entry is [string, string | number] => entry[1] !== undefined && !NOT_FILTERS.has(entry[0]),
-      ),
-    ),
+    // Ids of keys and records are shown as they were asked for; what else is asked for may be somebody's name.
+    ...readListAsked(query, { ...tokens, actor_id: shown('actor_id'), entity_id: shown('entity_id') }),
+    selectionOf(topic) {
+      if (query.log !== undefined && query.log !== topic) return null;
+      if (topic === 'audit') return ofLedger(query, tokens);
+      return topic === 'access' ? ofAccess(query, tokens) : ofControl(query);
+    },
   };
 }
 
-/** The kinds that are asked for; null: all those of the topics. */
-function kindsOf({ event_type: kind, category }: Parameters): readonly string[] | null {
-  if (kind !== undefined) return [kind];
-  return category === undefined || category === 'ACCESS' ? null : AUDIT_EVENTS[category];
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+interface Tokens {
+  readonly correlation_id: string | undefined;
+  readonly view: string | undefined;
+  readonly actor_id: string | undefined;
+  readonly entity_id: string | undefined;
 }
 
-const ACCESS_KINDS: ReadonlySet<string> = new Set(AUDIT_EVENTS.ACCESS);
+const OWN_ACTORS: ReadonlySet<string> = new Set(['API_KEY', 'COMMAND', 'UNKNOWN', 'SWORN']);
 
-/** Whether records of the topic can have what is asked; `audit` has no records of Sworn's own kinds. */
-function mayHave(topic: AuditWindow['topic'], query: Parameters, filters: AuditFilters): boolean {
-  const { kinds: _, ...ofAccess } = filters;
-  const { log, event_type: kind, category } = query;
-  if (log !== undefined && log !== topic) return false;
-  if (topic !== 'access' && Object.values(ofAccess).some((value) => value !== null)) return false;
-  if (kind !== undefined && topicOf(ACCESS_KINDS.has(kind)) !== topic) return false;
-  if (category !== undefined && topicOf(category === 'ACCESS') !== topic) return false;
-  const named: readonly string[] = category === undefined ? [] : AUDIT_EVENTS[category];
-  return kind === undefined || category === undefined || named.includes(kind);
+function ofLedger(query: Parameters, tokens: Tokens): EntrySelection | null {
+  const { actor_type: actorType, category } = query;
+  if (query.endpoint !== undefined || query.view !== undefined) return null;
+  if (actorType !== undefined && OWN_ACTORS.has(actorType)) return null;
+  if (ownKinds(category) !== null) return null;
+  const filters: LedgerFilters = {
+    eventTypes: query.event_type === undefined ? null : [query.event_type],
+    category: category ?? null,
+    entityType: query.entity_type ?? null,
+    entityIds: inClearAndToken(query.entity_id, tokens.entity_id),
+    actorType: actorType ?? null,
+    actorIds: inClearAndToken(query.actor_id, tokens.actor_id),
+    decision: query.decision ?? null,
+    runId: query.run_id ?? null,
+    policyId: query.policy_id ?? null,
+    incidentId: query.incident_id ?? null,
+    correlationId: query.correlation_id ?? null,
+  };
+  return ledgerSelection(filters);
 }
 
-const topicOf = (isAccess: boolean): AuditWindow['topic'] => (isAccess ? 'access' : 'control');
+const ACCESS_DECISIONS: ReadonlySet<string> = new Set(['ALLOW', 'DENY']);
+
+function ofAccess(query: Parameters, tokens: Tokens): EntrySelection | null {
+  const { actor_type: actorType, entity_type: about, decision } = query;
+  if (query.policy_id !== undefined || query.incident_id !== undefined) return null;
+  if (decision !== undefined && !ACCESS_DECISIONS.has(decision)) return null;
+  if (actorType !== undefined && actorType !== 'API_KEY' && actorType !== 'COMMAND' && actorType !== 'UNKNOWN')
+    return null;
+  if (about !== undefined && about !== 'RUN' && about !== 'RECORD') return null;
+  if (query.category !== undefined && query.category !== 'ACCESS') return null;
+  const named = namedEntity(query);
+  if (named === null) return null;
+  return accessSelection({
+    kinds: query.event_type === undefined ? null : [query.event_type],
+    runId: named.runId,
+    recordId: named.recordId,
+    about: query.entity_id === undefined ? (about ?? null) : null,
+    credentialId: query.actor_id ?? null,
+    actorType: actorType ?? null,
+    decision: decision ?? null,
+    permission: null,
+    endpoint: query.endpoint ?? null,
+    correlationId: tokens.correlation_id ?? null,
+    view: tokens.view ?? null,
+  });
+}
+
+/** The run or record that a read was of; a record's id has a form that tells it from a run's. Null: one that no read can be of. */
+function namedEntity(query: Parameters): { readonly runId: string | null; readonly recordId: string | null } | null {
+  const { entity_id: id, entity_type: type, run_id: runId = null } = query;
+  if (id === undefined) return { runId, recordId: null };
+  if (type === 'RECORD' || (type === undefined && parseRecordId(id) !== null)) return { runId, recordId: id };
+  return runId === null || runId === id ? { runId: id, recordId: null } : null;
+}
+
+/** Of a control record nothing is recorded beside its kind and its subject. */
+function ofControl(query: Parameters): EntrySelection | null {
+  const { run_id, policy_id, incident_id, correlation_id, view, endpoint, decision, actor_id, actor_type } = query;
+  const others = [run_id, policy_id, incident_id, correlation_id, view, endpoint, decision, actor_id];
+  if (others.some((value) => value !== undefined)) return null;
+  if (actor_type !== undefined && actor_type !== 'SWORN') return null;
+  const kinds = controlKinds(query);
+  if (kinds !== null && kinds.length === 0) return null;
+  const filters: ControlFilters = { kinds, subject: query.entity_id ?? null };
+  return controlSelection(filters);
+}
+
+/** Kinds that are what is asked for: of a type, a category, about a type of entity. Null: nothing of that is asked. */
+function controlKinds({ event_type: kind, category, entity_type: about }: Parameters): readonly string[] | null {
+  const lists: (readonly string[])[] = [];
+  if (kind !== undefined) lists.push([kind]);
+  if (category !== undefined) lists.push(category === 'ACCESS' ? [] : (ownKinds(category) ?? []));
+  if (about !== undefined) lists.push(Object.keys(ENTITIES).filter((one) => ENTITIES[one] === about));
+  const [first, ...others] = lists;
+  return first === undefined ? null : first.filter((one) => others.every((list) => list.includes(one)));
+}
+
+/** Kinds of a category of Sworn's own records; null: it is none. */
+function ownKinds(category: AuditCategory | undefined): readonly string[] | null {
+  const kinds: Readonly<Record<string, readonly string[]>> = AUDIT_EVENTS;
+  return category === undefined || !Object.hasOwn(kinds, category) ? null : (kinds[category] ?? null);
+}
+
+/** A value as producers may have sent it, and as it stands where it is a person's. */
+function inClearAndToken(value: string | undefined, token: string | undefined): readonly string[] | null {
+  return value === undefined || token === undefined ? null : [value, token];
+}

@@ -1,4 +1,4 @@
-import type { AuditPlace, FoundEntries } from '../store/auditPlaces.js';
+import type { EntryPlace, FoundEntries } from '../store/entryPlaces.js';
 
 /** What one log has for a page, in the asked order. */
 export interface Lane extends FoundEntries {
@@ -7,7 +7,18 @@ export interface Lane extends FoundEntries {
   /** The window it was found in. */
   readonly from: number;
   readonly below: number;
+  /** Of a list by time: where the page before ended. */
+  readonly after: GoesOn | null;
 }
+
+/** Where the next page goes on in a log: desc below the index, asc at it; by time behind both. */
+export interface GoesOn {
+  readonly index: number;
+  readonly occurredAt: string | null;
+}
+
+/** By place, newest or oldest first; or by `occurred_at`, newest first. */
+export type ListOrder = 'desc' | 'asc' | 'occurred';
 
 /** A page of several logs. */
 export interface Merged {
@@ -15,15 +26,14 @@ export interface Merged {
   readonly hasMore: boolean;
   /** It ends where a log had been examined for as far as a page may. */
   readonly limitReached: boolean;
-  /** Where the next page goes on in each log: desc below it, asc at it. */
-  readonly next: ReadonlyMap<string, number>;
+  readonly next: ReadonlyMap<string, GoesOn>;
 }
 
 /**
- * Merges logs by (recorded_at, log, leaf_index), from the newest or from the oldest. Within a log it goes by leaf index alone, whatever the rows
- * say of their times: a page takes a beginning of each, so that no crawl passes an entry over.
+ * Merges logs by (recorded_at, log, leaf_index), from the newest or from the oldest, or by (occurred_at, log, leaf_index). By place it goes within
+ * a log by leaf index alone, whatever the rows say of their times: a page takes a beginning of each, so that no crawl passes an entry over.
  */
-export function mergeLanes(lanes: readonly Lane[], limit: number, order: 'desc' | 'asc'): Merged {
+export function mergeLanes(lanes: readonly Lane[], limit: number, order: ListOrder): Merged {
   const taken = new Map(lanes.map((lane) => [lane, 0]));
   const ended = new Set<Lane>();
   const shown: { lane: Lane; index: number }[] = [];
@@ -41,14 +51,19 @@ export function mergeLanes(lanes: readonly Lane[], limit: number, order: 'desc' 
     taken.set(lane, at + 1);
   }
 
-  function next(): ReadonlyMap<string, number> {
-    return new Map(lanes.map((lane) => [lane.log, goesOn(lane, taken.get(lane) ?? 0, ended.has(lane), order)]));
+  function next(): ReadonlyMap<string, GoesOn> {
+    return new Map(
+      lanes.flatMap((lane) => {
+        const going = goesOn(lane, taken.get(lane) ?? 0, ended.has(lane), order);
+        return going === null ? [] : [[lane.log, going] as const];
+      }),
+    );
   }
 }
 
 /** The log whose next entry comes first; null: none has one. Where a log's examined part ends counts as an entry. */
-function firstOf(lanes: readonly Lane[], taken: ReadonlyMap<Lane, number>, order: 'desc' | 'asc'): Lane | null {
-  let first: { lane: Lane; head: AuditPlace } | null = null;
+function firstOf(lanes: readonly Lane[], taken: ReadonlyMap<Lane, number>, order: ListOrder): Lane | null {
+  let first: { lane: Lane; head: EntryPlace } | null = null;
   for (const lane of lanes) {
     const head = lane.places[taken.get(lane) ?? 0] ?? lane.examinedEnd;
     if (head === null) continue;
@@ -59,23 +74,33 @@ function firstOf(lanes: readonly Lane[], taken: ReadonlyMap<Lane, number>, order
 
 interface Head {
   readonly lane: Lane;
-  readonly head: AuditPlace;
+  readonly head: EntryPlace;
 }
 
 /** An entry whose leaf is gone has no time, and comes at once. */
-function comesBefore(a: Head, b: Head, order: 'desc' | 'asc'): boolean {
-  const [x, y] = [a.head.recordedAt, b.head.recordedAt];
+function comesBefore(a: Head, b: Head, order: ListOrder): boolean {
+  const [x, y] = [timeOf(a.head, order), timeOf(b.head, order)];
   if (x === null || y === null) return x === null && y !== null;
   const isLess = x < y || (x === y && a.lane.log < b.lane.log);
   return order === 'asc' ? isLess : !isLess;
 }
 
-function goesOn(lane: Lane, taken: number, isAtEnd: boolean, order: 'desc' | 'asc'): number {
+function timeOf(place: EntryPlace, order: ListOrder): string | null {
+  return order === 'occurred' ? place.occurredAt : place.recordedAt;
+}
+
+/** Null: by time, and nothing of the log was looked at yet. */
+function goesOn(lane: Lane, taken: number, isAtEnd: boolean, order: ListOrder): GoesOn | null {
   const { places, examinedEnd, from, below } = lane;
+  if (order === 'occurred') {
+    const last = isAtEnd ? examinedEnd : places[taken - 1];
+    return last == null ? lane.after : { index: last.index, occurredAt: last.occurredAt };
+  }
+  const at = (index: number): GoesOn => ({ index, occurredAt: null });
   const step = order === 'asc' ? 1 : 0;
-  if (isAtEnd && examinedEnd !== null) return examinedEnd.index + step;
-  if (taken === places.length && examinedEnd === null) return order === 'asc' ? Math.max(from, below) : from;
+  if (isAtEnd && examinedEnd !== null) return at(examinedEnd.index + step);
+  if (taken === places.length && examinedEnd === null) return at(order === 'asc' ? Math.max(from, below) : from);
   const last = places[taken - 1];
-  if (last === undefined) return order === 'asc' ? from : below;
-  return last.index + step;
+  if (last === undefined) return at(order === 'asc' ? from : below);
+  return at(last.index + step);
 }

@@ -1,8 +1,8 @@
 import type { Cell } from './checking.js';
-import { AUDIT_LEDGER_COLUMNS, SYSTEM_RECORD_COLUMNS } from './eventRows.js';
-import type { Column } from './copyBinary.js';
 import type { StoredCheckpoint } from './checkpointRead.js';
 import type { Tx } from './database.js';
+import { ENTRY_TABLES, type EntryTable } from './entryPlaces.js';
+import { PROJECTION_COLUMNS } from './projection.js';
 import type { StoredLeaf } from './runs.js';
 import { type Sql, sql } from './sql.js';
 
@@ -45,8 +45,8 @@ export async function readEntriesAt(
   indexes: readonly number[],
 ): Promise<(StoredEntry | LeaflessEntry)[]> {
   const table = TABLES[topic];
-  const beside = table === undefined ? sql`select false as there` : table(tenantId, log);
-  const cells = CELLS[topic] ?? sql.empty;
+  const beside = table === undefined ? sql`select false as there` : rowOf(table, tenantId, log);
+  const cells = table === undefined ? sql.empty : cellsOf(table);
   const rows = await tx.query<EntryRow>(sql`
     select asked.leaf_index as at, l.kind, l.leaf, l.leaf_hash as "leafHash", l.event_key as "eventKey", l.trace_id as "traceId",
            l.run_id as "runId", l.occurred_at as "occurredAt", l.recorded_at as "recordedAt", l.dk,
@@ -65,44 +65,25 @@ export async function readEntriesAt(
   return rows.map((row) => toEntry(row, log));
 }
 
-const TABLES: Readonly<Record<string, (tenantId: string, log: string) => Sql>> = {
-  audit: (tenantId, log) => sql`
-    select true as there, * from sworn.audit_ledger
-     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
-     order by leaf_index limit 1`,
-  access: (tenantId, log) => sql`
-    select true as there, * from sworn.access_records
-     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
-     order by leaf_index limit 1`,
-  control: (tenantId, log) => sql`
-    select true as there, * from sworn.control_records
-     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
-     order by leaf_index limit 1`,
-  system: (tenantId, log) => sql`
-    select true as there, * from sworn.system_records
-     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
-     order by leaf_index limit 1`,
+/** Rows beside the entries of each topic. */
+const TABLES: Readonly<Record<string, EntryTable>> = {
+  system: 'system_records',
+  audit: 'audit_ledger',
+  access: 'access_records',
+  control: 'control_records',
 };
 
-const ACCESS_CELLS = sql`, p.kind as cell_kind, p.request_id as cell_request_id, p.endpoint as cell_endpoint,
-  p.credential_id as cell_credential_id, p.decision as cell_decision, p.permission as cell_permission, p.run_id as cell_run_id,
-  p.status as cell_status, p.view as cell_view, p.correlation_id as cell_correlation_id`;
+function rowOf(table: EntryTable, tenantId: string, log: string): Sql {
+  return sql`
+    select true as there, * from ${ENTRY_TABLES[table]}
+     where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
+     order by leaf_index limit 1`;
+}
 
-const CONTROL_CELLS = sql`, p.kind as cell_kind, p.subject as cell_subject`;
-
-const AUDIT_CELLS = cellsOf(AUDIT_LEDGER_COLUMNS);
-const SYSTEM_CELLS = cellsOf(SYSTEM_RECORD_COLUMNS);
-
-const CELLS: Readonly<Record<string, Sql>> = {
-  access: ACCESS_CELLS,
-  control: CONTROL_CELLS,
-  audit: AUDIT_CELLS,
-  system: SYSTEM_CELLS,
-};
-
-/** Names of columns, which are ours. */
-function cellsOf(columns: readonly Column[]): Sql {
-  return { strings: [columns.map(([name]) => `, p.${name} as cell_${name}`).join('')], values: [] };
+/** Names that stand in the code, never data. */
+function cellsOf(table: EntryTable): Sql {
+  const names = PROJECTION_COLUMNS[table].map(([name]) => `p.${name} as cell_${name}`);
+  return { strings: [`, ${names.join(', ')}`], values: [] };
 }
 
 function toEntry(row: EntryRow, log: string): StoredEntry | LeaflessEntry {

@@ -77,6 +77,8 @@ export interface AccessRow {
   readonly decision: 'ALLOW' | 'DENY';
   readonly permission: string | null;
   readonly runId: string | null;
+  /** Id of the leaf that was read by its id. */
+  readonly recordId: string | null;
   /** HTTP status. */
   readonly status: number | null;
   /** Token of the page view it belongs to. */
@@ -231,6 +233,7 @@ const SHAPES: Shapes = {
       ['status', 'int4'],
       ['view', 'text'],
       ['correlation_id', 'text'],
+      ['record_id', 'text'],
     ],
     values: (r) => [
       r.kind,
@@ -243,6 +246,7 @@ const SHAPES: Shapes = {
       r.status,
       r.view,
       r.correlationId,
+      r.recordId,
     ],
   },
   control_records: {
