@@ -50,6 +50,7 @@ export function makePlace(kept?: string): Place {
       SWORN_SIGNER_STATE: join(dir, 'signer'),
       SWORN_HTTP_PORT: '0',
       SWORN_OTLP_HTTP_PORT: '0',
+      SWORN_OTLP_GRPC_PORT: '0',
       SWORN_LOG_LEVEL: 'warn',
     },
     remove() {

@@ -109,6 +109,7 @@ export type RemappedRun =
 export interface Addresses {
   readonly http: string;
   readonly otlpHttp: string;
+  readonly otlpGrpc: string;
 }
 
 /** What every command is given. */

@@ -8,6 +8,7 @@ import { CommandFailed, EXIT } from './exitCode.js';
 const PORT_SETTINGS = [
   { setting: 'SWORN_HTTP_PORT', of: (config: Config) => config.httpPort },
   { setting: 'SWORN_OTLP_HTTP_PORT', of: (config: Config) => config.otlpHttpPort },
+  { setting: 'SWORN_OTLP_GRPC_PORT', of: (config: Config) => config.otlpGrpcPort },
 ] as const;
 
 /**
@@ -15,12 +16,7 @@ const PORT_SETTINGS = [
  * are tried first, so that nothing is made for a server that cannot listen.
  */
 export async function withPortHolder<T>(config: Config, start: () => Promise<T>): Promise<T> {
-  const [first, second] = PORT_SETTINGS;
-  if (config.httpPort === config.otlpHttpPort && config.httpPort !== 0)
-    throw new CommandFailed(
-      EXIT.unable,
-      `${first.setting} and ${second.setting} are both ${config.httpPort}: they need two ports`,
-    );
+  assertDifferent(config);
   try {
     if (!existsSync(join(config.dataDir, 'deployment')))
       for (const { of } of PORT_SETTINGS) await tryPort(config.host, of(config));
@@ -40,6 +36,18 @@ export async function withPortHolder<T>(config: Config, start: () => Promise<T>)
   }
 }
 
+/** @throws CommandFailed when two listeners are to have one port. */
+function assertDifferent(config: Config): void {
+  const chosen = PORT_SETTINGS.map(({ setting, of }) => ({ setting, port: of(config) })).filter(
+    ({ port }) => port !== 0,
+  );
+  for (const { setting, port } of chosen) {
+    const other = chosen.find((one) => one.port === port && one.setting !== setting);
+    if (other === undefined) continue;
+    throw new CommandFailed(EXIT.unable, `${setting} and ${other.setting} are both ${port}: they need two ports`);
+  }
+}
+
 /** @throws Error as listening would. */
 function tryPort(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -51,7 +59,7 @@ function tryPort(host: string, port: number): Promise<void> {
 
 /** The first port that can be listened on in steps of a thousand from a taken one; 0, any free one, when there is none. */
 async function freePort(config: Config, taken: number): Promise<number> {
-  const ours = [config.httpPort, config.otlpHttpPort, config.otlpGrpcPort];
+  const ours = PORT_SETTINGS.map(({ of }) => of(config));
   for (let port = taken + 1000; port <= 65_535; port += 1000) {
     if (ours.includes(port)) continue;
     const isFree = await tryPort(config.host, port).then(

@@ -35,7 +35,11 @@ describe('the demo', () => {
       'ingest_key',
       'run_ids',
     ]);
-    expect(demoFile()).toMatchObject({ http: server.http, otlp_http: server.otlpHttp });
+    expect(demoFile()).toMatchObject({
+      http: server.http,
+      otlp_http: server.otlpHttp,
+      otlp_grpc: server.otlpGrpc,
+    });
     expect(readFileSync(join(home.dataDir, 'demo.env'), 'utf8')).toContain(
       `DEMO_READER_KEY=${demoFile().reader_key}\n`,
     );
@@ -59,12 +63,17 @@ describe('the demo', () => {
   });
 
   test('beside a running server says as JSON what there is, without a key', async () => {
-    const env = { SWORN_HTTP_PORT: new URL(server.http).port, SWORN_OTLP_HTTP_PORT: new URL(server.otlpHttp).port };
+    const env = {
+      SWORN_HTTP_PORT: new URL(server.http).port,
+      SWORN_OTLP_HTTP_PORT: new URL(server.otlpHttp).port,
+      SWORN_OTLP_GRPC_PORT: new URL(server.otlpGrpc).port,
+    };
     const said = await home.run(['demo', '--json'], env);
     expect(said.code).toBe(0);
     const { tenant, run_ids } = demoFile();
     const env_file = join(home.dataDir, 'demo.env');
-    expect(JSON.parse(said.out)).toEqual({ http: server.http, otlp_http: server.otlpHttp, tenant, run_ids, env_file });
+    const { http, otlpHttp: otlp_http, otlpGrpc: otlp_grpc } = server;
+    expect(JSON.parse(said.out)).toEqual({ http, otlp_http, otlp_grpc, tenant, run_ids, env_file });
     expect(said.out).not.toContain('swk_');
   });
 

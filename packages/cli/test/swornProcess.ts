@@ -19,6 +19,7 @@ export interface Said {
 export interface Serving {
   readonly http: string;
   readonly otlpHttp: string;
+  readonly otlpGrpc: string;
   /** Everything on standard output until now. */
   out(): string;
   stop(): Promise<number | null>;
@@ -50,6 +51,7 @@ export function makeHome(): Home {
     SWORN_SIGNER_STATE: join(dir, 'signer'),
     SWORN_HTTP_PORT: '0',
     SWORN_OTLP_HTTP_PORT: '0',
+    SWORN_OTLP_GRPC_PORT: '0',
     SWORN_LOG_LEVEL: 'warn',
   };
   const start = (args: readonly string[], env: Readonly<Record<string, string>>, script = SWORN): ChildProcess =>
@@ -89,6 +91,7 @@ function serving(child: ChildProcess): Promise<Serving> {
       resolve({
         http: addressAfter('read it at'),
         otlpHttp: addressAfter('send OTLP to'),
+        otlpGrpc: addressAfter('or by gRPC to'),
         out: () => out,
         stop() {
           child.kill('SIGTERM');

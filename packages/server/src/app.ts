@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
@@ -13,6 +13,7 @@ import { createFacade } from './http/facade.js';
 import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
 import { Intake } from './ingest/intake.js';
+import { createOtlpGrpc } from './ingest/otlpGrpc.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';
 import { BUILT_IN_MAPPING, BUILT_IN_VOCABULARY, readMapping, readVocabulary } from './mapping/files.js';
@@ -29,7 +30,7 @@ import { createSequencer } from './record/sequencer.js';
 /** A server in this process. */
 export interface RunningApp {
   /** Base URLs, without a slash at the end. */
-  readonly addresses: { readonly http: string; readonly otlpHttp: string };
+  readonly addresses: { readonly http: string; readonly otlpHttp: string; readonly otlpGrpc: string };
   readonly deploymentId: string;
   /** `SHA256:<base64>` of the public signing key. */
   readonly keyFingerprint: string;
@@ -148,7 +149,9 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     maxBodyBytes: config.maxRequestBytes,
     log,
   });
-  const otlp = createOtlpHttp({ intake, ...(tls === null ? {} : { tls }) });
+  const receiving = { intake, ...(tls !== null && { tls }) };
+  const otlpHttp = createOtlpHttp(receiving);
+  const otlpGrpc = createOtlpGrpc(receiving);
   const reads = new Counter({
     name: 'sworn_reads_total',
     help: 'Requests of the facade by decision and by access record: of their own, folded (counted in one), none (not written: answered 503).',
@@ -197,7 +200,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   failed.catch(() => undefined);
   deployment.onDatabaseEnd((reason) => fail(new Error(`the embedded PostgreSQL ended: ${reason}`)));
   const stop = async (): Promise<void> => {
-    await Promise.all([otlp.stop(), facade.close()]);
+    await Promise.all([otlpHttp.stop(), otlpGrpc.stop(), facade.close()]);
     await background.stop();
     await deployment.close();
   };
@@ -208,21 +211,30 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     facadeLog.level = 'silent';
     await facade.listen({ host: config.host, port: config.httpPort });
     facadeLog.level = level;
-    await new Promise<void>((resolve, reject) => {
-      otlp.server.once('error', reject);
-      otlp.server.listen(config.otlpHttpPort, config.host, resolve);
-    });
+    await listening(otlpHttp.server, config.host, config.otlpHttpPort);
+    await listening(otlpGrpc.server, config.host, config.otlpGrpcPort);
   } catch (error) {
     await stop().catch((failure: unknown) => log.error(loggable(failure), 'not stopped cleanly'));
     throw error;
   }
   return {
-    addresses: { http: baseUrl(config, facade.server.address()), otlpHttp: baseUrl(config, otlp.server.address()) },
+    addresses: {
+      http: baseUrl(config, facade.server.address()),
+      otlpHttp: baseUrl(config, otlpHttp.server.address()),
+      otlpGrpc: baseUrl(config, otlpGrpc.server.address()),
+    },
     deploymentId: deployment.id,
     keyFingerprint: `SHA256:${createHash('sha256').update(keyStore.noteSigner.publicKey).digest('base64').replace(/=$/, '')}`,
     failed,
     stop,
   };
+}
+
+function listening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
 }
 
 function baseUrl(config: Config, address: AddressInfo | string | null): string {

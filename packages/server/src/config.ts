@@ -9,7 +9,6 @@ export interface Config {
   readonly host: string;
   readonly httpPort: number;
   readonly otlpHttpPort: number;
-  /** Reserved for OTLP over gRPC; stands in `demo.json`. */
   readonly otlpGrpcPort: number;
   /** Null: the embedded PostgreSQL. */
   readonly databaseUrl: string | null;
@@ -65,7 +64,7 @@ export const SETTINGS = [
   },
   { name: 'SWORN_HTTP_PORT', default: '4300', meaning: 'Port of the read facade. 0 takes a free one.' },
   { name: 'SWORN_OTLP_HTTP_PORT', default: '4318', meaning: 'Port of OTLP over HTTP. 0 takes a free one.' },
-  { name: 'SWORN_OTLP_GRPC_PORT', default: '4317', meaning: 'Port reserved for OTLP over gRPC (not served yet).' },
+  { name: 'SWORN_OTLP_GRPC_PORT', default: '4317', meaning: 'Port of OTLP over gRPC. 0 takes a free one.' },
   {
     name: 'SWORN_DATABASE_URL',
     default: '(absent: embedded)',
@@ -117,7 +116,8 @@ export const SETTINGS = [
   {
     name: 'SWORN_MAX_IN_FLIGHT_BYTES',
     default: '67108864',
-    meaning: 'Bytes of OTLP requests in memory at once; a tenant gets a quarter. Beyond: 429.',
+    meaning:
+      'Bytes of OTLP requests in memory at once, HTTP and gRPC together; a tenant gets a quarter. Beyond: 429, RESOURCE_EXHAUSTED with RetryInfo.',
   },
   {
     name: 'SWORN_REDACTION_FILE',
@@ -142,7 +142,7 @@ export const SETTINGS = [
   {
     name: 'SWORN_TLS_CERT',
     default: '(none)',
-    meaning: 'PEM certificate chain; with SWORN_TLS_KEY both listeners speak TLS.',
+    meaning: 'PEM certificate chain; with SWORN_TLS_KEY all listeners speak TLS.',
   },
   { name: 'SWORN_TLS_KEY', default: '(none)', meaning: 'PEM private key.' },
   {

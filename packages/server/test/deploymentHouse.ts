@@ -41,6 +41,7 @@ export async function newSite(settings: Readonly<Record<string, string>> = {}): 
     SWORN_DATABASE_ROLE_PREFIX: rolePrefix,
     SWORN_HTTP_PORT: '0',
     SWORN_OTLP_HTTP_PORT: '0',
+    SWORN_OTLP_GRPC_PORT: '0',
     SWORN_LOG_LEVEL: 'error',
     HOME: dir,
     ...settings,

@@ -43,24 +43,31 @@ const rpc = protobufjs.parse(`
   message Any { string type_url = 1; bytes value = 2; }
   message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
   message BadRequest { message FieldViolation { string field = 1; string description = 2; } repeated FieldViolation field_violations = 1; }
+  message RetryInfo { message Duration { int64 seconds = 1; int32 nanos = 2; } Duration retry_delay = 1; }
 `).root;
 
-/** A google.rpc.Status, and what its BadRequest details say. */
-export function oracleStatus(bytes: Uint8Array): { code: number; message: string; violations: unknown[] } {
+/** A google.rpc.Status, what its BadRequest details say, and after how many seconds its RetryInfo wants the client back. */
+export function oracleStatus(bytes: Uint8Array): {
+  code: number;
+  message: string;
+  violations: unknown[];
+  retrySeconds: number | null;
+} {
   const status = rpc.lookupType('google.rpc.Status').decode(bytes) as {
     code: number;
     message: string;
     details: { typeUrl: string; value: Uint8Array }[];
   };
-  const BadRequest = rpc.lookupType('google.rpc.BadRequest');
-  const details = status.details.filter(({ typeUrl }) => typeUrl === 'type.googleapis.com/google.rpc.BadRequest');
-  const decoded = details.map(
-    ({ value }) => BadRequest.toObject(BadRequest.decode(value), {}) as { fieldViolations: unknown[] },
-  );
+  const detailsOf = (name: string): any[] => {
+    const type = rpc.lookupType(`google.rpc.${name}`);
+    const those = status.details.filter(({ typeUrl }) => typeUrl === `type.googleapis.com/google.rpc.${name}`);
+    return those.map(({ value }) => type.toObject(type.decode(value), { longs: Number }));
+  };
   return {
     code: status.code,
     message: status.message,
-    violations: decoded.flatMap(({ fieldViolations }) => fieldViolations),
+    violations: detailsOf('BadRequest').flatMap(({ fieldViolations }) => fieldViolations as unknown[]),
+    retrySeconds: (detailsOf('RetryInfo')[0]?.retryDelay.seconds as number | undefined) ?? null,
   };
 }
 

@@ -98,6 +98,7 @@ export async function buildStage(
       SWORN_DATABASE_ROLE_PREFIX: prefix,
       SWORN_HTTP_PORT: '0',
       SWORN_OTLP_HTTP_PORT: '0',
+      SWORN_OTLP_GRPC_PORT: '0',
       SWORN_SEAL_GRACE_MS: '0',
       SWORN_SEAL_IDLE_MS: '0',
       SWORN_LOG_LEVEL: 'error',

@@ -8,7 +8,7 @@ export function demo(context: CommandContext): Command {
     .description('fill a synthetic tenant of the running server with recorded runs once, and renew its keys')
     .option(
       '--json',
-      'print {"http","otlp_http","tenant","run_ids","env_file"}; the rest goes to standard error',
+      'print {"http","otlp_http","otlp_grpc","tenant","run_ids","env_file"}; the rest goes to standard error',
       false,
     )
     .addHelpText(
@@ -22,14 +22,15 @@ export function demo(context: CommandContext): Command {
       const addresses = {
         http: `${scheme}://${config.host}:${config.httpPort}`,
         otlpHttp: `${scheme}://${config.host}:${config.otlpHttpPort}`,
+        otlpGrpc: `${scheme}://${config.host}:${config.otlpGrpcPort}`,
       };
       await assertAnswers(addresses.http);
       const say = options.json ? terminal.note : terminal.line;
       const { runDemo } = await import('../demo/run.js');
       const { demo, envFile } = await runDemo(context, config, addresses, new AbortController().signal, say);
       if (!options.json) return;
-      const { http, otlp_http, tenant, run_ids } = demo;
-      terminal.json({ http, otlp_http, tenant, run_ids, env_file: envFile });
+      const { http, otlp_http, otlp_grpc, tenant, run_ids } = demo;
+      terminal.json({ http, otlp_http, otlp_grpc, tenant, run_ids, env_file: envFile });
     });
 }
 

@@ -52,6 +52,7 @@ function sayWhereItIs({ terminal }: CommandContext, { addresses, deploymentId, k
   terminal.line(`Sworn is running.`);
   terminal.line(`  read it at       ${addresses.http}/api/v1/logs/llm-runs`);
   terminal.line(`  send OTLP to     ${addresses.otlpHttp}/v1/traces`);
+  terminal.line(`  or by gRPC to    ${addresses.otlpGrpc}`);
   terminal.line(`  origin           ${deploymentId}/<tenant>/<log>`);
   terminal.line(`  signing key      ${keyFingerprint}`);
 }

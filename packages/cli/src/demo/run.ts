@@ -117,7 +117,7 @@ async function withKeys(
     return {
       http: addresses.http,
       otlp_http: addresses.otlpHttp,
-      otlp_grpc: `${config.tls === null ? 'http' : 'https'}://${config.host}:${config.otlpGrpcPort}`,
+      otlp_grpc: addresses.otlpGrpc,
       tenant,
       reader_key: await issue('reader'),
       auditor_key: await issue('auditor'),

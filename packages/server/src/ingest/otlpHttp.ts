@@ -6,6 +6,15 @@ import { type Encoding, exportResponse, mediaTypeOf, RPC_CODE, statusBody } from
 import { codings, type Incoming, isCoding, SenderGone } from './body.js';
 import type { Intake } from './intake.js';
 import {
+  HEADERS_TIMEOUT_MS,
+  IDLE_TIMEOUT_MS,
+  MAX_CONNECTIONS,
+  MAX_HEADER_BYTES,
+  REQUEST_TIMEOUT_MS,
+  STOP_TIMEOUT_MS,
+  type TlsFiles,
+} from './listening.js';
+import {
   answerEncoding,
   badRequest,
   encodingOf,
@@ -15,27 +24,10 @@ import {
 } from './refusedRequest.js';
 import { SIGNAL_NAMES, type SignalName } from './signals.js';
 
-/** A client has this long for its headers, and for a whole request: longer is a slow loris, not a slow network. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
-
-/** A socket on which nothing moves is closed; longer than the batch interval of exporters (5 s), so that they keep theirs. */
-const IDLE_TIMEOUT_MS = 65_000;
-
-/** Headers of one request, in bytes; a key is 100. */
-const MAX_HEADER_BYTES = 16_384;
-
-/** Open sockets, each some 10 KiB before it has authenticated. */
-const MAX_CONNECTIONS = 2_048;
-
-/** How long `stop` waits for requests in flight before it closes their sockets. */
-const STOP_TIMEOUT_MS = 30_000;
-
 /** What the receiver is told. */
 export interface OtlpHttpOptions {
   readonly intake: Intake;
-  /** PEM. */
-  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  readonly tls?: TlsFiles;
 }
 
 /** The receiver: not listening yet. */
@@ -45,7 +37,7 @@ export interface OtlpHttp {
   stop(): Promise<void>;
 }
 
-/** OTLP/HTTP for traces and logs (OTLP.md 1.1, 1.2): POST on any path that ends in `/v1/traces` or `/v1/logs`. */
+/** OTLP/HTTP (OTLP.md 1.1, 1.2): POST of each signal on any path that ends in `/v1/<signal>`. */
 export function createOtlpHttp(options: OtlpHttpOptions): OtlpHttp {
   const receiver = new Receiver(options.intake);
   const listener = (request: IncomingMessage, response: ServerResponse): void =>
