@@ -674,18 +674,22 @@ table system_records owner sworn_owner row security forced
   correlation_id text
   trace_id bytea
   occurred_at timestamp with time zone not null
+  hinted_run text
   constraint system_records_event_type_check CHECK ((event_type = ANY (ARRAY['STARTUP'::text, 'SHUTDOWN'::text, 'RESTART'::text, 'DEPLOY'::text, 'MIGRATION'::text, 'AUTH_CHANGE'::text, 'CONFIG_CHANGE'::text, 'ERROR'::text, 'HEALTH_CHECK'::text, 'SCALE'::text, 'EVICTION'::text, 'OOM'::text, 'THROTTLED'::text, 'DISK'::text, 'PROVIDER_OUTAGE'::text, 'TELEMETRY_GAP'::text, 'LOG'::text])))
   constraint system_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   constraint system_records_severity_check CHECK ((severity = ANY (ARRAY['INFO'::text, 'WARN'::text, 'CRITICAL'::text])))
   constraint system_records_trace_id_check CHECK ((octet_length(trace_id) = 16))
+  CREATE INDEX system_records_bound ON sworn.system_records USING btree (tenant_id, correlation_id, occurred_at, leaf_index) WHERE ((correlation_id IS NOT NULL) AND (correlation_id IS DISTINCT FROM encode(trace_id, 'hex'::text)))
   CREATE INDEX system_records_component ON sworn.system_records USING btree (tenant_id, component, leaf_index) WHERE (component IS NOT NULL)
   CREATE INDEX system_records_conflict ON sworn.system_records USING btree (tenant_id, conflict_of, leaf_index) WHERE (conflict_of IS NOT NULL)
   CREATE INDEX system_records_correlation ON sworn.system_records USING btree (tenant_id, correlation_id, leaf_index) WHERE (correlation_id IS NOT NULL)
-  CREATE INDEX system_records_instance ON sworn.system_records USING btree (tenant_id, instance, leaf_index) WHERE (instance IS NOT NULL)
+  CREATE INDEX system_records_hinted_run ON sworn.system_records USING btree (tenant_id, hinted_run, occurred_at, leaf_index) WHERE (hinted_run IS NOT NULL)
+  CREATE INDEX system_records_hosted ON sworn.system_records USING btree (tenant_id, log, occurred_at, leaf_index) WHERE (instance IS NULL)
+  CREATE INDEX system_records_instance ON sworn.system_records USING btree (tenant_id, instance, occurred_at, leaf_index) WHERE (instance IS NOT NULL)
   CREATE INDEX system_records_occurred ON sworn.system_records USING btree (tenant_id, log, occurred_at, leaf_index)
   CREATE INDEX system_records_service ON sworn.system_records USING btree (tenant_id, service, leaf_index) WHERE (service IS NOT NULL)
   CREATE INDEX system_records_severity ON sworn.system_records USING btree (tenant_id, severity, leaf_index)
-  CREATE INDEX system_records_trace ON sworn.system_records USING btree (tenant_id, trace_id, leaf_index) WHERE (trace_id IS NOT NULL)
+  CREATE INDEX system_records_trace ON sworn.system_records USING btree (tenant_id, trace_id, occurred_at, leaf_index) WHERE (trace_id IS NOT NULL)
   CREATE INDEX system_records_type ON sworn.system_records USING btree (tenant_id, event_type, leaf_index)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))

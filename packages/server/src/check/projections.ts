@@ -6,6 +6,7 @@ import type { StoredLeaf } from '../store/runs.js';
 import { ownEventKey } from '../record/ownLeaf.js';
 import { AUDIT_KIND } from '../otlp/map/log.js';
 import { SYSTEM_EVENT_TYPES } from '../otlp/map/vocabulary.js';
+import { hintedRun } from '../seal/membership.js';
 import type { Tell } from './finding.js';
 import type { ReadLeaf } from './leaves.js';
 
@@ -69,6 +70,12 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
       service: said.text('service'),
       instance: said.text('instance'),
       correlation_id: said.text('correlation_id'),
+      hinted_run: hintedRun({
+        runHint: said.text('run_hint'),
+        runAsserted: said.flag('run_asserted') ?? false,
+        service: said.text('service'),
+        foreign: said.flag('foreign') ?? false,
+      }),
       trace_id: said.text('trace_id'),
       occurred_at: said.text('occurred_at'),
     };

@@ -96,12 +96,18 @@ export function readLog(
 }
 
 /** The run that a record's hint names, as a span's would. What a foreign key sends names none. */
-function hintedMember(fields: Members, foreign: boolean): Members {
-  const { run_hint: runHint, run_asserted: runAsserted, service } = fields;
-  if (typeof runHint !== 'string') return {};
-  const named = typeof service === 'string' ? service : null;
-  const run = hintedRun({ runHint, runAsserted: runAsserted === true, service: named, foreign });
+export function hintedMember(fields: Members, foreign: boolean): Members {
+  const run = runNamed({ ...fields, foreign });
   return run === null ? {} : { hinted_run: run };
+}
+
+function runNamed({ run_hint: runHint, run_asserted: runAsserted, service, foreign }: Members): string | null {
+  return hintedRun({
+    runHint: typeof runHint === 'string' ? runHint : null,
+    runAsserted: runAsserted === true,
+    service: typeof service === 'string' ? service : null,
+    foreign: foreign === true,
+  });
 }
 
 /**
@@ -183,7 +189,7 @@ function draftOf(
     projection:
       topic === 'audit'
         ? { table: 'audit_ledger', cells: auditCells({ kind, occurredAt, members }) }
-        : { table: 'system_records', cells: systemCells({ kind, occurredAt, members }) },
+        : { table: 'system_records', cells: systemCells({ kind, occurredAt, members }, runNamed(members)) },
     conflict: null,
   };
 }

@@ -5,7 +5,7 @@ import type { LiveFigures } from './liveFigures.js';
 /** A step whose bytes are not what was recorded: it has no place in the tree. */
 export type DamagedStep = Extract<Checked<StepLeaf>, { kind: 'compromised' }>;
 
-/** All steps of a run in tree order, as numbers: 53 bytes a step. What else a step says is read with its leaf when it is shown. */
+/** All steps of a run in tree order, as numbers: 69 bytes a step. What else a step says is read with its leaf when it is shown. */
 export interface Skeleton {
   readonly length: number;
   /** Leaf indexes. */
@@ -14,6 +14,9 @@ export interface Skeleton {
   /** As they are shown, which the steps around one may decide (`stepKinds`): place in `STEP_KINDS`; then in `STEP_STATUSES`. */
   readonly kind: Uint8Array;
   readonly status: Uint8Array;
+  /** Microseconds since 1970; of a step that does not say it, or says it before its start, the end is the start. */
+  readonly startedUs: Float64Array;
+  readonly endedUs: Float64Array;
   /** Span ids. */
   readonly span: BigUint64Array;
   /** Leaf hashes, 32 bytes each: what was held against the tree hash of the run. */
@@ -24,6 +27,9 @@ export interface Skeleton {
   readonly conflicts: ReadonlySet<string>;
   /** Resource leaf hash (hex) of the topmost step. */
   readonly resource: string | null;
+  /** The first instances of services that its steps ran on, and the RESOURCE leaves (hex of their hashes) of steps that name none. */
+  readonly instances: readonly { readonly service: string | null; readonly instance: string }[];
+  readonly resources: readonly string[];
   /** Redaction took something from a step. */
   readonly redacted: boolean;
   /** Places of the steps whose content may be the run's prompt and response: the topmost, the model calls that began first and ended last. */

@@ -11,6 +11,8 @@ import type { StepFacts } from './stepFacts.js';
 
 /** Traces that an answer names of a run. */
 const MAX_TRACES_NAMED = 64;
+/** Instances, and resources without one, of one run that are looked at. */
+const MAX_RESOURCES = 64;
 
 /** A skeleton, and whether it was made, and its run checked, for this answer. */
 export interface ReadSkeleton {
@@ -60,11 +62,14 @@ function compact({ steps, damaged, conflicts, settled, cut }: RunSteps): Skeleto
     depth,
     kind: Uint8Array.from(order, (at) => placeIn(STEP_KINDS, kinds[at] ?? 'OTHER')),
     status: Uint8Array.from(placed, (step) => placeIn(STEP_STATUSES, step.status)),
+    startedUs: Float64Array.from(placed, (step) => microseconds(step.startedNs)),
+    endedUs: Float64Array.from(placed, (step) => microseconds(later(step.startedNs, step.endedNs))),
     span: BigUint64Array.from(placed, (step) => BigInt(`0x${step.spanId}`)),
     hashes,
     damaged,
     conflicts,
     resource: placed[0]?.resource ?? null,
+    ...ranOn(placed),
     redacted: steps.some((step) => step.redacted),
     speaking: speaking(placed),
     traces: traces.slice(0, MAX_TRACES_NAMED),
@@ -72,8 +77,29 @@ function compact({ steps, damaged, conflicts, settled, cut }: RunSteps): Skeleto
     settled,
     cut,
     live: settled ? null : figuresOf(steps),
-    bytes: 53 * placed.length + 100 * conflicts.size + 10_000,
+    bytes: 69 * placed.length + 100 * conflicts.size + 10_000,
   };
+}
+
+function microseconds(ns: bigint): number {
+  return Number(ns / 1000n);
+}
+
+function later(a: bigint, b: bigint): bigint {
+  return b > a ? b : a;
+}
+
+/** Where the steps ran. Spans of a foreign key change nothing. */
+function ranOn(placed: readonly StepFacts[]): Pick<Skeleton, 'instances' | 'resources'> {
+  const instances = new Map<string, Skeleton['instances'][number]>();
+  const resources = new Set<string>();
+  for (const { foreign, service, instance, resource } of placed) {
+    if (foreign) continue;
+    if (instance === null && resource !== null && resources.size < MAX_RESOURCES) resources.add(resource);
+    if (instance !== null && instances.size < MAX_RESOURCES)
+      instances.set(JSON.stringify([service, instance]), { service, instance });
+  }
+  return { instances: [...instances.values()], resources: [...resources] };
 }
 
 /** Kinds and statuses are words of closed lists; one of a later version is shown as the last of ours. */

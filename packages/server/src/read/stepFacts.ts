@@ -15,6 +15,9 @@ export interface StepFacts extends CountedStep {
   readonly agentId: string | null;
   /** The agent that gave the turn to this one, as the sender says. */
   readonly parentAgentId: string | null;
+  readonly service: string | null;
+  /** Which one of the service. */
+  readonly instance: string | null;
   /** Leaf hash (hex) of the RESOURCE record. */
   readonly resource: string | null;
   readonly redacted: boolean;
@@ -62,6 +65,8 @@ export function stepFacts(
     startedNs: BigInt(m.text('started_ns') ?? '0'),
     endedNs: BigInt(m.text('ended_ns') ?? '0'),
     scope: share(m.text('scope')),
+    service: share(m.text('service')),
+    instance: share(m.text('instance')),
     resource: share(m.text('resource')),
     model: share(m.text('model') ?? m.text('request_model')),
     inputTokens: m.count('input_tokens'),

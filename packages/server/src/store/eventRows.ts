@@ -25,6 +25,7 @@ export const SYSTEM_RECORD_COLUMNS = [
   ['service', 'text'],
   ['instance', 'text'],
   ['correlation_id', 'text'],
+  ['hinted_run', 'text'],
   ['trace_id', 'bytea'],
   ['occurred_at', 'timestamptz'],
 ] as const satisfies readonly Column[];
@@ -57,8 +58,11 @@ interface SaidOfEvent {
   readonly members: Readonly<Record<string, unknown>>;
 }
 
-/** What the row of a `system` record repeats of its leaf. */
-export function systemCells({ kind, occurredAt, members }: SaidOfEvent): SystemRecordRow['cells'] {
+/** What the row of a `system` record repeats of its leaf. `hintedRun`: the run that it names (seal/membership.ts). */
+export function systemCells(
+  { kind, occurredAt, members }: SaidOfEvent,
+  hintedRun: string | null,
+): SystemRecordRow['cells'] {
   const text = textsOf(members);
   return {
     event_type: kind === 'CONFLICT' ? text('event_type') : kind,
@@ -69,6 +73,7 @@ export function systemCells({ kind, occurredAt, members }: SaidOfEvent): SystemR
     service: text('service'),
     instance: text('instance'),
     correlation_id: text('correlation_id'),
+    hinted_run: hintedRun,
     trace_id: bytesOf(text('trace_id')),
     occurred_at: occurredAt,
   };

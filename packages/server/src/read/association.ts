@@ -1,0 +1,111 @@
+import { byTime, findTied, type FoundTied, type Tie, type TiedPlace } from '../store/associations.js';
+import type { Tx } from '../store/database.js';
+import { readEntriesAt, type StoredEntry } from '../store/auditEntries.js';
+import { type Checked } from './check.js';
+import { checkEntry } from './checkEntry.js';
+import { heldAgainst } from './openFindings.js';
+import type { Pin, ReadDeps } from './reading.js';
+import type { RunTies } from './ties.js';
+
+/** How a record of `system` belongs to a run (CONTRACT.md §3, endpoint 10). */
+export type Association = 'CORRELATED' | 'CO_LOCATED';
+
+/** Which of the records that are tied to a run. */
+export interface AskedTied {
+  readonly ties: RunTies;
+  /** The logs of topic `system`, and below which leaf index records count. */
+  readonly logs: readonly Pin[];
+  /** `from` ≤ occurred_at < `before`; null: all. */
+  readonly window: { readonly from: string; readonly before: string } | null;
+  /** Goes on behind this one. */
+  readonly after: TiedPlace | null;
+  readonly limit: number;
+}
+
+/** A record that is tied to a run, after its check. Of one that failed it nobody knows what it is tied by: it stands as it was found. */
+export interface TiedRecord {
+  readonly place: TiedPlace;
+  readonly association: Association;
+  readonly tie: Tie;
+  readonly checked: Checked<StoredEntry>;
+}
+
+/** A page of them. */
+export interface TiedPage {
+  /** By time, log and leaf; maybe fewer than were asked for although there are more. */
+  readonly records: readonly TiedRecord[];
+  /** Where the next page goes on; null: there is none. */
+  readonly next: TiedPlace | null;
+}
+
+/**
+ * The records of `system` that are tied to a run, oldest first, each once and by its strongest tie, held against leaf, row and open findings. In a
+ * transaction with `inIndexOrder`.
+ */
+export async function readTied(deps: ReadDeps, tx: Tx, tenantId: string, asked: AskedTied): Promise<TiedPage> {
+  const { places, next } = await findPlaces(tx, tenantId, asked);
+  const open = await deps.openFindings(tx, tenantId);
+  const records: TiedRecord[] = [];
+  for (const { log } of asked.logs) {
+    const ofLog = new Map(places.filter((found) => found.place.log === log).map((found) => [found.place.index, found]));
+    if (ofLog.size === 0) continue;
+    const origin = deps.originOf(tenantId, log);
+    for (const stored of await readEntriesAt(tx, tenantId, { topic: 'system', log }, [...ofLog.keys()])) {
+      const found = ofLog.get(stored.index);
+      if (found === undefined) continue;
+      const checked = heldAgainst(checkEntry(stored, 'system', origin), open);
+      const tie =
+        checked.kind === 'sound' ? found.ties.find((one) => asked.ties.isOf(one, checked.members)) : found.ties[0];
+      if (tie !== undefined) records.push({ place: found.place, association: associationOf(tie), tie, checked });
+    }
+  }
+  return { records: records.sort((a, b) => byTime(a.place, b.place)), next };
+}
+
+function associationOf(tie: Tie): Association {
+  return tie === 'INSTANCE' || tie === 'HOST' ? 'CO_LOCATED' : 'CORRELATED';
+}
+
+interface FoundPlace {
+  readonly place: TiedPlace;
+  /** The strongest first. */
+  readonly ties: readonly Tie[];
+}
+
+/** What all lanes have in all logs, up to where the first of them may have more. */
+async function findPlaces(
+  tx: Tx,
+  tenantId: string,
+  { ties, logs, window, after, limit }: AskedTied,
+): Promise<{ readonly places: readonly FoundPlace[]; readonly next: TiedPlace | null }> {
+  const found = new Map<string, { readonly place: TiedPlace; readonly ties: Tie[] }>();
+  let end: TiedPlace | null = null;
+  for (const { log, size } of logs) {
+    for (const lane of ties.lanes) {
+      const within = { ...lane, from: latest(lane.from, window?.from), before: earliest(lane.before, window?.before) };
+      const of: FoundTied = await findTied(tx, tenantId, within, { log, below: size, after, limit: limit + 1 });
+      for (const place of of.places) {
+        const key = `${log} ${place.index}`;
+        const known = found.get(key);
+        if (known === undefined) found.set(key, { place, ties: [lane.tie] });
+        else known.ties.push(lane.tie);
+      }
+      if (of.end !== null && (end === null || byTime(of.end, end) < 0)) end = of.end;
+    }
+  }
+  const upTo = end;
+  const whole = [...found.values()]
+    .filter(({ place }) => upTo === null || byTime(place, upTo) <= 0)
+    .sort((a, b) => byTime(a.place, b.place));
+  if (whole.length > limit) return { places: whole.slice(0, limit), next: whole[limit - 1]?.place ?? null };
+  return { places: whole, next: upTo };
+}
+
+/** Of two times that are written alike, null being no bound. */
+function latest(a: string | null, b: string | undefined): string | null {
+  return a === null || (b !== undefined && b > a) ? (b ?? a) : a;
+}
+
+function earliest(a: string | null, b: string | undefined): string | null {
+  return a === null || (b !== undefined && b < a) ? (b ?? a) : a;
+}
