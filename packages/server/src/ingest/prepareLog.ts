@@ -96,7 +96,7 @@ export function readLog(
 }
 
 /** The run that a record's hint names, as a span's would. What a foreign key sends names none. */
-export function hintedMember(fields: Members, foreign: boolean): Members {
+function hintedMember(fields: Members, foreign: boolean): Members {
   const run = runNamed({ ...fields, foreign });
   return run === null ? {} : { hinted_run: run };
 }
