@@ -4,6 +4,7 @@ import { RunEnvelope } from './envelope.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { RunList, RunListQuery } from './run.js';
 import { SystemList, SystemListQuery } from './system.js';
+import { SystemEvents, SystemEventsQuery } from './systemEvents.js';
 import { RunTrace, RunTraceQuery } from './trace.js';
 
 /** What a credential may be allowed to do (CONTRACT.md 8). */
@@ -80,6 +81,17 @@ export const ENDPOINTS = [
     params: [],
     query: SystemListQuery,
     response: SystemList,
+  },
+  {
+    id: 'system.events',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/system/{run_id}/events`,
+    summary: 'What happened around a run, and how it belongs to it, oldest first.',
+    permission: 'logs.read',
+    shape: 'long',
+    params: ['run_id'],
+    query: SystemEventsQuery,
+    response: SystemEvents,
   },
   {
     id: 'audit.list',

@@ -17,7 +17,7 @@ export interface SpanText {
 }
 
 /** 2026-11-20T00:00:00Z, in nanoseconds. */
-const BASE = 1_795_132_800_000_000_000n;
+export const BASE = 1_795_132_800_000_000_000n;
 
 export const newTrace = (): string => randomBytes(16).toString('hex');
 export const newSpan = (): string => randomBytes(8).toString('hex');
@@ -92,7 +92,7 @@ export function agentRun(
   ]);
 }
 
-function attributes(of: Readonly<Record<string, string | number>>): object[] {
+export function attributes(of: Readonly<Record<string, string | number>>): object[] {
   return Object.entries(of).map(([key, value]) => ({
     key,
     value: typeof value === 'string' ? { stringValue: value } : { intValue: String(value) },

@@ -8,6 +8,7 @@ import { listSystem } from '../read/listSystem.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { runEnvelope } from '../read/runEnvelope.js';
 import { runTrace } from '../read/runTrace.js';
+import { systemEvents } from '../read/systemEvents.js';
 import type { QueryValues } from './query.js';
 
 /** A request whose credential, permission and parameters are good. */
@@ -34,6 +35,8 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'llm_runs.trace': (deps, { credential, params, query }) =>
       runTrace(deps, credential.tenantId, idOf(params, 'run_id'), query),
     'system.list': (deps, { credential, query }) => listSystem(deps, credential.tenantId, query),
+    'system.events': (deps, { credential, params, query }) =>
+      systemEvents(deps, credential.tenantId, idOf(params, 'run_id'), query),
     'audit.list': (deps, { credential, query }) => listAudit(deps, credential.tenantId, query),
     'audit.authorization': (deps, { credential, query }) => listAuthorization(deps, credential.tenantId, query),
     'audit.access': (deps, { credential, query }) => listAccess(deps, credential.tenantId, query),
@@ -46,6 +49,7 @@ export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'llm_runs.list': 'items',
   'llm_runs.trace': 'steps',
   'system.list': 'items',
+  'system.events': 'events',
   'audit.list': 'items',
   'audit.authorization': 'items',
   'audit.access': 'items',
