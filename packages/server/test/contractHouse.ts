@@ -6,6 +6,7 @@ import { recordId } from '@sworn/evidence';
 import { type RunningApp, startApp } from '../src/app.js';
 import type { Deployment } from '../src/deployment.js';
 import { type Members, newSite, type Site } from './deploymentHouse.js';
+import { otlpLogs } from './facadeLogs.js';
 import { agentRun, newSpan, newTrace, otlp } from './facadeSpans.js';
 import { LOG_CAPTURES, TRACE_CAPTURES } from './otlpCaptures.js';
 
@@ -99,6 +100,8 @@ export async function buildContractHouse(): Promise<ContractHouse> {
   for (const id of [runs.sealed, runs.tampered]) await sendJson(app, mine, agentRun(id, PEOPLE).body);
   await sendJson(app, mine, withoutRoot(runs.open));
   await sendJson(app, theirs, agentRun(runs.theirs, PEOPLE).body);
+  for (const id of [runs.sealed, runs.open, runs.tampered]) await sendOtlp(app, mine, 'logs', around(id));
+  await sendOtlp(app, theirs, 'logs', around(runs.theirs));
   await settled(ask, mine);
   await settled(ask, theirs);
   await site.attack(
@@ -141,6 +144,13 @@ async function household({ tenants, keys }: Deployment, name: string): Promise<H
   const keyOf = async (role: 'reader' | 'auditor' | 'ingest') => (await keys.issue({ tenantId: id, role })).key;
   return { id, reader: await keyOf('reader'), auditor: await keyOf('auditor'), ingest: await keyOf('ingest') };
 }
+
+/** What happened around a run. */
+const around = (traceId: string) =>
+  otlpLogs([
+    { at: 40, event: 'sworn.system.throttled', severity: 13, body: 'the provider asks for patience', traceId },
+    { at: 60, severity: 9, body: 'tried again', traceId },
+  ]);
 
 /** Of a run whose root is still to come. */
 function withoutRoot(traceId: string): Uint8Array {

@@ -1,10 +1,12 @@
 import { byTime, findTied, type FoundTied, type Tie, type TiedPlace } from '../store/associations.js';
 import type { Tx } from '../store/database.js';
 import { readEntriesAt, type StoredEntry } from '../store/auditEntries.js';
-import { type Checked } from './check.js';
+import type { Checked } from './check.js';
 import { checkEntry } from './checkEntry.js';
+import type { Cursor } from './cursor.js';
 import { heldAgainst } from './openFindings.js';
 import type { Pin, ReadDeps } from './reading.js';
+import type { PinnedRun } from './settled.js';
 import type { RunTies } from './ties.js';
 
 /** How a record of `system` belongs to a run (CONTRACT.md §3, endpoint 10). */
@@ -60,6 +62,13 @@ export async function readTied(deps: ReadDeps, tx: Tx, tenantId: string, asked: 
     }
   }
   return { records: records.sort((a, b) => byTime(a.place, b.place)), next };
+}
+
+/** The logs of topic `system`, at their sizes now or those of a crawl's first page; one that was opened since is not part of it. */
+export function systemPins({ sizes }: Pick<PinnedRun, 'sizes'>, cursor: Cursor | null): Pin[] {
+  return sizes
+    .filter(({ topic }) => topic === 'system')
+    .map(({ log, size }) => ({ log, size: cursor === null ? size : Math.min(size, cursor.pins[log] ?? 0) }));
 }
 
 function associationOf(tie: Tie): Association {

@@ -8,8 +8,7 @@ import {
 } from '@sworn/contract';
 import type { TiedPlace } from '../store/associations.js';
 import { inTenant, type Tx } from '../store/database.js';
-import { readBodies } from '../store/steps.js';
-import { readTied, type TiedRecord } from './association.js';
+import { readTied, systemPins, type TiedRecord } from './association.js';
 import type { Checked } from './check.js';
 import type { SoundEntry } from './checkEntry.js';
 import { coveredAt } from './checkpoints.js';
@@ -18,10 +17,11 @@ import { emptyTimes } from './emptyTimes.js';
 import { type AggregatedItem, aggregateMetadata } from './metadata.js';
 import { otherRuns, type OtherRunsOf } from './otherRuns.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
-import { openBodies, type RecordBody } from './recordBody.js';
+import type { RecordBody } from './recordBody.js';
 import { compromisedItem } from './runItem.js';
 import { type PinnedRun, pinRun } from './settled.js';
 import { pinOf, readSkeleton } from './skeleton.js';
+import { type BodiesByLog, openBodiesOf, readBodiesOf } from './systemBodies.js';
 import { isSummarised, systemItem, systemSpine } from './systemItem.js';
 import { coveredBy } from './tier.js';
 import { type RunTies, tiesOf } from './ties.js';
@@ -58,9 +58,6 @@ interface Page {
   readonly whenEmpty: { readonly occurredAt: string; readonly recordedAt: string };
 }
 
-/** Sealed bodies by log and leaf index. */
-type BodiesByLog = ReadonlyMap<string, ReadonlyMap<number, Uint8Array>>;
-
 interface Asked {
   readonly tenantId: string;
   readonly runId: string;
@@ -90,13 +87,6 @@ async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, cursor, limit
   };
 }
 
-/** The logs of topic `system`, at their sizes now or those of a crawl's first page; one that was opened since is not part of it. */
-export function systemPins({ sizes }: Pick<PinnedRun, 'sizes'>, cursor: Cursor | null): Pin[] {
-  return sizes
-    .filter(({ topic }) => topic === 'system')
-    .map(({ log, size }) => ({ log, size: cursor === null ? size : Math.min(size, cursor.pins[log] ?? 0) }));
-}
-
 function placeAfter({ position: [occurredAt, log, index] }: Cursor): TiedPlace {
   return { occurredAt: String(occurredAt), log: String(log), index: Number(index) };
 }
@@ -114,39 +104,6 @@ function withinBytes(
       return { records: records.slice(0, at), next: records[at - 1]?.place ?? null };
   }
   return { records, next };
-}
-
-/** Bodies of records of several logs. */
-export async function readBodiesOf(tx: Tx, tenantId: string, records: readonly SoundEntry[]): Promise<BodiesByLog> {
-  const bodies = new Map<string, ReadonlyMap<number, Uint8Array>>();
-  for (const [log, ofLog] of byLog(records)) {
-    const indexes = ofLog.map(({ stored }) => stored.index);
-    bodies.set(log, await readBodies(tx, tenantId, log, indexes));
-  }
-  return bodies;
-}
-
-/** Opens them. To be called outside any transaction, see `openBodies`. */
-export async function openBodiesOf(
-  deps: ReadDeps,
-  tenantId: string,
-  records: readonly SoundEntry[],
-  bodies: BodiesByLog,
-): Promise<(record: SoundEntry) => RecordBody | null> {
-  const opened = new Map<string, ReadonlyMap<number, RecordBody>>();
-  for (const [log, ofLog] of byLog(records))
-    opened.set(log, await openBodies(deps, tenantId, ofLog, bodies.get(log) ?? new Map()));
-  return ({ stored }) => opened.get(stored.log)?.get(stored.index) ?? null;
-}
-
-function byLog(records: readonly SoundEntry[]): ReadonlyMap<string, readonly SoundEntry[]> {
-  const logs = new Map<string, SoundEntry[]>();
-  for (const record of records) {
-    const same = logs.get(record.stored.log);
-    if (same === undefined) logs.set(record.stored.log, [record]);
-    else same.push(record);
-  }
-  return logs;
 }
 
 async function answer(

@@ -57,7 +57,7 @@ export async function findTied(tx: Tx, tenantId: string, lane: TieLane, window: 
       from unnest(${valuesOf(lane)}, ${[...(lane.services ?? lane.values)]}::text[]) with ordinality as asked(value, service, ordinal)
      cross join lateral (
        select leaf_index, occurred_at from sworn.system_records
-        where tenant_id = ${tenantId}::uuid and ${tiedBy(lane.tie)} and conflict_of is null and ${inWindow(lane, window)}
+        where tenant_id = ${tenantId}::uuid and ${TIED_BY[lane.tie]} and conflict_of is null and ${inWindow(lane, window)}
         order by occurred_at, leaf_index limit ${each}) t`);
   return upTo(rows, each, window);
 }
@@ -125,18 +125,12 @@ function valuesOf({ tie, values }: TieLane): Sql {
 }
 
 /** The column, and what makes its index one of these rows. */
-function tiedBy(tie: Exclude<Tie, 'HOST'>): Sql {
-  switch (tie) {
-    case 'TRACE':
-      return sql`trace_id = asked.value`;
-    case 'RUN':
-      return sql`hinted_run = asked.value`;
-    case 'CORRELATION':
-      return sql`correlation_id = asked.value and correlation_id is distinct from encode(trace_id, 'hex')`;
-    case 'INSTANCE':
-      return sql`instance = asked.value and service is not distinct from asked.service`;
-  }
-}
+const TIED_BY: Readonly<Record<Exclude<Tie, 'HOST'>, Sql>> = {
+  TRACE: sql`trace_id = asked.value`,
+  RUN: sql`hinted_run = asked.value`,
+  CORRELATION: sql`correlation_id = asked.value and correlation_id is distinct from encode(trace_id, 'hex')`,
+  INSTANCE: sql`instance = asked.value and service is not distinct from asked.service`,
+};
 
 /** Which log it is must not lead to the primary key. */
 function inWindow(lane: TieLane, window: TieWindow): Sql {
