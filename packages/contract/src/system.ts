@@ -45,7 +45,10 @@ const Resource = Type.Object(
 export const SystemItem = Type.Object(
   {
     id: { ...Uuid, description: 'Of its place; one of another scope may have the same.' },
-    scope: OneOf(SCOPES),
+    scope: {
+      ...OneOf(SCOPES),
+      description: 'PLATFORM: a record of Sworn itself, of a fixed vocabulary, which every tenant sees.',
+    },
     component: { ...NullableString, description: 'The service, else the scope of instrumentation.' },
     event_type: OneOf(SYSTEM_EVENT_TYPES),
     event_name: { ...NullableString, description: 'As the producer calls it.' },
@@ -100,6 +103,7 @@ export const SystemListQuery = Type.Object(
     severity: Type.Optional({ ...OneOf(SEVERITIES), description: 'Band of its severity, e.g. CRITICAL' }),
     correlation_id: Type.Optional(textFilter('What binds it to others', '4bf92f3577b34da6a3ce929d0e0e4736')),
     service: Type.Optional(textFilter('service.name of its resource', 'billing-agent')),
+    scope: Type.Optional({ ...OneOf(SCOPES), description: 'The own records, or those of Sworn itself, e.g. TENANT' }),
     ...listParameters,
   },
   { additionalProperties: false },

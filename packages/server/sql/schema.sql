@@ -675,6 +675,7 @@ table system_records owner sworn_owner row security forced
   trace_id bytea
   occurred_at timestamp with time zone not null
   hinted_run text
+  shared boolean
   constraint system_records_event_type_check CHECK ((event_type = ANY (ARRAY['STARTUP'::text, 'SHUTDOWN'::text, 'RESTART'::text, 'DEPLOY'::text, 'MIGRATION'::text, 'AUTH_CHANGE'::text, 'CONFIG_CHANGE'::text, 'ERROR'::text, 'HEALTH_CHECK'::text, 'SCALE'::text, 'EVICTION'::text, 'OOM'::text, 'THROTTLED'::text, 'DISK'::text, 'PROVIDER_OUTAGE'::text, 'TELEMETRY_GAP'::text, 'LOG'::text])))
   constraint system_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   constraint system_records_severity_check CHECK ((severity = ANY (ARRAY['INFO'::text, 'WARN'::text, 'CRITICAL'::text])))
@@ -689,14 +690,18 @@ table system_records owner sworn_owner row security forced
   CREATE INDEX system_records_occurred ON sworn.system_records USING btree (tenant_id, log, occurred_at, leaf_index)
   CREATE INDEX system_records_service ON sworn.system_records USING btree (tenant_id, service, leaf_index) WHERE (service IS NOT NULL)
   CREATE INDEX system_records_severity ON sworn.system_records USING btree (tenant_id, severity, leaf_index)
+  CREATE INDEX system_records_shared ON sworn.system_records USING btree (tenant_id, leaf_index) WHERE shared
   CREATE INDEX system_records_trace ON sworn.system_records USING btree (tenant_id, trace_id, occurred_at, leaf_index) WHERE (trace_id IS NOT NULL)
   CREATE INDEX system_records_type ON sworn.system_records USING btree (tenant_id, event_type, leaf_index)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
   CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sworn.system_records FOR EACH ROW EXECUTE FUNCTION sworn.refuse_change('removable')
   CREATE TRIGGER no_truncate BEFORE TRUNCATE ON sworn.system_records FOR EACH STATEMENT EXECUTE FUNCTION sworn.refuse_truncate()
+  CREATE TRIGGER other_logs AFTER INSERT ON sworn.system_records FOR EACH ROW WHEN ((CURRENT_USER = 'sworn_recorder'::name)) EXECUTE FUNCTION sworn.refuse_recorder()
+  CREATE TRIGGER own_logs AFTER INSERT ON sworn.system_records FOR EACH ROW WHEN ((new.shared AND (CURRENT_USER <> 'sworn_recorder'::name))) EXECUTE FUNCTION sworn.refuse_row('what is shared is written by the recorder alone')
   CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.system_records FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
   grant delete on system_records to sworn_remover
+  grant insert on system_records to sworn_recorder
   grant insert on system_records to sworn_writer
   grant select (tenant_id, log, leaf_index) on system_records to sworn_remover
   grant select on system_records to sworn_checker

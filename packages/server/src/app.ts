@@ -10,6 +10,7 @@ import { createBackground } from './background.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
 import { createFacade } from './http/facade.js';
+import { createLifetime } from './lifetime.js';
 import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
 import { Intake } from './ingest/intake.js';
@@ -166,6 +167,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   });
   const verifyCheckpoint = createCheckpointVerifier({ signingKeysOf: deployment.signingKeysOf, originOf });
   const background = createBackground({ config, deployment, writer, access, touched, registry, log, verifyCheckpoint });
+  const lifetime = createLifetime({ config, deployment, version: VERSION, log });
   const facadeLog = log.child({});
   const facade = createFacade({
     authenticate,
@@ -183,6 +185,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       dataKeys: deployment.dataKeysFor('reader'),
       mapping: mapper.mapping,
       heldOrders: createHeldOrders(),
+      platformTenant,
     },
     platformTenant,
     trustedProxies: new Set(config.trustedProxies),
@@ -201,11 +204,13 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   deployment.onDatabaseEnd((reason) => fail(new Error(`the embedded PostgreSQL ended: ${reason}`)));
   const stop = async (): Promise<void> => {
     await Promise.all([otlpHttp.stop(), otlpGrpc.stop(), facade.close()]);
+    await lifetime.stop();
     await background.stop();
     await deployment.close();
   };
   try {
     background.start();
+    lifetime.start();
     // The framework says where it listens, in a line of its log; `serve` says it to a person.
     const { level } = facadeLog;
     facadeLog.level = 'silent';

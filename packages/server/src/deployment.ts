@@ -9,6 +9,7 @@ import { createTenants, type Tenants } from './access/tenants.js';
 import type { Config } from './config.js';
 import { findRunning } from './embedded/beside.js';
 import { type EmbeddedCluster, startEmbedded } from './embedded/cluster.js';
+import { createLife, type Life, tellingKeys, tellingTenants } from './life.js';
 import { noData, openPlaces } from './opening.js';
 import { keepPlatform, keyLeaves } from './platform.js';
 import { sealBody } from './record/body.js';
@@ -41,6 +42,8 @@ export interface Deployment {
   readonly signingKeysOf: SigningKeysOf;
   /** Sequencer of the recorder's role: `access`, `control`, the platform's `system`. */
   readonly recorder: Sequencer;
+  /** The record of Sworn's own life. */
+  readonly life: Life;
   readonly tenants: Tenants;
   readonly keys: Keys;
   /** What preparing an access record needs. */
@@ -166,9 +169,19 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
     createDataKeys({ db, keyStore, role, now: Date.now }),
   );
 
+  const { platformTenant } = settled;
+  const life = createLife({ recorder, platformTenant, openOriginOf, now: Date.now });
+  const tenants = createTenants({
+    ...directory,
+    async createTenantKeys(tenantId) {
+      await keyStore.createTenant(tenantId);
+      return keyLeaves(keyStore, tenantId, origin(tenantId, 'control'));
+    },
+  });
+
   const deployment: Deployment = {
     id,
-    platformTenant: settled.platformTenant,
+    platformTenant,
     db,
     keyStore,
     clock,
@@ -177,14 +190,9 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
     openLogs,
     signingKeysOf: createSigningKeys({ db, ...proof }),
     recorder,
-    tenants: createTenants({
-      ...directory,
-      async createTenantKeys(tenantId) {
-        await keyStore.createTenant(tenantId);
-        return keyLeaves(keyStore, tenantId, origin(tenantId, 'control'));
-      },
-    }),
-    keys: createKeys(directory),
+    life,
+    tenants: tellingTenants(tenants, life),
+    keys: tellingKeys(createKeys(directory), life),
     accessRecords: {
       openOriginOf,
       tokenOf: async (tenantId, value) => token((await keyStore.tenant(tenantId)).pseudonym, value),

@@ -109,6 +109,7 @@ export async function adoptSigner(
     });
     adopted.push(...steps.map(({ origin, to }) => ({ origin, size: to.size })));
   }
+  if (adopted.length > 0) await deployment.life.tell([{ name: 'sworn.signer.adopted', identity: [randomUUID()] }]);
   return adopted;
 }
 
@@ -147,7 +148,14 @@ async function adoptable(
 }
 
 /** Accepts the database's clock after a jump, recorded in the platform's `control`; a running server goes on within a second. */
-export async function acceptClock({ db, keyStore, openLogs, platformTenant, recorder }: Deployment): Promise<void> {
+export async function acceptClock({
+  db,
+  keyStore,
+  openLogs,
+  platformTenant,
+  recorder,
+  life,
+}: Deployment): Promise<void> {
   const at = timestamp(Date.now());
   const size = await inTenant(db, 'reader', platformTenant, (tx) => readControlSize(tx, platformTenant));
   await recorder.append(platformTenant, [
@@ -163,6 +171,7 @@ export async function acceptClock({ db, keyStore, openLogs, platformTenant, reco
       projection: { table: 'control_records', kind: 'CLOCK_ACCEPTED', subject: null },
     }),
   ]);
+  await life.tell([{ name: 'sworn.clock.accepted', identity: [randomUUID()] }]);
 }
 
 /**

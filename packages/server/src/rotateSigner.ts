@@ -59,6 +59,7 @@ export async function rotateSigner(deployment: Deployment): Promise<Rotated> {
   await signing.endRotation();
   // One whose making read the keys before there was a next one, and came to its leaves after the last look: the old key is still in hand.
   await handOverAll();
+  await deployment.life.tell([{ name: 'sworn.signer.rotated', identity: [hex(keys.incoming.publicKey)] }]);
   return { publicKey: hex(keys.incoming.publicKey), retired: hex(keys.outgoing.publicKey), tenants: done.size };
 }
 

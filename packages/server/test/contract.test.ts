@@ -292,7 +292,8 @@ describe.each(all)('$id', (endpoint) => {
     for (const item of items.filter((one) => one['compromised'] !== true)) {
       const own = (item['metadata'] ?? item) as Record<string, unknown>;
       expect(own).toMatchObject({ checksum: expect.any(String), recorded_at: expect.any(String) });
-      if (item['metadata'] !== undefined) expect(own['tenant_id']).toBe(house.mine.id);
+      if (item['metadata'] !== undefined)
+        expect(own['tenant_id']).toBe(item['scope'] === 'PLATFORM' ? 'platform' : house.mine.id);
       else expect(item['leaf_index']).toEqual(expect.any(Number));
     }
   });

@@ -142,6 +142,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
   });
   const read: ReadDeps = {
     db,
+    platformTenant,
     originOf,
     verifyCheckpoint: createCheckpointVerifier({ signingKeysOf: soleKey(keyStore.noteSigner), originOf }),
     directoryKey: keyStore.deployment.directory,

@@ -257,6 +257,8 @@ describe('a recovery', () => {
     const append = () => Promise.reject(new Error('killed'));
     const dying: Deployment = { ...deployment, recorder: { ...deployment.recorder, append } };
     await expect(recoverLogs(dying, { ...all, tenantId })).rejects.toThrow('killed');
+    // What Sworn recorded of its own life since is lost too.
+    await recoverLogs(deployment, { ...all, tenantId: deployment.platformTenant });
     const app = await start();
     expect(await site.untilReady(app, 503)).toContain('LOG_NOT_RECOVERED');
     const again = await site.open();
@@ -327,7 +329,11 @@ describe('a fork', () => {
     expect(await recoverLogs(deployment, { ...all, tenantId })).toMatchObject([
       { log: 'control', toLog: 'control.2', sizeSigned: size, lostFrom: 0 },
     ]);
-    // Of the platform's log the copy only went on: that is older memory, and adopted.
+    // Both wrote of their own lives into the platform's.
+    expect(await recoverLogs(deployment, { ...all, tenantId: deployment.platformTenant })).toMatchObject([
+      { log: 'system', toLog: 'system.2' },
+    ]);
+    // Of the platform's other log the copy only went on: that is older memory, and adopted.
     await adoptSigner(deployment);
     await site.untilReady(app, 200);
     await site.covered(tenantId, 'control.2');

@@ -23,6 +23,7 @@ const NO_FILTER: SystemFilters = {
   severity: null,
   correlationId: null,
   service: null,
+  shared: null,
 };
 
 const CASES = (
@@ -42,15 +43,18 @@ const CASES = (
     { service: 'service-1', severity: 'INFO' },
     { component: 'component-2', service: 'service-1', severity: 'CRITICAL' },
     { service: 'service-1', eventType: 'OOM' },
+    { shared: true },
+    { shared: true, severity: 'INFO' },
+    { shared: false, severity: 'CRITICAL' },
   ] satisfies Partial<SystemFilters>[]
 ).map((filters) => [JSON.stringify(filters), filters] as const);
 
 /** The ten oldest are rare; one in a hundred is critical; every fourth place is that of another record. Times go up and down. */
 const FILL_RECORDS = `
-  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, component, service, correlation_id, occurred_at)
+  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, component, service, correlation_id, shared, occurred_at)
   select $1::uuid, 'system', i, case when i < 10 then 'OOM' else 'LOG' end, case when i % 100 = 3 then 'CRITICAL' else 'INFO' end,
          case when i < 10 then 'rare' else 'component-' || dice % 5 end, case when i < 10 then 'rare' else 'service-' || coin % 4 end,
-         case when i < 10 then 'rare' when dice < 200 then 'case-' || coin % 9 end, timestamptz '2026-01-01 00:00:00Z' + (i + dice) * interval '1 second'
+         case when i < 10 then 'rare' when dice < 200 then 'case-' || coin % 9 end, case when i % 50 = 2 then true end, timestamptz '2026-01-01 00:00:00Z' + (i + dice) * interval '1 second'
     from generate_series(0, $2::int - 1) i
    cross join lateral (select abs(hashint4(i * 7 + 1)) % 1000 as dice, abs(hashint4(i * 5 + 2)) % 1000 as coin) d
    where i % 4 <> 3`;
@@ -136,7 +140,9 @@ describe.each(['before there are statistics', 'with statistics'])('a page of rec
 test.each(CASES)('pages of %s are exactly what matches, in order, and as many as are counted', async (_, filters) => {
   const columns: Readonly<Record<string, string>> = { eventType: 'event_type', correlationId: 'correlation_id' };
   const asked = Object.entries(filters);
-  const where = asked.map(([name], i) => ` and ${columns[name] ?? name} = $${i + 2}`).join('');
+  const where = asked
+    .map(([name], i) => ` and ${name === 'shared' ? 'coalesce(shared, false)' : (columns[name] ?? name)} = $${i + 2}`)
+    .join('');
   for (const order of ['desc', 'asc', 'occurred'] as const) {
     const by = { desc: 'leaf_index desc', asc: 'leaf_index', occurred: 'occurred_at desc, leaf_index desc' }[order];
     const range = order === 'occurred' ? { occurredAfter: at(500), occurredBefore: at(RECORDS - 500) } : {};

@@ -52,6 +52,7 @@ const ALLOWED: Readonly<Record<Role, Partial<Record<Table, string>>>> = {
     tile: 'SI',
     batch_authenticator: 'I',
     resources: 'I',
+    system_records: 'I',
     access_records: 'I',
     control_records: 'I',
     tenant: 'SIu',
@@ -438,6 +439,23 @@ describe('two tenants in one database', () => {
       expect(await refusal(recorder, leaf(platform, 'llm-runs'))).toBe('SW002');
       expect(await refusal(recorder, leaf(ours, 'system'))).toBe('SW002');
       await recorder.end();
+    });
+
+    test('what is shared with every tenant is written by the recorder alone, and only as the platform', async () => {
+      const row = (tenantId: string, shared: boolean) => `set local sworn.tenant = '${tenantId}';
+        insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, occurred_at, shared)
+        values ('${tenantId}', 'system', 9, 'STARTUP', 'INFO', now(), ${shared})`;
+      const [writer, recorder] = [await t.connect('writer'), await t.connect('recorder')];
+      const [{ platform } = { platform: '' }] = await t.admin<{ platform: string }>(
+        'select platform_tenant as platform from sworn.deployment',
+      );
+      for (const shared of [true, false]) {
+        expect(await refusal(recorder, row(ours, shared))).toBe('SW002');
+        expect(await refusal(recorder, row(platform, shared))).toBe(null);
+        for (const tenant of [ours, platform])
+          expect(await refusal(writer, row(tenant, shared))).toBe(shared ? 'SW002' : null);
+      }
+      await Promise.all([writer.end(), recorder.end()]);
     });
 
     test('a log that is no log of ours takes nothing', async () => {

@@ -78,6 +78,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
       }),
       trace_id: said.text('trace_id'),
       occurred_at: said.text('occurred_at'),
+      shared: said.text('by') === 'sworn' ? said.flag('shared') : null,
     };
   },
   audit_ledger: ({ row, said }) => {

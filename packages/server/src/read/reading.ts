@@ -8,6 +8,8 @@ import type { HeldOrders } from './heldOrders.js';
 /** What every question is asked with. */
 export interface ReadDeps {
   readonly db: Database;
+  /** Whose `system` says what happened to Sworn itself. */
+  readonly platformTenant: string;
   readonly originOf: (tenantId: string, log: string) => string;
   readonly verifyCheckpoint: VerifyCheckpoint;
   /** Verifies what sinks confirmed; not in the database. */

@@ -2,6 +2,7 @@ import type { RecordMetadata, SystemItem } from '@sworn/contract';
 import { recordId, type Topic } from '@sworn/evidence';
 import { jsonText } from '../otlp/attributes.js';
 import { readLogRecord } from '../otlp/logRecord.js';
+import { lifeSummary, OWN_COMPONENT } from '../record/lifeEvents.js';
 import type { SoundEntry } from './checkEntry.js';
 import type { Members } from './members.js';
 import { checksumOf, originOf, type Spine, systemOf } from './metadata.js';
@@ -39,7 +40,7 @@ export function systemItem(
   const first = m.count('first_index');
   return {
     id: idOf(stored),
-    scope: 'TENANT',
+    scope: isShared(m) ? 'PLATFORM' : 'TENANT',
     component: m.text('component'),
     event_type: eventType as SystemItem['event_type'],
     event_name: m.text('event_name'),
@@ -65,11 +66,21 @@ export function systemItem(
   };
 }
 
+/** Whether a record is Sworn's own. */
+export function isOwn(m: Members): boolean {
+  return m.text('by') === 'sworn';
+}
+
+function isShared(m: Members): boolean {
+  return isOwn(m) && m.flag('shared') === true;
+}
+
 function bodyLength(m: Members): number | null {
   return m.object('c').object('body').count('n');
 }
 
 function summaryOf({ members }: SoundEntry, body: Uint8Array | null): Summary {
+  if (isOwn(members)) return { text: ownSummary(members), isCut: false };
   if (body === null) return { text: null, isCut: bodyLength(members) !== null };
   const said = readLogRecord(body).body;
   if (said === null) return { text: null, isCut: false };
@@ -80,6 +91,12 @@ function summaryOf({ members }: SoundEntry, body: Uint8Array | null): Summary {
   return { text: text.slice(0, end), isCut: true };
 }
 
+function ownSummary(m: Members): string | null {
+  const said = lifeSummary(m.text('event_name'));
+  const changed = m.texts('changed');
+  return changed.length === 0 ? said : `${said}: ${changed.join(', ')}`;
+}
+
 function idAt(log: string, index: number): string {
   const [topic, generation] = log.split('.');
   return recordId({ topic: topic as Topic, generation: generation === undefined ? 1 : Number(generation), index });
@@ -88,12 +105,12 @@ function idAt(log: string, index: number): string {
 function systemMetadata(tenantId: string, { stored, members: m }: SoundEntry, covered: Covered | null): RecordMetadata {
   const spine = systemSpine(m);
   return {
-    tenant_id: tenantId,
+    tenant_id: isShared(m) ? 'platform' : tenantId,
     run_id: spine.runId,
     human_actor_id: spine.human,
     agent_id: spine.agent,
     system_id: spine.system,
-    actor_basis: 'CLAIMED',
+    actor_basis: isOwn(m) ? 'AUTHENTICATED' : 'CLAIMED',
     occurred_at: stored.occurredAt,
     recorded_at: stored.recordedAt,
     timezone: 'UTC',
@@ -103,7 +120,7 @@ function systemMetadata(tenantId: string, { stored, members: m }: SoundEntry, co
     policy_ids: [...spine.policyIds],
     incident_ids: [...spine.incidentIds],
     source_domain: 'SYSTEM',
-    source_component: `otlp:${m.text('service') ?? 'unknown_service'}`,
+    source_component: isOwn(m) ? 'SystemRecordWriter' : `otlp:${m.text('service') ?? 'unknown_service'}`,
     origin: originOf(m),
     checksum: checksumOf(stored.leafHash),
     immutable: covered !== null,
@@ -125,8 +142,14 @@ export function systemSpine(m: Members): Spine {
     correlationId: m.text('correlation_id'),
     human: m.text('human_actor_id'),
     agent: m.text('agent_id'),
-    system: systemOf(m),
+    system: isOwn(m) ? ownSystem(m) : systemOf(m),
     policyIds: m.texts('policy_ids'),
     incidentIds: m.texts('incident_ids'),
   };
+}
+
+/** Sworn, and of a process which one. */
+function ownSystem(m: Members): string {
+  const instance = m.text('instance');
+  return instance === null ? OWN_COMPONENT : `${OWN_COMPONENT}/${instance}`;
 }

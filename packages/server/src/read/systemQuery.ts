@@ -6,7 +6,9 @@ import { filterTime } from './time.js';
 
 /** A list of `system` records, as asked. */
 export interface SystemAsked {
-  readonly filters: SystemFilters;
+  readonly filters: Omit<SystemFilters, 'shared'>;
+  /** Null: both. */
+  readonly scope: 'TENANT' | 'PLATFORM' | null;
   readonly occurredAfter: string | null;
   readonly occurredBefore: string | null;
   readonly recordedAfter: string | null;
@@ -37,6 +39,7 @@ export function readSystemQuery(query: SystemListQuery): SystemAsked {
       correlationId: query.correlation_id ?? null,
       service: query.service ?? null,
     },
+    scope: query.scope ?? null,
     occurredAfter,
     occurredBefore,
     recordedAfter: time('recorded_after'),

@@ -1,6 +1,6 @@
 import type { Column, ColumnValue } from './copyBinary.js';
 
-/** The row of a producer's log record in `system`. */
+/** The row of a log record in `system`: a producer's, or one of Sworn's own. */
 export interface SystemRecordRow {
   readonly table: 'system_records';
   readonly cells: Cells<typeof SYSTEM_RECORD_COLUMNS>;
@@ -28,6 +28,7 @@ export const SYSTEM_RECORD_COLUMNS = [
   ['hinted_run', 'text'],
   ['trace_id', 'bytea'],
   ['occurred_at', 'timestamptz'],
+  ['shared', 'bool'],
 ] as const satisfies readonly Column[];
 
 /** Beside AUDIT leaves and their CONFLICT leaves. */
@@ -76,6 +77,7 @@ export function systemCells(
     hinted_run: hintedRun,
     trace_id: bytesOf(text('trace_id')),
     occurred_at: occurredAt,
+    shared: members['shared'] === true ? true : null,
   };
 }
 

@@ -9,6 +9,8 @@ export interface SystemFilters {
   readonly severity: string | null;
   readonly correlationId: string | null;
   readonly service: string | null;
+  /** True: only what Sworn shares with every tenant; false: only what it does not. */
+  readonly shared: boolean | null;
 }
 
 /** The records of a window that match: see `findRecords`. */
@@ -31,9 +33,9 @@ export function countSystemRecords(
   return countRecords(tx, tenantId, sourceOf(filters), window);
 }
 
-/** Indexes `system_records_correlation`, `…_component`, `…_service`, `…_type`, `…_severity`. LOG and INFO are what nearly all records are: they lead last. */
+/** Indexes `system_records_shared`, `…_correlation`, `…_component`, `…_service`, `…_type`, `…_severity`. LOG and INFO are what nearly all records are: they lead last. */
 function sourceOf(f: SystemFilters): RecordSource {
-  const asked: Sql[] = [];
+  const asked: Sql[] = f.shared === true ? [sql`shared`] : [];
   const [kind, severity] = [sql`event_type = ${f.eventType}`, sql`severity = ${f.severity}`];
   if (f.correlationId !== null) asked.push(sql`correlation_id = ${f.correlationId}`);
   if (f.eventType !== null && f.eventType !== 'LOG') asked.push(kind);
@@ -42,5 +44,6 @@ function sourceOf(f: SystemFilters): RecordSource {
   if (f.service !== null) asked.push(sql`service = ${f.service}`);
   if (f.eventType === 'LOG') asked.push(kind);
   if (f.severity === 'INFO') asked.push(severity);
-  return { table: sql`sworn.system_records`, conditions: asked, leads: asked };
+  const others = f.shared === false ? [sql`shared is not true`] : [];
+  return { table: sql`sworn.system_records`, conditions: [...asked, ...others], leads: asked };
 }
