@@ -4,6 +4,7 @@ import { RunEnvelope } from './envelope.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { RunList, RunListQuery } from './run.js';
 import { SystemList, SystemListQuery } from './system.js';
+import { ReplayQuery, RunReplay, SystemReplay } from './replay.js';
 import { SystemEvents, SystemEventsQuery } from './systemEvents.js';
 import { RunTrace, RunTraceQuery } from './trace.js';
 
@@ -72,6 +73,17 @@ export const ENDPOINTS = [
     response: RunTrace,
   },
   {
+    id: 'llm_runs.replay',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/llm-runs/{run_id}/replay`,
+    summary: 'What happened around the turning point of a run.',
+    permission: 'logs.read',
+    shape: 'long',
+    params: ['run_id'],
+    query: ReplayQuery,
+    response: RunReplay,
+  },
+  {
     id: 'system.list',
     method: 'GET',
     path: `${FACADE_PREFIX}/system`,
@@ -92,6 +104,17 @@ export const ENDPOINTS = [
     params: ['run_id'],
     query: SystemEventsQuery,
     response: SystemEvents,
+  },
+  {
+    id: 'system.replay',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/system/{run_id}/replay`,
+    summary: 'The system lane of the replay of a run.',
+    permission: 'logs.read',
+    shape: 'long',
+    params: ['run_id'],
+    query: ReplayQuery,
+    response: SystemReplay,
   },
   {
     id: 'audit.list',

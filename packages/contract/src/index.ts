@@ -35,6 +35,15 @@ export { openApiDocument, openApiText } from './openapi.js';
 export { DEFAULT_LONG_PAGE, DEFAULT_PAGE, MAX_LONG_BYTES, MAX_LONG_PAGE, MAX_PAGE } from './page.js';
 export { PROBLEM_CODES, PROBLEMS, Problem, type ProblemCode, problemMarkdown, problemPage } from './problem.js';
 export {
+  DEFAULT_WINDOW_SECONDS,
+  MAX_WINDOW_SECONDS,
+  REPLAY_SOURCES,
+  ReplayEvent,
+  ReplayQuery,
+  RunReplay,
+  SystemReplay,
+} from './replay.js';
+export {
   COST_SOURCES,
   EXECUTION_STATUSES,
   EXECUTOR_TYPES,

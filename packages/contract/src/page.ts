@@ -19,6 +19,11 @@ const TimeFilter = Type.String({
   description: 'RFC 3339 UTC, e.g. 2026-01-31T00:00:00Z, or a date, e.g. 2026-01-31. Half open: after ≤ t < before.',
 });
 
+/** One moment, written as filters take it. `example`: such a moment. */
+export function timeFilter(what: string, example: string) {
+  return Type.String({ pattern: TIME_FILTER, description: `${what}. RFC 3339 UTC, e.g. ${example}` });
+}
+
 /** A value to compare with: the same text, no pattern. `example`: such a value. */
 export function textFilter(what: string, example: string) {
   return Type.String({

@@ -175,7 +175,16 @@ describe.each(all)('$id', (endpoint) => {
     else
       for (const name of complained)
         expect(
-          ['cursor', 'order', 'occurred_after', 'occurred_before', 'recorded_after', 'recorded_before', ...OF_PROOFS],
+          [
+            'at',
+            'cursor',
+            'order',
+            'occurred_after',
+            'occurred_before',
+            'recorded_after',
+            'recorded_before',
+            ...OF_PROOFS,
+          ],
           got.asked,
         ).toContain(name);
   }

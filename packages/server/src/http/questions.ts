@@ -1,4 +1,4 @@
-import type { AggregateMetadata, EndpointId, RecordMetadata } from '@sworn/contract';
+import { type AggregateMetadata, type EndpointId, type RecordMetadata, TOPIC_PERMISSIONS } from '@sworn/contract';
 import type { Credential } from '../access/credential.js';
 import { auditEntry } from '../read/auditEntry.js';
 import { integrity } from '../read/integrity.js';
@@ -8,6 +8,7 @@ import { listSystem } from '../read/listSystem.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { runEnvelope } from '../read/runEnvelope.js';
 import { runTrace } from '../read/runTrace.js';
+import { runReplay, systemReplay } from '../read/replay.js';
 import { systemEvents } from '../read/systemEvents.js';
 import type { QueryValues } from './query.js';
 
@@ -34,9 +35,13 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
       runEnvelope(deps, credential.tenantId, idOf(params, 'run_id')),
     'llm_runs.trace': (deps, { credential, params, query }) =>
       runTrace(deps, credential.tenantId, idOf(params, 'run_id'), query),
+    'llm_runs.replay': (deps, { credential, params, query }) =>
+      runReplay(deps, credential.tenantId, idOf(params, 'run_id'), { query, isAuditor: isAuditor(credential) }),
     'system.list': (deps, { credential, query }) => listSystem(deps, credential.tenantId, query),
     'system.events': (deps, { credential, params, query }) =>
       systemEvents(deps, credential.tenantId, idOf(params, 'run_id'), query),
+    'system.replay': (deps, { credential, params, query }) =>
+      systemReplay(deps, credential.tenantId, idOf(params, 'run_id'), query),
     'audit.list': (deps, { credential, query }) => listAudit(deps, credential.tenantId, query),
     'audit.authorization': (deps, { credential, query }) => listAuthorization(deps, credential.tenantId, query),
     'audit.access': (deps, { credential, query }) => listAccess(deps, credential.tenantId, query),
@@ -48,12 +53,19 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
 export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'llm_runs.list': 'items',
   'llm_runs.trace': 'steps',
+  'llm_runs.replay': 'events',
   'system.list': 'items',
   'system.events': 'events',
+  'system.replay': 'events',
   'audit.list': 'items',
   'audit.authorization': 'items',
   'audit.access': 'items',
 };
+
+/** Whether a key may see records of `audit`: in an answer of several topics each is shown by its own permission (CONTRACT.md §8). */
+function isAuditor({ permissions }: Credential): boolean {
+  return permissions.has(TOPIC_PERMISSIONS.audit);
+}
 
 function idOf(params: Question['params'], name: 'run_id' | 'entry_id'): string {
   const id = params[name];

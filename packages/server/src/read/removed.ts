@@ -42,7 +42,7 @@ function missing(log: string, index: number, detail: string): Refusal {
 }
 
 /** Leaves below it may be gone: the longest prefix that a RETENTION leaf of `control`, ours and under a checkpoint of ours, allows to. 0: none. */
-async function retainedBelow(
+export async function retainedBelow(
   deps: ReadDeps,
   tx: Tx,
   { tenantId, log }: Pick<Gone, 'tenantId' | 'log'>,

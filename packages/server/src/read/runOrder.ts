@@ -14,7 +14,7 @@ export interface Skeleton {
   /** As they are shown, which the steps around one may decide (`stepKinds`): place in `STEP_KINDS`; then in `STEP_STATUSES`. */
   readonly kind: Uint8Array;
   readonly status: Uint8Array;
-  /** Microseconds since 1970; of a step that does not say it, or says it before its start, the end is the start. */
+  /** Microseconds since 1970. Of a step that says only one of them, or an end before its start, both are the same; of one that says neither, 0. */
   readonly startedUs: Float64Array;
   readonly endedUs: Float64Array;
   /** Span ids. */

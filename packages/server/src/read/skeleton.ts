@@ -62,7 +62,7 @@ function compact({ steps, damaged, conflicts, settled, cut }: RunSteps): Skeleto
     depth,
     kind: Uint8Array.from(order, (at) => placeIn(STEP_KINDS, kinds[at] ?? 'OTHER')),
     status: Uint8Array.from(placed, (step) => placeIn(STEP_STATUSES, step.status)),
-    startedUs: Float64Array.from(placed, (step) => microseconds(step.startedNs)),
+    startedUs: Float64Array.from(placed, (step) => microseconds(step.startedNs > 0n ? step.startedNs : step.endedNs)),
     endedUs: Float64Array.from(placed, (step) => microseconds(later(step.startedNs, step.endedNs))),
     span: BigUint64Array.from(placed, (step) => BigInt(`0x${step.spanId}`)),
     hashes,

@@ -15,7 +15,7 @@ const MAX_SUMMARISED = 1 << 16;
 const MAX_SUMMARY = 1_024;
 
 /** What a record's body says in a line. */
-interface Summary {
+export interface Summary {
   readonly text: string | null;
   readonly isCut: boolean;
 }
@@ -79,7 +79,7 @@ function bodyLength(m: Members): number | null {
   return m.object('c').object('body').count('n');
 }
 
-function summaryOf({ members }: SoundEntry, body: Uint8Array | null): Summary {
+export function summaryOf({ members }: SoundEntry, body: Uint8Array | null): Summary {
   if (isOwn(members)) return { text: ownSummary(members), isCut: false };
   if (body === null) return { text: null, isCut: bodyLength(members) !== null };
   const said = readLogRecord(body).body;

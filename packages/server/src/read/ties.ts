@@ -73,7 +73,7 @@ export async function tiesOf(
 }
 
 /** As its newest RUN leaf says; one that was never sealed began with its first step. */
-function lifeOf({ newest: { stored, members: m } }: PinnedRun, { startedUs }: Skeleton): Life | null {
+export function lifeOf({ newest: { stored, members: m } }: PinnedRun, { startedUs }: Skeleton): Life | null {
   const from = m.text('started_at');
   if (stored.kind === 'RUN' && from !== null) return { from, before: m.text('completed_at') };
   const first = startedUs.reduce((least, at) => (at > 0 && at < least ? at : least), Number.POSITIVE_INFINITY);

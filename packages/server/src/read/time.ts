@@ -21,3 +21,19 @@ export function timeOf(ns: bigint): string {
   const ms = Math.min(Number(us / 1000n), 253_402_300_799_999);
   return `${new Date(ms).toISOString().slice(0, -1)}${String(us % 1000n).padStart(3, '0')}Z`;
 }
+
+/** Microseconds since 1970 of a time with six digits. */
+export function microsecondsOf(time: string): number {
+  return Date.parse(`${time.slice(0, 19)}Z`) * 1000 + Number(time.slice(20, 26));
+}
+
+/** The time of so many microseconds since 1970, with six digits. Times before the year 1 and after 9999 are held there. */
+export function timeOfMicroseconds(us: number): string {
+  const held = Math.min(Math.max(us, FIRST_US), LAST_US);
+  const seconds = Math.floor(held / 1_000_000);
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(held - seconds * 1_000_000).padStart(6, '0')}Z`;
+}
+
+const FIRST_US = Date.parse('0001-01-01T00:00:00Z') * 1000;
+// Whole: a number is not exact to the microsecond there.
+const LAST_US = Date.parse('9999-12-31T23:59:59Z') * 1000;
