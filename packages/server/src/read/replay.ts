@@ -117,7 +117,9 @@ async function readPage(
   const { skeleton } = llm;
   const window = windowOf(skeleton);
   const ties = await tiesOf(deps, tx, tenantId, { run, skeleton });
-  const [system, audit] = [systemPins(run, cursor), isWhole ? auditPins(run, cursor) : []];
+  const system = systemPins(run, cursor);
+  // How long a log is that a key may not read is not its business: what it holds of the window is counted as of now.
+  const audit = isWhole ? auditPins(run, isAuditor ? cursor : null) : [];
   const lanes = [llm, await systemLane(deps, tx, tenantId, { ...asked, ties, logs: system, window })];
   if (isWhole && isAuditor)
     lanes.push(await policyLane(deps, tx, tenantId, { ...asked, skeleton, logs: audit, window }));
@@ -130,7 +132,7 @@ async function readPage(
     run,
     skeleton,
     window,
-    pins: [{ log: run.log, size: pinOf(run, skeleton) }, ...system, ...audit],
+    pins: [{ log: run.log, size: pinOf(run, skeleton) }, ...system, ...(isAuditor ? audit : [])],
     sources: await readSources(deps, tx, tenantId, { run, skeleton, window, system, audit, isWhole, isAuditor }),
     tracesLeftOut: ties.tracesLeftOut,
     events,
@@ -207,7 +209,11 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
               position: positionOf(next),
             }),
       filters_applied: page.filters,
-      metadata: { ...metadata, run_id: run.runId },
+      metadata: {
+        ...metadata,
+        run_id: run.runId,
+        source_domain: page.scope.of[0] === 'system.replay' ? 'SYSTEM' : 'ACTIVITY',
+      },
     },
     pins,
     count: events.length,

@@ -57,7 +57,7 @@ export interface AskedLane {
 }
 
 /** The order of a replay. */
-export function inReplayOrder(a: ReplayPlace, b: ReplayPlace): number {
+function inReplayOrder(a: ReplayPlace, b: ReplayPlace): number {
   if (a.timestamp !== b.timestamp) return a.timestamp < b.timestamp ? -1 : 1;
   if (a.rank !== b.rank) return a.rank - b.rank;
   return a.log === b.log ? a.index - b.index : a.log < b.log ? -1 : 1;
