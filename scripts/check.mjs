@@ -54,6 +54,12 @@ const CHECKS = [
     mend: 'the page and line are named; links out of the clone are not followed',
   },
   {
+    name: 'invariants',
+    what: 'every invariant has its tests, and every such test its invariant',
+    command: script('invariants.mjs'),
+    mend: 'docs/invariants.md lists under each invariant the files whose tests begin with its id',
+  },
+  {
     name: 'configuration',
     what: 'docs/operate/configuration.md is up to date',
     command: script('configurationPage.mjs', '--check'),

@@ -202,7 +202,7 @@ describe.each<Endpoint>(ENDPOINTS.filter((endpoint) => endpoint.params.length > 
 });
 
 describe('the facade', () => {
-  it('mounts GET and HEAD and nothing else, and every route that reads evidence has a permission', async () => {
+  it('INV-LOG-READ-001: mounts GET and HEAD and nothing else, and every route that reads evidence has a permission', async () => {
     const app = createFacade({ ...facadeDeps(), log: house.app.log });
     await app.ready();
     // By common prefixes: the other drawing loses what stands before a wildcard.

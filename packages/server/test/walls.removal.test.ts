@@ -98,7 +98,7 @@ const bodies = () =>
     ),
   );
 
-describe('erasure', () => {
+describe('INV-LOG-LIFE-001: erasure', () => {
   test('takes body, key and directory entry of what a proven ERASURE leaf names, and leaves the leaf and the others', async () => {
     const keys = await steps('llm-runs', 3, 0);
     await control(0, 'ERASURE', { keys: [keys[1]] });
@@ -168,7 +168,7 @@ describe('erasure', () => {
   });
 });
 
-describe('retention', () => {
+describe('INV-LOG-LIFE-001: retention', () => {
   test('removes the oldest leaves with their projections, chunk by chunk, up to the bound and never beyond', async () => {
     await steps('llm-runs', 10, 200);
     await control(0, 'RETENTION', { of: 'llm-runs', below: 7 });

@@ -253,7 +253,7 @@ async function seed(tenantId: string): Promise<void> {
   );
 }
 
-describe('two tenants in one database', () => {
+describe('INV-LOG-TENANT-001: two tenants in one database', () => {
   const [ours, theirs] = [randomUUID(), randomUUID()];
   beforeAll(async () => {
     await seed(ours);
@@ -407,7 +407,7 @@ describe('two tenants in one database', () => {
     });
   });
 
-  describe('the logs of Sworn’s own', () => {
+  describe('INV-LOG-PROD-001: the logs of Sworn’s own', () => {
     const leaf = (tenantId: string, log: string): string => {
       const hash = createHash('sha256')
         .update(log + Math.random())
