@@ -6,6 +6,8 @@ import { RunList, RunListQuery } from './run.js';
 import { SystemList, SystemListQuery } from './system.js';
 import { ReplayQuery, RunReplay, SystemReplay } from './replay.js';
 import { SystemEvents, SystemEventsQuery } from './systemEvents.js';
+import { RunSnapshot } from './snapshot.js';
+import { RunTelemetry, RunTelemetryQuery } from './telemetry.js';
 import { RunTrace, RunTraceQuery } from './trace.js';
 
 /** What a credential may be allowed to do (CONTRACT.md 8). */
@@ -115,6 +117,28 @@ export const ENDPOINTS = [
     params: ['run_id'],
     query: ReplayQuery,
     response: SystemReplay,
+  },
+  {
+    id: 'system.snapshot',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/system/{run_id}/snapshot`,
+    summary: 'The environment that a run ran in.',
+    permission: 'logs.read',
+    shape: 'record',
+    params: ['run_id'],
+    query: NoQuery,
+    response: RunSnapshot,
+  },
+  {
+    id: 'system.telemetry',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/system/{run_id}/telemetry`,
+    summary: 'What was measured around a run.',
+    permission: 'logs.read',
+    shape: 'long',
+    params: ['run_id'],
+    query: RunTelemetryQuery,
+    response: RunTelemetry,
   },
   {
     id: 'audit.list',

@@ -54,7 +54,16 @@ export {
   RunList,
   RunListQuery,
 } from './run.js';
+export { ResourceGroups, RunSnapshot, type SnapshotChange } from './snapshot.js';
 export { SYSTEM_EVENT_TYPES, SystemItem, SystemList, SystemListQuery } from './system.js';
 export { ASSOCIATIONS, MAX_OTHER_RUNS, SystemEvent, SystemEvents, SystemEventsQuery, TIES } from './systemEvents.js';
+export {
+  JOIN_RULES,
+  type JoinRule,
+  METRIC_KINDS,
+  RunTelemetry,
+  RunTelemetryQuery,
+  TelemetrySeries,
+} from './telemetry.js';
 export { TLOG_ROUTES, type TlogRoute, TOPIC_PERMISSIONS } from './tlog.js';
 export { MAX_IO_BYTES, RunTrace, RunTraceQuery, STEP_KINDS, STEP_STATUSES, Step, StepContent } from './trace.js';

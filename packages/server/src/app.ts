@@ -17,9 +17,17 @@ import { Intake } from './ingest/intake.js';
 import { createOtlpGrpc } from './ingest/otlpGrpc.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';
-import { BUILT_IN_MAPPING, BUILT_IN_VOCABULARY, readMapping, readVocabulary } from './mapping/files.js';
+import {
+  BUILT_IN_MAPPING,
+  BUILT_IN_TELEMETRY,
+  BUILT_IN_VOCABULARY,
+  readMapping,
+  readTelemetryRules,
+  readVocabulary,
+} from './mapping/files.js';
 import { createPricer } from './mapping/prices.js';
 import type { Mapper } from './otlp/map/step.js';
+import type { TelemetryRules } from './otlp/map/telemetryRules.js';
 import type { Vocabulary } from './otlp/map/vocabulary.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
 import { createOpenFindings } from './read/openFindings.js';
@@ -59,13 +67,14 @@ export async function startApp(config: Config): Promise<RunningApp> {
   const mapping = readMapping(config.mappingDir ?? BUILT_IN_MAPPING);
   const mapper: Mapper = { mapping, pricer: createPricer(mapping) };
   const vocabulary = readVocabulary(BUILT_IN_VOCABULARY);
+  const telemetryRules = readTelemetryRules(config.telemetryFile ?? BUILT_IN_TELEMETRY);
   const deployment = await openDeployment(config, {
     database: 'start',
     onCommit,
     databaseLog: (line) => log.debug({ line }, 'postgres'),
   });
   try {
-    return await assemble({ config, log, deployment, redactor, mapper, vocabulary, touched, onCommit });
+    return await assemble({ config, log, deployment, redactor, mapper, vocabulary, telemetryRules, touched, onCommit });
   } catch (error) {
     await deployment.close();
     throw error;
@@ -79,12 +88,13 @@ interface Parts {
   readonly redactor: ReturnType<typeof createRedactor>;
   readonly mapper: Mapper;
   readonly vocabulary: Vocabulary;
+  readonly telemetryRules: TelemetryRules;
   readonly touched: Set<string>;
   readonly onCommit: (tenantId: string) => void;
 }
 
 async function assemble(parts: Parts): Promise<RunningApp> {
-  const { config, log, deployment, redactor, mapper, vocabulary, touched, onCommit } = parts;
+  const { config, log, deployment, redactor, mapper, vocabulary, telemetryRules, touched, onCommit } = parts;
   const { db, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -184,6 +194,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
       dataKeys: deployment.dataKeysFor('reader'),
       mapping: mapper.mapping,
+      telemetryRules,
       heldOrders: createHeldOrders(),
       platformTenant,
     },

@@ -28,6 +28,8 @@ export interface Config {
   readonly redactionFile: string | null;
   /** Null: the mapping that comes with Sworn. */
   readonly mappingDir: string | null;
+  /** Null: the rules that come with Sworn. */
+  readonly telemetryFile: string | null;
   readonly allowedHosts: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -128,6 +130,11 @@ export const SETTINGS = [
     name: 'SWORN_MAPPING_DIR',
     default: '(built-in mapping)',
     meaning: 'Directory of a whole mapping, in the place of the built-in one. See docs/mapping.md.',
+  },
+  {
+    name: 'SWORN_TELEMETRY_FILE',
+    default: '(built-in rules)',
+    meaning: 'YAML of how metrics are read for a run, whole, in the place of the built-in one. See docs/telemetry.md.',
   },
   {
     name: 'SWORN_ALLOWED_HOSTS',
@@ -259,6 +266,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxInFlightBytes: integer('SWORN_MAX_IN_FLIGHT_BYTES', 64 << 20, 1024, 4 * (1 << 30)),
     redactionFile: path('SWORN_REDACTION_FILE'),
     mappingDir: path('SWORN_MAPPING_DIR'),
+    telemetryFile: path('SWORN_TELEMETRY_FILE'),
     allowedHosts: list('SWORN_ALLOWED_HOSTS'),
     trustedProxies: list('SWORN_TRUSTED_PROXIES'),
     tls,

@@ -7,8 +7,8 @@ import { type RunningApp, startApp } from '../src/app.js';
 import type { Deployment } from '../src/deployment.js';
 import { type Members, newSite, type Site } from './deploymentHouse.js';
 import { otlpLogs } from './facadeLogs.js';
-import { agentRun, newSpan, newTrace, otlp } from './facadeSpans.js';
-import { LOG_CAPTURES, TRACE_CAPTURES } from './otlpCaptures.js';
+import { agentRun, BASE, newSpan, newTrace, otlp } from './facadeSpans.js';
+import { LOG_CAPTURES, METRIC_CAPTURES, TRACE_CAPTURES } from './otlpCaptures.js';
 
 /** An answer, byte for byte. */
 export interface Told {
@@ -97,6 +97,8 @@ export async function buildContractHouse(): Promise<ContractHouse> {
   };
   for (const { body, encoding } of TRACE_CAPTURES) await sendOtlp(app, mine, 'traces', { body, encoding });
   for (const { body, encoding } of LOG_CAPTURES) await sendOtlp(app, mine, 'logs', { body, encoding });
+  for (const { body, encoding } of METRIC_CAPTURES) await sendOtlp(app, mine, 'metrics', { body, encoding });
+  for (const of of [mine, theirs]) await sendOtlp(app, of, 'metrics', { body: gauges(), encoding: 'json' });
   for (const id of [runs.sealed, runs.tampered]) await sendJson(app, mine, agentRun(id, PEOPLE).body);
   await sendJson(app, mine, withoutRoot(runs.open));
   await sendJson(app, theirs, agentRun(runs.theirs, PEOPLE).body);
@@ -152,6 +154,17 @@ const around = (traceId: string) =>
     { at: 60, severity: 9, body: 'tried again', traceId },
   ]);
 
+/** What the service of the runs measured while they ran. */
+function gauges(): Uint8Array {
+  const dataPoints = [0, 50, 100].map((ms) => ({
+    timeUnixNano: String(BASE + BigInt(ms) * 1_000_000n),
+    asDouble: ms,
+  }));
+  const scopeMetrics = [{ metrics: ['queue.length', 'queue.age'].map((name) => ({ name, gauge: { dataPoints } })) }];
+  const attributes = [{ key: 'service.name', value: { stringValue: 'shop' } }];
+  return Buffer.from(JSON.stringify({ resourceMetrics: [{ resource: { attributes }, scopeMetrics }] }));
+}
+
 /** Of a run whose root is still to come. */
 function withoutRoot(traceId: string): Uint8Array {
   const parentSpanId = newSpan();
@@ -168,7 +181,7 @@ const sendJson = (app: RunningApp, to: Household, body: Uint8Array) =>
 async function sendOtlp(
   app: RunningApp,
   to: Household,
-  signal: 'traces' | 'logs',
+  signal: 'traces' | 'logs' | 'metrics',
   { body, encoding }: { readonly body: Uint8Array; readonly encoding: string },
 ): Promise<void> {
   const answer = await fetch(`${app.addresses.otlpHttp}/v1/${signal}`, {

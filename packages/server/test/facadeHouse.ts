@@ -38,7 +38,7 @@ import { openJournal } from '../src/sign/journal.js';
 import { readRecovered } from '../src/sign/recovered.js';
 import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
-import { MAPPER, VOCABULARY } from './mapper.js';
+import { MAPPER, TELEMETRY_RULES, VOCABULARY } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
 import { signsAll, soleKey } from './soleKey.js';
 
@@ -152,6 +152,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
     dataKeys: keysOf('reader'),
     mapping: MAPPER.mapping,
+    telemetryRules: TELEMETRY_RULES,
     heldOrders: createHeldOrders(),
   };
   const logged: string[] = [];

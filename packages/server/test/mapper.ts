@@ -1,4 +1,11 @@
-import { BUILT_IN_MAPPING, BUILT_IN_VOCABULARY, readMapping, readVocabulary } from '../src/mapping/files.js';
+import {
+  BUILT_IN_MAPPING,
+  BUILT_IN_TELEMETRY,
+  BUILT_IN_VOCABULARY,
+  readMapping,
+  readTelemetryRules,
+  readVocabulary,
+} from '../src/mapping/files.js';
 import { createPricer } from '../src/mapping/prices.js';
 import type { Mapper } from '../src/otlp/map/step.js';
 
@@ -8,3 +15,6 @@ export const MAPPER: Mapper = { mapping, pricer: createPricer(mapping) };
 
 /** The vocabulary of log records that comes with Sworn. */
 export const VOCABULARY = readVocabulary(BUILT_IN_VOCABULARY);
+
+/** How metrics are read, as it comes with Sworn. */
+export const TELEMETRY_RULES = readTelemetryRules(BUILT_IN_TELEMETRY);

@@ -7,6 +7,8 @@ import { listRuns } from '../read/listRuns.js';
 import { listSystem } from '../read/listSystem.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { runEnvelope } from '../read/runEnvelope.js';
+import { runSnapshot } from '../read/runSnapshot.js';
+import { runTelemetry } from '../read/runTelemetry.js';
 import { runTrace } from '../read/runTrace.js';
 import { runReplay, systemReplay } from '../read/replay.js';
 import { systemEvents } from '../read/systemEvents.js';
@@ -42,6 +44,9 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
       systemEvents(deps, credential.tenantId, idOf(params, 'run_id'), query),
     'system.replay': (deps, { credential, params, query }) =>
       systemReplay(deps, credential.tenantId, idOf(params, 'run_id'), query),
+    'system.snapshot': (deps, { credential, params }) => runSnapshot(deps, credential.tenantId, idOf(params, 'run_id')),
+    'system.telemetry': (deps, { credential, params, query }) =>
+      runTelemetry(deps, credential.tenantId, idOf(params, 'run_id'), query),
     'audit.list': (deps, { credential, query }) => listAudit(deps, credential.tenantId, query),
     'audit.authorization': (deps, { credential, query }) => listAuthorization(deps, credential.tenantId, query),
     'audit.access': (deps, { credential, query }) => listAccess(deps, credential.tenantId, query),
@@ -57,6 +62,7 @@ export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'system.list': 'items',
   'system.events': 'events',
   'system.replay': 'events',
+  'system.telemetry': 'series',
   'audit.list': 'items',
   'audit.authorization': 'items',
   'audit.access': 'items',

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import { compileVocabulary, type Vocabulary, VocabularyRefused } from '../otlp/map/vocabulary.js';
+import { compileTelemetryRules, type TelemetryRules, TelemetryRulesRefused } from '../otlp/map/telemetryRules.js';
 import { compileMapping, type MappingFile, type MappingMistake, MappingRefused } from '../otlp/map/compile.js';
 import type { Mapping } from '../otlp/map/tables.js';
 
@@ -11,6 +12,9 @@ export const BUILT_IN_MAPPING = fileURLToPath(new URL('../../../../config/mappin
 
 /** The vocabulary of log records that comes with Sworn. */
 export const BUILT_IN_VOCABULARY = fileURLToPath(new URL('../../../../config/audit-vocabulary.yaml', import.meta.url));
+
+/** How metrics are read, as it comes with Sworn. */
+export const BUILT_IN_TELEMETRY = fileURLToPath(new URL('../../../../config/telemetry.yaml', import.meta.url));
 
 /** Thrown for a mapping or a vocabulary that cannot be used: file and line of every mistake. */
 class MappingUnusable extends Error {}
@@ -48,6 +52,23 @@ export function readVocabulary(path: string): Vocabulary {
       described(dirname(path), { file: document.name, ...mistake }, [document]),
     );
     throw new MappingUnusable(`the vocabulary cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+  }
+}
+
+/**
+ * Reads and compiles how metrics are read for a run.
+ * @throws an error that names file and line of every mistake.
+ */
+export function readTelemetryRules(path: string): TelemetryRules {
+  const document = readDocument(dirname(path), basename(path));
+  try {
+    return compileTelemetryRules(document.content);
+  } catch (error) {
+    if (!(error instanceof TelemetryRulesRefused)) throw error;
+    const lines = error.mistakes.map((mistake) =>
+      described(dirname(path), { file: document.name, ...mistake }, [document]),
+    );
+    throw new MappingUnusable(`the telemetry rules cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
 }
 

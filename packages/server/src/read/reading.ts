@@ -1,6 +1,7 @@
 import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
 import type { Mapping } from '../otlp/map/tables.js';
+import type { TelemetryRules } from '../otlp/map/telemetryRules.js';
 import type { VerifyCheckpoint } from './checkpoints.js';
 import type { OpenFindings } from './openFindings.js';
 import type { HeldOrders } from './heldOrders.js';
@@ -24,6 +25,8 @@ export interface ReadDeps {
   readonly dataKeys: DataKeys;
   /** Where a body's content stands. */
   readonly mapping: Mapping;
+  /** How metrics are read for a run. */
+  readonly telemetryRules: TelemetryRules;
   /** Tree orders of long runs, one store a process. */
   readonly heldOrders: HeldOrders;
 }

@@ -102,7 +102,12 @@ function idAt(log: string, index: number): string {
   return recordId({ topic: topic as Topic, generation: generation === undefined ? 1 : Number(generation), index });
 }
 
-function systemMetadata(tenantId: string, { stored, members: m }: SoundEntry, covered: Covered | null): RecordMetadata {
+/** Metadata of a producer's record of `system`. */
+export function systemMetadata(
+  tenantId: string,
+  { stored, members: m }: SoundEntry,
+  covered: Covered | null,
+): RecordMetadata {
   const spine = systemSpine(m);
   return {
     tenant_id: isShared(m) ? 'platform' : tenantId,

@@ -41,10 +41,10 @@ type EntryRow = Omit<StoredLeaf, 'index' | 'log'> & {
 export async function readEntriesAt(
   tx: Tx,
   tenantId: string,
-  { topic, log }: { readonly topic: string; readonly log: string },
+  { topic, log, table: asked }: { readonly topic: string; readonly log: string; readonly table?: BesideTable },
   indexes: readonly number[],
 ): Promise<(StoredEntry | LeaflessEntry)[]> {
-  const table = TABLES[topic];
+  const table = asked ?? TABLES[topic];
   const beside = table === undefined ? sql`select false as there` : rowOf(table, tenantId, log);
   const cells = table === undefined ? sql.empty : cellsOf(table);
   const rows = await tx.query<EntryRow>(sql`
@@ -65,6 +65,16 @@ export async function readEntriesAt(
   return rows.map((row) => toEntry(row, log));
 }
 
+/** Tables beside leaves of `system` that are asked for by their names; of a topic, its entries' own is meant. */
+type BesideTable = 'telemetry_batches' | 'resources';
+
+/** Names in statements. */
+const BESIDE_TABLES: Readonly<Record<EntryTable | BesideTable, Sql>> = {
+  ...ENTRY_TABLES,
+  telemetry_batches: sql`sworn.telemetry_batches`,
+  resources: sql`sworn.resources`,
+};
+
 /** Rows beside the entries of each topic. */
 const TABLES: Readonly<Record<string, EntryTable>> = {
   system: 'system_records',
@@ -73,15 +83,15 @@ const TABLES: Readonly<Record<string, EntryTable>> = {
   control: 'control_records',
 };
 
-function rowOf(table: EntryTable, tenantId: string, log: string): Sql {
+function rowOf(table: EntryTable | BesideTable, tenantId: string, log: string): Sql {
   return sql`
-    select true as there, * from ${ENTRY_TABLES[table]}
+    select true as there, * from ${BESIDE_TABLES[table]}
      where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index between asked.leaf_index and asked.leaf_index
      order by leaf_index limit 1`;
 }
 
 /** Names that stand in the code, never data. */
-function cellsOf(table: EntryTable): Sql {
+function cellsOf(table: EntryTable | BesideTable): Sql {
   const names = PROJECTION_COLUMNS[table].map(([name]) => `p.${name} as cell_${name}`);
   return { strings: [`, ${names.join(', ')}`], values: [] };
 }

@@ -113,6 +113,16 @@ export interface PlacedRow {
   readonly row: ProjectionRow;
 }
 
+/** Beside RESOURCE leaves. */
+const RESOURCE_COLUMNS = [
+  ['part', 'text'],
+  ['leaf_hash', 'bytea'],
+  ['service', 'text'],
+  ['service_instance', 'text'],
+  ['host_id', 'text'],
+  ['environment', 'text'],
+] as const satisfies readonly Column[];
+
 interface Shape<R extends ProjectionRow> {
   readonly columns: readonly Column[];
   readonly values: (row: R, placed: PlacedRow) => readonly ColumnValue[];
@@ -199,14 +209,7 @@ const SHAPES: Shapes = {
     values: (r) => [r.runId, r.traceId, r.whole, r.roots],
   },
   resources: {
-    columns: [
-      ['part', 'text'],
-      ['leaf_hash', 'bytea'],
-      ['service', 'text'],
-      ['service_instance', 'text'],
-      ['host_id', 'text'],
-      ['environment', 'text'],
-    ],
+    columns: RESOURCE_COLUMNS,
     values: (r, placed) => [r.part, placed.leafHash, r.service, r.serviceInstance, r.hostId, r.environment],
   },
   system_records: {
