@@ -150,7 +150,7 @@ const PROJECTIONS = [
   ['resources', 'system', ['RESOURCE']],
   ['system_records', 'system', SYSTEM_KINDS],
   ['telemetry_batches', 'system', ['TELEMETRY']],
-  ['audit_ledger', 'audit', ['AUDIT', 'CONFLICT']],
+  ['audit_ledger', 'audit', ['AUDIT', 'GOVERNANCE', 'CONFLICT']],
   ['access_records', 'access', null],
   ['control_records', 'control', null],
 ] as const;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Deployment } from '@sworn/server';
 import {
+  BUILT_IN_GOVERNANCE,
   BUILT_IN_MAPPING,
   BUILT_IN_VOCABULARY,
   createDirectory,
@@ -12,6 +13,7 @@ import {
   type Credential,
   decodeTraces,
   type LeafDraft,
+  readGovernance,
   readMapping,
   readVocabulary,
 } from '@sworn/server/measured';
@@ -34,6 +36,7 @@ export function openPrepare(deployment: Deployment): Prepare {
     redactor: createRedactor([{ yaml: readFileSync(REDACTION_RULES, 'utf8'), from: 'built_in' }]),
     mapper: { mapping, pricer: createPricer(mapping) },
     vocabulary: readVocabulary(BUILT_IN_VOCABULARY),
+    governance: readGovernance(BUILT_IN_GOVERNANCE),
     openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
   });

@@ -1,6 +1,7 @@
 import { Type, type TObject, type TSchema } from 'typebox';
 import { AccessList, AccessQuery, AuditEntry, AuditList, AuditQuery, AuthorizationList } from './audit.js';
 import { RunEnvelope } from './envelope.js';
+import { RunGovernance, RunGovernanceQuery } from './governance.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { RunList, RunListQuery } from './run.js';
 import { SystemList, SystemListQuery } from './system.js';
@@ -73,6 +74,17 @@ export const ENDPOINTS = [
     params: ['run_id'],
     query: RunTraceQuery,
     response: RunTrace,
+  },
+  {
+    id: 'llm_runs.governance',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/llm-runs/{run_id}/governance`,
+    summary: 'Which rules touched a run.',
+    permission: 'logs.read',
+    shape: 'long',
+    params: ['run_id'],
+    query: RunGovernanceQuery,
+    response: RunGovernance,
   },
   {
     id: 'llm_runs.replay',

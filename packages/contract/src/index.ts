@@ -29,6 +29,13 @@ export {
 } from './endpoints.js';
 export { ContentState, Proof, RunEnvelope, TERMINATION_REASONS } from './envelope.js';
 export { CHECKS, CompromisedItem, Finding, FINDING_CODES, type FindingCode, OpenFinding } from './finding.js';
+export {
+  GOVERNANCE_CATEGORIES,
+  GOVERNANCE_DECISIONS,
+  GovernanceEvent,
+  RunGovernance,
+  RunGovernanceQuery,
+} from './governance.js';
 export { type AskedProof, Integrity, IntegrityQuery, VERDICTS } from './integrity.js';
 export { AggregateMetadata, RecordMetadata, RecordState } from './metadata.js';
 export { openApiDocument, openApiText } from './openapi.js';

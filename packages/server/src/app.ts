@@ -18,9 +18,11 @@ import { createOtlpGrpc } from './ingest/otlpGrpc.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';
 import {
+  BUILT_IN_GOVERNANCE,
   BUILT_IN_MAPPING,
   BUILT_IN_TELEMETRY,
   BUILT_IN_VOCABULARY,
+  readGovernance,
   readMapping,
   readTelemetryRules,
   readVocabulary,
@@ -28,6 +30,7 @@ import {
 import { createPricer } from './mapping/prices.js';
 import type { Mapper } from './otlp/map/step.js';
 import type { TelemetryRules } from './otlp/map/telemetryRules.js';
+import type { GovernanceRules } from './otlp/map/governanceRules.js';
 import type { Vocabulary } from './otlp/map/vocabulary.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
 import { createOpenFindings } from './read/openFindings.js';
@@ -68,13 +71,25 @@ export async function startApp(config: Config): Promise<RunningApp> {
   const mapper: Mapper = { mapping, pricer: createPricer(mapping) };
   const vocabulary = readVocabulary(BUILT_IN_VOCABULARY);
   const telemetryRules = readTelemetryRules(config.telemetryFile ?? BUILT_IN_TELEMETRY);
+  const governance = readGovernance(BUILT_IN_GOVERNANCE);
   const deployment = await openDeployment(config, {
     database: 'start',
     onCommit,
     databaseLog: (line) => log.debug({ line }, 'postgres'),
   });
   try {
-    return await assemble({ config, log, deployment, redactor, mapper, vocabulary, telemetryRules, touched, onCommit });
+    return await assemble({
+      config,
+      log,
+      deployment,
+      redactor,
+      mapper,
+      vocabulary,
+      governance,
+      telemetryRules,
+      touched,
+      onCommit,
+    });
   } catch (error) {
     await deployment.close();
     throw error;
@@ -89,12 +104,14 @@ interface Parts {
   readonly mapper: Mapper;
   readonly vocabulary: Vocabulary;
   readonly telemetryRules: TelemetryRules;
+  readonly governance: GovernanceRules;
   readonly touched: Set<string>;
   readonly onCommit: (tenantId: string) => void;
 }
 
 async function assemble(parts: Parts): Promise<RunningApp> {
-  const { config, log, deployment, redactor, mapper, vocabulary, telemetryRules, touched, onCommit } = parts;
+  const { config, log, deployment, redactor, mapper, vocabulary, governance, telemetryRules, touched, onCommit } =
+    parts;
   const { db, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -137,6 +154,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     redactor,
     mapper,
     vocabulary,
+    governance,
     openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
   });
@@ -195,6 +213,8 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       dataKeys: deployment.dataKeysFor('reader'),
       mapping: mapper.mapping,
       telemetryRules,
+      vocabulary,
+      governance,
       heldOrders: createHeldOrders(),
       platformTenant,
     },

@@ -11,7 +11,14 @@ export { checkBeyond } from './check/strays.js';
 export { openForJudging } from './deployment.js';
 export { checkingOf } from './fsck.js';
 export { createPreparer } from './ingest/prepare.js';
-export { BUILT_IN_MAPPING, BUILT_IN_VOCABULARY, readMapping, readVocabulary } from './mapping/files.js';
+export {
+  BUILT_IN_GOVERNANCE,
+  BUILT_IN_MAPPING,
+  BUILT_IN_VOCABULARY,
+  readGovernance,
+  readMapping,
+  readVocabulary,
+} from './mapping/files.js';
 export { createPricer } from './mapping/prices.js';
 export { decodeTraces } from './otlp/wire.js';
 export { proofOf } from './read/proof.js';

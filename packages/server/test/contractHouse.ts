@@ -139,6 +139,13 @@ const PEOPLE = {
   'gen_ai.conversation.id': 'chat-42',
   'user.id': 'jane',
   'sworn.policy.id': 'pii-7',
+  'evaluation.name': 'helpfulness',
+  'evaluation.label': 'good',
+  'evaluation.score': '0.9',
+  'rail.name': 'no secrets',
+  'rail.stop': 'false',
+  'gen_ai.guardrail.name': 'pii',
+  'gen_ai.guardrail.status': 'passed',
 };
 
 async function household({ tenants, keys }: Deployment, name: string): Promise<Household> {

@@ -38,7 +38,7 @@ import { openJournal } from '../src/sign/journal.js';
 import { readRecovered } from '../src/sign/recovered.js';
 import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
-import { MAPPER, TELEMETRY_RULES, VOCABULARY } from './mapper.js';
+import { GOVERNANCE, MAPPER, TELEMETRY_RULES, VOCABULARY } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
 import { signsAll, soleKey } from './soleKey.js';
 
@@ -153,6 +153,8 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     dataKeys: keysOf('reader'),
     mapping: MAPPER.mapping,
     telemetryRules: TELEMETRY_RULES,
+    vocabulary: VOCABULARY,
+    governance: GOVERNANCE,
     heldOrders: createHeldOrders(),
   };
   const logged: string[] = [];
@@ -181,6 +183,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     ]),
     mapper: MAPPER,
     vocabulary: VOCABULARY,
+    governance: GOVERNANCE,
     openOriginOf: originOf,
     now,
   });

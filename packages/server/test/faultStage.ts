@@ -18,7 +18,7 @@ import { createSequencer } from '../src/record/sequencer.js';
 import { type Database, inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
 import { findingsOf } from './findings.js';
-import { MAPPER, VOCABULARY } from './mapper.js';
+import { GOVERNANCE, MAPPER, VOCABULARY } from './mapper.js';
 import { newSpan, otlp, type SpanText } from './facadeSpans.js';
 
 /** First part of every origin on a stage. */
@@ -65,6 +65,7 @@ export async function buildStage(): Promise<Stage> {
     redactor: createRedactor([]),
     mapper: MAPPER,
     vocabulary: VOCABULARY,
+    governance: GOVERNANCE,
     openOriginOf: origin,
     now: Date.now,
   });

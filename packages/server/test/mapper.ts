@@ -1,7 +1,9 @@
 import {
+  BUILT_IN_GOVERNANCE,
   BUILT_IN_MAPPING,
   BUILT_IN_TELEMETRY,
   BUILT_IN_VOCABULARY,
+  readGovernance,
   readMapping,
   readTelemetryRules,
   readVocabulary,
@@ -18,3 +20,6 @@ export const VOCABULARY = readVocabulary(BUILT_IN_VOCABULARY);
 
 /** How metrics are read, as it comes with Sworn. */
 export const TELEMETRY_RULES = readTelemetryRules(BUILT_IN_TELEMETRY);
+
+/** The rules of governance that come with Sworn. */
+export const GOVERNANCE = readGovernance(BUILT_IN_GOVERNANCE);

@@ -22,7 +22,7 @@ import { createRedactor } from '../src/record/redact/redactor.js';
 import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
 import { inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
-import { MAPPER, VOCABULARY } from './mapper.js';
+import { GOVERNANCE, MAPPER, VOCABULARY } from './mapper.js';
 import { any, keyValue, message, text, varint, type WireMessage } from './otlpBytes.js';
 import { TRACE_CAPTURES } from './otlpCaptures.js';
 
@@ -58,6 +58,7 @@ beforeEach(async () => {
     redactor,
     mapper: MAPPER,
     vocabulary: VOCABULARY,
+    governance: GOVERNANCE,
     openOriginOf: originFor,
     now,
   });

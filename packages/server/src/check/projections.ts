@@ -4,7 +4,7 @@ import type { Cell, LogPlace, ProjectedRow } from '../store/checking.js';
 import { PROJECTION_COLUMNS, type ProjectionTable } from '../store/projection.js';
 import type { StoredLeaf } from '../store/runs.js';
 import { ownEventKey } from '../record/ownLeaf.js';
-import { AUDIT_KIND } from '../otlp/map/log.js';
+import { AUDIT_KIND, GOVERNANCE_KIND } from '../otlp/map/log.js';
 import { SYSTEM_EVENT_TYPES } from '../otlp/map/vocabulary.js';
 import { hintedRun } from '../seal/membership.js';
 import type { Tell } from './finding.js';
@@ -82,7 +82,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
     };
   },
   audit_ledger: ({ row, said }) => {
-    if (row.kind !== AUDIT_KIND && row.kind !== 'CONFLICT') return null;
+    if (row.kind !== AUDIT_KIND && row.kind !== GOVERNANCE_KIND && row.kind !== 'CONFLICT') return null;
     const actor = ACTORS.find(([member]) => said.text(member) !== null);
     return {
       event_type: said.text('event_type'),

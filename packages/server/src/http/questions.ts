@@ -7,6 +7,7 @@ import { listRuns } from '../read/listRuns.js';
 import { listSystem } from '../read/listSystem.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { runEnvelope } from '../read/runEnvelope.js';
+import { runGovernance } from '../read/runGovernance.js';
 import { runSnapshot } from '../read/runSnapshot.js';
 import { runTelemetry } from '../read/runTelemetry.js';
 import { runTrace } from '../read/runTrace.js';
@@ -37,6 +38,8 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
       runEnvelope(deps, credential.tenantId, idOf(params, 'run_id')),
     'llm_runs.trace': (deps, { credential, params, query }) =>
       runTrace(deps, credential.tenantId, idOf(params, 'run_id'), query),
+    'llm_runs.governance': (deps, { credential, params, query }) =>
+      runGovernance(deps, credential.tenantId, idOf(params, 'run_id'), query),
     'llm_runs.replay': (deps, { credential, params, query }) =>
       runReplay(deps, credential.tenantId, idOf(params, 'run_id'), { query, isAuditor: isAuditor(credential) }),
     'system.list': (deps, { credential, query }) => listSystem(deps, credential.tenantId, query),
@@ -58,6 +61,7 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
 export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'llm_runs.list': 'items',
   'llm_runs.trace': 'steps',
+  'llm_runs.governance': 'events',
   'llm_runs.replay': 'events',
   'system.list': 'items',
   'system.events': 'events',

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Topic } from '@sworn/evidence';
 import type { Credential } from '../access/credential.js';
 import type { ItemSlice, LogSlice, MetricsSlice, SourceSlice, SpanSlice } from '../otlp/decoded.js';
+import type { GovernanceRules } from '../otlp/map/governanceRules.js';
 import type { Mapper } from '../otlp/map/step.js';
 import type { Vocabulary } from '../otlp/map/vocabulary.js';
 import type { DataKey } from '../record/body.js';
@@ -19,7 +20,7 @@ import type { Tenancy } from './tenancy.js';
 /** Turns what a producer sent into drafts of leaves, outside of any lock (INTEGRITY.md, "Sequencing"). */
 export interface Preparer {
   /**
-   * RESOURCE drafts first, then one STEP draft a span, in the order of `spans`. Data keys and directory entries are durable
+   * RESOURCE drafts first, then one STEP draft a span, in the order of `spans`, then what they say of governance. Data keys and directory entries are durable
    * when it resolves. Never refuses a span: what can be decoded is stored, with less in its leaf where it has to be.
    * @throws StoreFailure when the database is away, KeyRefused when the tenant's keys are.
    */
@@ -38,6 +39,7 @@ export interface PreparerDeps {
   readonly redactor: Redactor;
   readonly mapper: Mapper;
   readonly vocabulary: Vocabulary;
+  readonly governance: GovernanceRules;
   /** Origin of the tenant's open log of a topic, generation included. */
   readonly openOriginOf: (tenantId: string, topic: Topic) => string;
   /** Milliseconds since 1970: the UTC day of resources, and the time of items that have none. */
@@ -53,7 +55,7 @@ export function createPreparer(deps: PreparerDeps): Preparer {
   const resourceDrafts = createResourceDrafts(deps.redactor);
   const logReading = {
     redactor: deps.redactor,
-    mapper: { mapping: deps.mapper.mapping, vocabulary: deps.vocabulary },
+    mapper: { mapping: deps.mapper.mapping, vocabulary: deps.vocabulary, governance: deps.governance },
   };
 
   return {
@@ -62,11 +64,14 @@ export function createPreparer(deps: PreparerDeps): Preparer {
       for (const { traceId } of spans) traces.set(traceScope(traceId), traceId);
       const request = await open(credential, [...traces.values()].map(traceScope));
       const steps: LeafDraft[] = [];
+      const governance: LeafDraft[] = [];
       await eachInTurns(spans, ITEMS_A_TURN, (span) => {
         const key = request.keyOf(traceScope(span.traceId));
-        steps.push(prepareStep(request.tenancy, deps, span, request.sourcesOf(span), key));
+        const prepared = prepareStep(request.tenancy, deps, span, request.sourcesOf(span), key);
+        steps.push(prepared.step);
+        governance.push(...prepared.governance);
       });
-      return request.drafted(steps);
+      return request.drafted([...steps, ...governance]);
     },
 
     async prepareLogs(credential, records) {

@@ -16,8 +16,9 @@ export interface LeafHead {
   readonly keyId: string;
   readonly eventKey: Uint8Array;
   readonly occurredAt: string;
-  readonly body: SealedBody;
-  readonly dk: string;
+  /** Null: it commits to nothing of its own. */
+  readonly body: SealedBody | null;
+  readonly dk: string | null;
 }
 
 /** Members of a leaf beside its envelope; what is not known is not there. */
@@ -25,8 +26,8 @@ export type Members = Readonly<Record<string, JsonValue>>;
 
 /** What no leaf of ours is without. None of it is a text that a sender chose, so it always fits. */
 const NEEDED: ReadonlySet<string> = new Set(
-  `part occurred_basis foreign resource scope first first_index map map_edit trace_id span_id parent_span_id remote_parent
-   step_kind status started_ns ended_ns duration_us metrics points first_at`.split(/\s+/),
+  `part occurred_basis foreign resource scope source rule event_type category decision reported_by first first_index map map_edit trace_id span_id
+   parent_span_id remote_parent step_kind status started_ns ended_ns duration_us metrics points first_at`.split(/\s+/),
 );
 
 /**
@@ -66,7 +67,6 @@ function only(members: Members, keep: (name: string, value: JsonValue) => boolea
 }
 
 function envelope(head: LeafHead): LeafFields {
-  const { pc, ch, n } = head.body;
   return {
     t: 'sworn.leaf/1',
     log: head.origin,
@@ -76,8 +76,8 @@ function envelope(head: LeafHead): LeafFields {
     event_key: hex(head.eventKey),
     occurred_at: head.occurredAt,
     recorded_at: RECORDED_AT_ROOM,
-    c: { body: { pc, ch, n } },
-    dk: head.dk,
+    ...(head.body !== null && { c: { body: { pc: head.body.pc, ch: head.body.ch, n: head.body.n } } }),
+    ...(head.dk !== null && { dk: head.dk }),
     r: randomSlice(16).toString('hex'),
   };
 }
@@ -85,8 +85,11 @@ function envelope(head: LeafHead): LeafFields {
 /** Members that name a RESOURCE leaf, with room for its hash. */
 export const SOURCE_ROOM = { resource: HASH_ROOM, scope: HASH_ROOM } as const;
 
+/** The member that names the STEP leaf that a leaf was read from, with room for its hash. */
+export const STEP_ROOM = { source: HASH_ROOM } as const;
+
 /** Byte offset of the 64 digits of a member made from `SOURCE_ROOM`. No text can hold the member's name: its quotes are escaped there. */
-export function hashOffset(leaf: Uint8Array, member: keyof typeof SOURCE_ROOM): number {
+export function hashOffset(leaf: Uint8Array, member: keyof typeof SOURCE_ROOM | keyof typeof STEP_ROOM): number {
   const name = `"${member}":"`;
   const at = Buffer.from(leaf.buffer, leaf.byteOffset, leaf.byteLength).indexOf(name);
   if (at < 0) throw new Error(`a leaf without ${member}`);

@@ -7,8 +7,8 @@ import { dayScope, type KeyScope, traceScope } from '../record/dataKeys.js';
 import type { FirstLeaf, LeafDraft } from '../record/draft.js';
 import { recordedAtOffset } from '../record/ownLeaf.js';
 import type { Redactor } from '../record/redact/redactor.js';
-import { hintedRun } from '../seal/membership.js';
 import { auditCells, systemCells } from '../store/eventRows.js';
+import { hintedMember, runNamed } from './hintedMember.js';
 import {
   encodeProducerLeaf,
   hashOffset,
@@ -93,21 +93,6 @@ export function readLog(
         ? dayScope(topic, person, tenancy.at.toISOString().slice(0, 10))
         : traceScope(slice.traceId),
   };
-}
-
-/** The run that a record's hint names, as a span's would. What a foreign key sends names none. */
-function hintedMember(fields: Members, foreign: boolean): Members {
-  const run = runNamed({ ...fields, foreign });
-  return run === null ? {} : { hinted_run: run };
-}
-
-function runNamed({ run_hint: runHint, run_asserted: runAsserted, service, foreign }: Members): string | null {
-  return hintedRun({
-    runHint: typeof runHint === 'string' ? runHint : null,
-    runAsserted: runAsserted === true,
-    service: typeof service === 'string' ? service : null,
-    foreign: foreign === true,
-  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { hex, utf8 } from '@sworn/evidence';
 import type { SpanSlice } from '../otlp/decoded.js';
-import { type Mapper, mapSpan } from '../otlp/map/step.js';
+import { mapSpan } from '../otlp/map/step.js';
 import { readSpan } from '../otlp/span.js';
 import { type DataKey, sealBody } from '../record/body.js';
 import type { FirstLeaf, LeafDraft } from '../record/draft.js';
@@ -16,6 +16,7 @@ import {
   timestampOfNs,
 } from './prepareLeaf.js';
 import type { PreparedSource } from './prepareResource.js';
+import { governanceDrafts, type GovernanceReading } from './prepareGovernance.js';
 import { duplicateMac, humanToken, redactionToken, type Tenancy } from './tenancy.js';
 
 /** The scope of an ingest key whose `sworn.*` attributes take effect (CONTRACT.md §7). */
@@ -47,19 +48,25 @@ interface Occurred {
 }
 
 /** What turns a span's bytes into what may be said of it. */
-export interface StepReading {
+export interface StepReading extends GovernanceReading {
   readonly redactor: Redactor;
-  readonly mapper: Mapper;
+}
+
+/** A span's STEP draft, and those of the governance that is read from it. */
+export interface PreparedStep {
+  readonly step: LeafDraft;
+  readonly governance: readonly LeafDraft[];
 }
 
 /** One span as the draft of its STEP leaf. */
 export function prepareStep(
   tenancy: Tenancy,
-  { redactor, mapper }: StepReading,
+  reading: StepReading,
   slice: SpanSlice,
   sources: ItemSources,
   dataKey: DataKey,
-): LeafDraft {
+): PreparedStep {
+  const { redactor, mapper } = reading;
   const { bytes, removed } = redactor.redact('span', slice.bytes, (text) => redactionToken(tenancy, text));
   const span = readSpan(bytes);
   const { fields, human } = mapSpan(
@@ -89,9 +96,13 @@ export function prepareStep(
     },
   };
   const eventKey = Buffer.concat([slice.traceId, slice.spanId]);
+  const { foreign } = sources.resource;
   return {
-    ...draftOf(step, 'STEP', eventKey, null),
-    conflict: (first) => Promise.resolve(conflictOf(step, eventKey, first)),
+    step: {
+      ...draftOf(step, 'STEP', eventKey, null),
+      conflict: (first) => Promise.resolve(conflictOf(step, eventKey, first)),
+    },
+    governance: governanceDrafts(reading, { tenancy, span, fields, foreign, eventKey, digest: step.digest }),
   };
 }
 

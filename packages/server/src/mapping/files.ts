@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNode, LineCounter, parseDocument } from 'yaml';
+import { compileGovernance, GovernanceRefused, type GovernanceRules } from '../otlp/map/governanceRules.js';
 import { compileVocabulary, type Vocabulary, VocabularyRefused } from '../otlp/map/vocabulary.js';
 import { compileTelemetryRules, type TelemetryRules, TelemetryRulesRefused } from '../otlp/map/telemetryRules.js';
 import { compileMapping, type MappingFile, type MappingMistake, MappingRefused } from '../otlp/map/compile.js';
@@ -15,6 +16,9 @@ export const BUILT_IN_VOCABULARY = fileURLToPath(new URL('../../../../config/aud
 
 /** How metrics are read, as it comes with Sworn. */
 export const BUILT_IN_TELEMETRY = fileURLToPath(new URL('../../../../config/telemetry.yaml', import.meta.url));
+
+/** The rules of governance that come with Sworn. */
+export const BUILT_IN_GOVERNANCE = fileURLToPath(new URL('../../../../config/governance.yaml', import.meta.url));
 
 /** Thrown for a mapping or a vocabulary that cannot be used: file and line of every mistake. */
 class MappingUnusable extends Error {}
@@ -43,15 +47,27 @@ export function readMapping(directory: string): Mapping {
  * @throws an error that names file and line of every mistake.
  */
 export function readVocabulary(path: string): Vocabulary {
+  return readRules(path, 'vocabulary', compileVocabulary);
+}
+
+/**
+ * Reads and compiles rules of governance.
+ * @throws an error that names file and line of every mistake.
+ */
+export function readGovernance(path: string): GovernanceRules {
+  return readRules(path, 'governance', compileGovernance);
+}
+
+function readRules<T>(path: string, what: string, compile: (content: unknown) => T): T {
   const document = readDocument(dirname(path), basename(path));
   try {
-    return compileVocabulary(document.content);
+    return compile(document.content);
   } catch (error) {
-    if (!(error instanceof VocabularyRefused)) throw error;
+    if (!(error instanceof VocabularyRefused || error instanceof GovernanceRefused)) throw error;
     const lines = error.mistakes.map((mistake) =>
       described(dirname(path), { file: document.name, ...mistake }, [document]),
     );
-    throw new MappingUnusable(`the vocabulary cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+    throw new MappingUnusable(`the ${what} cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
 }
 

@@ -1,7 +1,9 @@
 import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
+import type { GovernanceRules } from '../otlp/map/governanceRules.js';
 import type { Mapping } from '../otlp/map/tables.js';
 import type { TelemetryRules } from '../otlp/map/telemetryRules.js';
+import type { Vocabulary } from '../otlp/map/vocabulary.js';
 import type { VerifyCheckpoint } from './checkpoints.js';
 import type { OpenFindings } from './openFindings.js';
 import type { HeldOrders } from './heldOrders.js';
@@ -27,6 +29,9 @@ export interface ReadDeps {
   readonly mapping: Mapping;
   /** How metrics are read for a run. */
   readonly telemetryRules: TelemetryRules;
+  /** Where the reasons of governance stand. */
+  readonly vocabulary: Vocabulary;
+  readonly governance: GovernanceRules;
   /** Tree orders of long runs, one store a process. */
   readonly heldOrders: HeldOrders;
 }

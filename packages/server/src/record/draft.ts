@@ -5,7 +5,7 @@ import type { ProjectionRow } from '../store/projection.js';
 export interface LeafPlace {
   /** Byte offset of the 64 hex digits in `LeafDraft.leaf`. */
   readonly offset: number;
-  /** The RESOURCE draft of the same tenant whose leaf hash goes here, by its event key (hex). */
+  /** The RESOURCE draft, or the STEP draft that is its `source`, of the same call, whose leaf hash goes here: by its event key (hex). */
   readonly eventKey: string;
 }
 
@@ -29,6 +29,11 @@ export interface LeafDraft {
   /** Byte offset of the 27 characters of `recorded_at`. */
   readonly recordedAtOffset: number;
   readonly places: readonly LeafPlace[];
+  /**
+   * Event key (hex) of the STEP draft of the same call that this was read from. Where another span has that key already, this is not stored: it was
+   * read from the copy that changes nothing.
+   */
+  readonly source?: string;
   /** nonce ‖ ciphertext ‖ tag, or null where the leaf commits to nothing. */
   readonly body: Uint8Array | null;
   /** Id of the data key the body is under. */
@@ -47,7 +52,7 @@ export interface FirstLeaf {
   readonly leafHash: Uint8Array;
 }
 
-/** What became of a draft. `duplicate`: the same bytes were already stored at `index`. */
+/** What became of a draft. `duplicate`: the same bytes were already stored at `index`. `conflict`: other bytes were, of it or of its source. */
 export interface Appended {
   readonly outcome: 'stored' | 'duplicate' | 'conflict';
   readonly index: number;

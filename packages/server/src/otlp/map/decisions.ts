@@ -16,12 +16,18 @@ const DECISIONS: readonly Mark[] = ['approved', 'edited', 'rejected'];
  * conversation. Not of a model call or a tool: what they are given repeats the whole past.
  */
 export function decisionsOf(mapping: Mapping, attributes: Attributes, kind: StepKind): Mark[] {
-  if (kind === 'LLM' || kind === 'EMBEDDING' || kind === 'TOOL') return [];
-  const found = new Set<Mark>();
+  const said = decisionsSaid(mapping, attributes, kind);
+  return said.size === 0 ? [] : DECISIONS.filter((mark) => said.has(mark));
+}
+
+/** The same, each with the sender's word for it, the first that was said. */
+export function decisionsSaid(mapping: Mapping, attributes: Attributes, kind: StepKind): ReadonlyMap<Mark, string> {
+  const found = new Map<Mark, string>();
+  if (kind === 'LLM' || kind === 'EMBEDDING' || kind === 'TOOL') return found;
   const add = (words: readonly unknown[]) => {
     for (const word of words) {
       const mark = typeof word === 'string' ? mapping.decision_words.get(word.toLowerCase()) : undefined;
-      if (mark !== undefined) found.add(mark);
+      if (mark !== undefined && !found.has(mark)) found.set(mark, String(word));
     }
   };
   for (const key of mapping.resume_inputs) {
@@ -33,7 +39,7 @@ export function decisionsOf(mapping: Mapping, attributes: Attributes, kind: Step
       walk(newestMessage(inputOf(attributes, key)), (holder) => add(approvalWords(holder)));
     }
   }
-  return DECISIONS.filter((mark) => found.has(mark));
+  return found;
 }
 
 const APPROVAL = 'tool-approval-response';

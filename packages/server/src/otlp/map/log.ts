@@ -2,6 +2,9 @@ import type { Attributes } from '../attributes.js';
 import type { LogView } from '../logRecord.js';
 import type { ResourceView } from '../span.js';
 import { eventNameOf } from './eventName.js';
+import { logFacts } from './facts.js';
+import { eventRule, governedFields } from './governance.js';
+import type { GovernanceRule, GovernanceRules } from './governanceRules.js';
 import { nameShaped } from './name.js';
 import { severityOf } from './severity.js';
 import { Sources } from './source.js';
@@ -12,10 +15,14 @@ import { type AuditEvent, type AuditField, CATEGORIES, type SystemEventType, typ
 /** Kind of every leaf that a producer's audit event becomes. What it is stands in its `event_type`. */
 export const AUDIT_KIND = 'AUDIT';
 
+/** Kind of a leaf that says what a rule read in a span. */
+export const GOVERNANCE_KIND = 'GOVERNANCE';
+
 /** What log records are read by. */
 export interface LogMapper {
   readonly mapping: Mapping;
   readonly vocabulary: Vocabulary;
+  readonly governance: GovernanceRules;
 }
 
 /** A record as it came in, and what it came under. */
@@ -47,7 +54,7 @@ export interface MappedLog {
 }
 
 /** Maps a log record by the vocabulary, and by the same tables as spans what it says of conversation, agent, human and service. */
-export function mapLog({ mapping, vocabulary }: LogMapper, log: ReceivedLog): MappedLog {
+export function mapLog({ mapping, vocabulary, governance }: LogMapper, log: ReceivedLog): MappedLog {
   const { sent, record } = log;
   const sources = new Sources(record.attributes, mapping.index);
   const named = eventNameOf(sent);
@@ -70,6 +77,8 @@ export function mapLog({ mapping, vocabulary }: LogMapper, log: ReceivedLog): Ma
   const asserted = log.assert ? sources.text('sworn.human.id') : null;
   const user = asserted ?? sources.firstText(mapping.human);
   if (audited !== undefined) return auditEvent(vocabulary, { record, shared, audited, asserted, user });
+  const rule = eventRule(governance, named, logFacts(sent));
+  if (rule !== null) return governed(vocabulary, rule, { record, shared, asserted, user });
   const event = named === null ? undefined : vocabulary.system.get(named);
   const component = resource.service ?? (nameShaped(log.scopeName) ? log.scopeName : undefined);
   return {
@@ -82,6 +91,22 @@ export function mapLog({ mapping, vocabulary }: LogMapper, log: ReceivedLog): Ma
       ...correlation(shared, null),
     },
     human: clear(user),
+    subject: null,
+  };
+}
+
+/** What a rule reads. Who is said to have decided is the user where a person did; else the user is somebody whose session it was. */
+function governed(
+  vocabulary: Vocabulary,
+  rule: GovernanceRule,
+  { record, shared, asserted, user }: Omit<Audited, 'audited'>,
+): MappedLog {
+  const fields = governedFields(rule, vocabulary.decisions, logFacts(record));
+  return {
+    topic: 'audit',
+    kind: AUDIT_KIND,
+    fields: { ...shared, ...fields, ...correlation(shared, null) },
+    human: clear(fields.decided_by === 'HUMAN' ? user : asserted),
     subject: null,
   };
 }
@@ -103,6 +128,7 @@ function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted,
   const entity = first('entity_id');
   const isPerson = entityType !== null && vocabulary.people.has(entityType.toLowerCase());
   const word = first('decision');
+  const field = vocabulary.fields.decision.find((attribute) => record.attributes.text(attribute) !== null) ?? null;
   const said = first('category')?.toUpperCase();
   const category = audited.category ?? CATEGORIES.find((known) => known === said);
   return {
@@ -117,7 +143,14 @@ function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted,
       ...name('entity_type', entityType),
       ...(!isPerson && name('entity_id', entity)),
       ...(word !== null && { decision: vocabulary.decisions.get(word.toLowerCase()) ?? 'NONE' }),
+      ...(word !== null && name('native_field', field)),
       ...name('native_decision', word),
+      ...name('enforced_by', first('enforced_by')),
+      ...name('observed', first('observed')),
+      ...name('threshold', first('threshold')),
+      ...name('unit', first('unit')),
+      ...name('tool', first('tool')),
+      ...name('call_id', first('call_id')),
       ...name('run_id', hintOf(first('run_id'))),
       ...name('policy_id', first('policy_id')),
       ...name('policy_version', first('policy_version')),

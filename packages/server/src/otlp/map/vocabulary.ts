@@ -1,4 +1,4 @@
-import { nameShaped } from './name.js';
+import { type Mistake, StrictReading } from './strictReading.js';
 
 /** What a record of `system` may be (CONTRACT.md §3, endpoint 7): the kind of its leaf. */
 export const SYSTEM_EVENT_TYPES = [
@@ -33,10 +33,11 @@ export const CATEGORIES = [
   'APPROVAL_DECISION',
   'EVALUATION',
 ] as const;
-type Category = (typeof CATEGORIES)[number];
+export type Category = (typeof CATEGORIES)[number];
 
-const DECISIONS = ['ALLOW', 'DENY', 'CONDITIONAL', 'PENDING'] as const;
-type Decision = (typeof DECISIONS)[number];
+/** What a verdict may mean (CONTRACT.md §3, endpoint 4); NONE: it means nothing that is known. */
+export const DECISIONS = ['ALLOW', 'DENY', 'CONDITIONAL', 'PENDING'] as const;
+export type Decision = (typeof DECISIONS)[number];
 
 const CAUSES = ['SYSTEM', 'HUMAN', 'AUTOMATION'] as const;
 
@@ -55,7 +56,15 @@ const AUDIT_FIELDS = [
   'rule_id',
   'incident_id',
   'correlation_id',
+  'enforced_by',
+  'observed',
+  'threshold',
+  'unit',
+  'tool',
+  'call_id',
+  'reason',
 ] as const;
+/** A field of an audit event. */
 export type AuditField = (typeof AUDIT_FIELDS)[number];
 
 /** An event name of the audit. */
@@ -82,24 +91,15 @@ export interface Vocabulary {
   readonly decisions: ReadonlyMap<string, Decision>;
 }
 
-/** Something wrong with a vocabulary, and where: the keys and indexes that lead there. */
-interface VocabularyMistake {
-  readonly path: readonly (string | number)[];
-  readonly why: string;
-}
-
 /** Thrown for a vocabulary that cannot be used; names every mistake. */
 export class VocabularyRefused extends Error {
-  readonly mistakes: readonly VocabularyMistake[];
+  readonly mistakes: readonly Mistake[];
 
-  constructor(mistakes: readonly VocabularyMistake[]) {
+  constructor(mistakes: readonly Mistake[]) {
     super(`vocabulary:\n${mistakes.map(({ path, why }) => `  - ${path.join('.')}: ${why}`).join('\n')}`);
     this.mistakes = mistakes;
   }
 }
-
-/** Entries of one list. */
-const MAX_ENTRIES = 1_024;
 
 const EVENT_TYPE = /^[A-Z][A-Z0-9_]{0,63}$/;
 
@@ -108,7 +108,7 @@ const EVENT_TYPE = /^[A-Z][A-Z0-9_]{0,63}$/;
  * @throws VocabularyRefused naming every mistake.
  */
 export function compileVocabulary(content: unknown): Vocabulary {
-  const reading = new Reading();
+  const reading = new StrictReading();
   const file = reading.object(content, [], ['version', 'audit', 'fields', 'people', 'decisions', 'system']);
   if (file['version'] !== 1) reading.refuse(['version'], 'must be 1');
   const names = new Map<string, string>();
@@ -144,66 +144,4 @@ export function compileVocabulary(content: unknown): Vocabulary {
   }
   if (reading.mistakes.length > 0) throw new VocabularyRefused(reading.mistakes);
   return { audit, system, fields, people, decisions };
-}
-
-type Path = readonly (string | number)[];
-type Entry = Readonly<Record<string, unknown>>;
-
-/** Reads parsed YAML by what it should be, and notes what is otherwise. */
-class Reading {
-  readonly mistakes: VocabularyMistake[] = [];
-
-  refuse(path: Path, why: string): void {
-    this.mistakes.push({ path, why });
-  }
-
-  /** An object with these members, and, of those that are `optional`, any. */
-  object(value: unknown, path: Path, members: readonly string[], optional: readonly string[] = []): Entry {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.refuse(path, 'must be a mapping');
-      return {};
-    }
-    for (const name of Object.keys(value))
-      if (!members.includes(name) && !optional.includes(name)) this.refuse([...path, name], 'is unknown');
-    for (const name of members) if (!Object.hasOwn(value, name)) this.refuse([...path, name], 'is missing');
-    return value as Entry;
-  }
-
-  list(value: unknown, path: Path): readonly unknown[] {
-    if (Array.isArray(value) && value.length <= MAX_ENTRIES) return value as unknown[];
-    this.refuse(path, `must be a list of at most ${MAX_ENTRIES}`);
-    return [];
-  }
-
-  entries(value: unknown, path: Path, members: readonly string[], optional: readonly string[]) {
-    return this.list(value, path).map((item, at) => ({
-      entry: this.object(item, [...path, at], members, optional),
-      path: [...path, at],
-    }));
-  }
-
-  texts(value: unknown, path: Path): string[] {
-    return this.list(value, path).filter((text, at): text is string => {
-      const fits = typeof text === 'string' && nameShaped(text);
-      if (!fits) this.refuse([...path, at], 'must be a name of at most 128 characters');
-      return fits;
-    });
-  }
-
-  oneOf<T extends string>(known: readonly T[], value: unknown, path: Path): T | null {
-    const found = known.find((one) => one === value) ?? null;
-    if (found === null) this.refuse(path, `must be one of ${known.join(', ')}`);
-    return found;
-  }
-
-  eventName(value: unknown, path: Path, names: Map<string, string>): string | null {
-    if (typeof value !== 'string' || !nameShaped(value)) {
-      this.refuse([...path, 'event'], 'must be a name of at most 128 characters');
-      return null;
-    }
-    const before = names.get(value);
-    if (before !== undefined) this.refuse([...path, 'event'], `${value} stands at ${before} too`);
-    names.set(value, path.join('.'));
-    return value;
-  }
 }
