@@ -1,4 +1,5 @@
 import { Type, type TObject, type TSchema } from 'typebox';
+import { AttributionList, AttributionQuery } from './attribution.js';
 import { AccessList, AccessQuery, AuditEntry, AuditList, AuditQuery, AuthorizationList } from './audit.js';
 import { RunEnvelope } from './envelope.js';
 import { RunGovernance, RunGovernanceQuery } from './governance.js';
@@ -107,6 +108,17 @@ export const ENDPOINTS = [
     params: [],
     query: SystemListQuery,
     response: SystemList,
+  },
+  {
+    id: 'system.audit',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/system/audit`,
+    summary: 'Runs that failed, were aborted or timed out, each with whom its records point to.',
+    permission: 'logs.read',
+    shape: 'list',
+    params: [],
+    query: AttributionQuery,
+    response: AttributionList,
   },
   {
     id: 'system.events',

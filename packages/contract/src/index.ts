@@ -1,3 +1,4 @@
+export { AttributionItem, AttributionList, AttributionQuery, PARTIES } from './attribution.js';
 export {
   ACCESS_ACTIONS,
   AccessItem,

@@ -18,16 +18,19 @@ import { createOtlpGrpc } from './ingest/otlpGrpc.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
 import { createPreparer } from './ingest/prepare.js';
 import {
+  BUILT_IN_ATTRIBUTION,
   BUILT_IN_GOVERNANCE,
   BUILT_IN_MAPPING,
   BUILT_IN_TELEMETRY,
   BUILT_IN_VOCABULARY,
+  readAttribution,
   readGovernance,
   readMapping,
   readTelemetryRules,
   readVocabulary,
 } from './mapping/files.js';
 import { createPricer } from './mapping/prices.js';
+import type { Attribution } from './otlp/map/attribution.js';
 import type { Mapper } from './otlp/map/step.js';
 import type { TelemetryRules } from './otlp/map/telemetryRules.js';
 import type { GovernanceRules } from './otlp/map/governanceRules.js';
@@ -72,6 +75,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
   const vocabulary = readVocabulary(BUILT_IN_VOCABULARY);
   const telemetryRules = readTelemetryRules(config.telemetryFile ?? BUILT_IN_TELEMETRY);
   const governance = readGovernance(BUILT_IN_GOVERNANCE);
+  const attribution = readAttribution(BUILT_IN_ATTRIBUTION);
   const deployment = await openDeployment(config, {
     database: 'start',
     onCommit,
@@ -86,6 +90,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
       mapper,
       vocabulary,
       governance,
+      attribution,
       telemetryRules,
       touched,
       onCommit,
@@ -105,13 +110,25 @@ interface Parts {
   readonly vocabulary: Vocabulary;
   readonly telemetryRules: TelemetryRules;
   readonly governance: GovernanceRules;
+  readonly attribution: Attribution;
   readonly touched: Set<string>;
   readonly onCommit: (tenantId: string) => void;
 }
 
 async function assemble(parts: Parts): Promise<RunningApp> {
-  const { config, log, deployment, redactor, mapper, vocabulary, governance, telemetryRules, touched, onCommit } =
-    parts;
+  const {
+    config,
+    log,
+    deployment,
+    redactor,
+    mapper,
+    vocabulary,
+    governance,
+    attribution,
+    telemetryRules,
+    touched,
+    onCommit,
+  } = parts;
   const { db, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -216,6 +233,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       vocabulary,
       governance,
       heldOrders: createHeldOrders(),
+      attribution,
       platformTenant,
     },
     platformTenant,

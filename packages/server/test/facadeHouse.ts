@@ -17,6 +17,7 @@ import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
 import { createFacade } from '../src/http/facade.js';
 import { createPreparer } from '../src/ingest/prepare.js';
+import { BUILT_IN_ATTRIBUTION, readAttribution } from '../src/mapping/files.js';
 import { decodeLogsJson, decodeMetricsJson, decodeTracesJson } from '../src/otlp/json.js';
 import { decodeLogs, decodeTraces } from '../src/otlp/wire.js';
 import { decodeMetrics } from '../src/otlp/wireMetrics.js';
@@ -156,6 +157,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     vocabulary: VOCABULARY,
     governance: GOVERNANCE,
     heldOrders: createHeldOrders(),
+    attribution: readAttribution(BUILT_IN_ATTRIBUTION),
   };
   const logged: string[] = [];
   const app = createFacade({

@@ -1,6 +1,7 @@
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readEntriesAt } from '../src/store/auditEntries.js';
+import { findNotable, findRunsOfConversations } from '../src/store/attributionEvidence.js';
 import { inTenant, type Tx } from '../src/store/database.js';
 import type { RecordWindow } from '../src/store/recordPlaces.js';
 import { MAX_EXAMINED, MAX_NARROW } from '../src/store/runLead.js';
@@ -51,9 +52,10 @@ const CASES = (
 
 /** The ten oldest are rare; one in a hundred is critical; every fourth place is that of another record. Times go up and down. */
 const FILL_RECORDS = `
-  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, component, service, correlation_id, shared, occurred_at)
+  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, component, service, instance, trace_id, correlation_id, shared, occurred_at)
   select $1::uuid, 'system', i, case when i < 10 then 'OOM' else 'LOG' end, case when i % 100 = 3 then 'CRITICAL' else 'INFO' end,
          case when i < 10 then 'rare' else 'component-' || dice % 5 end, case when i < 10 then 'rare' else 'service-' || coin % 4 end,
+         'instance-' || coin % 50, decode(lpad(to_hex(dice), 32, '0'), 'hex'),
          case when i < 10 then 'rare' when dice < 200 then 'case-' || coin % 9 end, case when i % 50 = 2 then true end, timestamptz '2026-01-01 00:00:00Z' + (i + dice) * interval '1 second'
     from generate_series(0, $2::int - 1) i
    cross join lateral (select abs(hashint4(i * 7 + 1)) % 1000 as dice, abs(hashint4(i * 5 + 2)) % 1000 as coin) d
@@ -123,6 +125,24 @@ describe.each(['before there are statistics', 'with statistics'])('a page of rec
       expect(cost.sequential, JSON.stringify(of)).toEqual([]);
       expect(cost.rows, JSON.stringify(of)).toBeLessThanOrEqual(ROWS_OF_A_PAGE + choosing * ROWS_OF_CHOOSING + passed);
     }
+  });
+
+  test('of runs that failed looks for what explains them along three indexes', async () => {
+    const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
+    const runs = Array.from({ length: 100 }, (_, i) => ({
+      traceId: i.toString(16).padStart(32, '0'),
+      runId: `run-${i}`,
+      instance: `instance-${i % 7}`,
+      service: 'service-1',
+      from: at(i * 10),
+      before: at(i * 10 + 600),
+    }));
+    const asked = { log: 'system', below: RECORDS, kinds: ['OOM', 'EVICTION'] };
+    await asReader((tx) => findNotable(explaining(tx, cost), TENANT, asked, runs));
+    await asReader((tx) => findRunsOfConversations(explaining(tx, cost), TENANT, asked, ['chat-1', null]));
+    expect(cost.sequential).toEqual([]);
+    // Each run's own range, and nothing beside it.
+    expect(cost.rows).toBeLessThanOrEqual(runs.length * 1_500);
   });
 
   test('looks its records up one by one', async () => {

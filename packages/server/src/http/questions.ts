@@ -6,6 +6,7 @@ import { listAccess, listAudit, listAuthorization } from '../read/listAudit.js';
 import { listRuns } from '../read/listRuns.js';
 import { listSystem } from '../read/listSystem.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
+import { systemAudit } from '../read/systemAudit.js';
 import { runEnvelope } from '../read/runEnvelope.js';
 import { runGovernance } from '../read/runGovernance.js';
 import { runSnapshot } from '../read/runSnapshot.js';
@@ -43,6 +44,7 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'llm_runs.replay': (deps, { credential, params, query }) =>
       runReplay(deps, credential.tenantId, idOf(params, 'run_id'), { query, isAuditor: isAuditor(credential) }),
     'system.list': (deps, { credential, query }) => listSystem(deps, credential.tenantId, query),
+    'system.audit': (deps, { credential, query }) => systemAudit(deps, credential.tenantId, query),
     'system.events': (deps, { credential, params, query }) =>
       systemEvents(deps, credential.tenantId, idOf(params, 'run_id'), query),
     'system.replay': (deps, { credential, params, query }) =>
@@ -64,6 +66,7 @@ export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'llm_runs.governance': 'events',
   'llm_runs.replay': 'events',
   'system.list': 'items',
+  'system.audit': 'items',
   'system.events': 'events',
   'system.replay': 'events',
   'system.telemetry': 'series',

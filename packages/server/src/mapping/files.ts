@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import { compileGovernance, GovernanceRefused, type GovernanceRules } from '../otlp/map/governanceRules.js';
+import { type Attribution, AttributionRefused, compileAttribution } from '../otlp/map/attribution.js';
 import { compileVocabulary, type Vocabulary, VocabularyRefused } from '../otlp/map/vocabulary.js';
 import { compileTelemetryRules, type TelemetryRules, TelemetryRulesRefused } from '../otlp/map/telemetryRules.js';
 import { compileMapping, type MappingFile, type MappingMistake, MappingRefused } from '../otlp/map/compile.js';
@@ -19,6 +20,9 @@ export const BUILT_IN_TELEMETRY = fileURLToPath(new URL('../../../../config/tele
 
 /** The rules of governance that come with Sworn. */
 export const BUILT_IN_GOVERNANCE = fileURLToPath(new URL('../../../../config/governance.yaml', import.meta.url));
+
+/** The rules of attribution that come with Sworn. */
+export const BUILT_IN_ATTRIBUTION = fileURLToPath(new URL('../../../../config/attribution.yaml', import.meta.url));
 
 /** Thrown for a mapping or a vocabulary that cannot be used: file and line of every mistake. */
 class MappingUnusable extends Error {}
@@ -85,6 +89,23 @@ export function readTelemetryRules(path: string): TelemetryRules {
       described(dirname(path), { file: document.name, ...mistake }, [document]),
     );
     throw new MappingUnusable(`the telemetry rules cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+  }
+}
+
+/**
+ * Reads and compiles rules of attribution.
+ * @throws an error that names file and line of every mistake.
+ */
+export function readAttribution(path: string): Attribution {
+  const document = readDocument(dirname(path), basename(path));
+  try {
+    return compileAttribution(document.content);
+  } catch (error) {
+    if (!(error instanceof AttributionRefused)) throw error;
+    const lines = error.mistakes.map((mistake) =>
+      described(dirname(path), { file: document.name, ...mistake }, [document]),
+    );
+    throw new MappingUnusable(`the attribution cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
 }
 

@@ -5,19 +5,18 @@ import { inTenant, isStatementTimeout, type Tx } from '../store/database.js';
 import { countRuns } from '../store/runCount.js';
 import type { RunWindow } from '../store/runLead.js';
 import { findPlaceOf, findRunPlaces, type RunPage, type RunPlace } from '../store/runPlaces.js';
-import { readRunsAt, type StoredRun } from '../store/runs.js';
-import { type Checked, checkRun } from './check.js';
+import type { StoredRun } from '../store/runs.js';
+import type { Checked } from './check.js';
 import { coveredAt } from './checkpoints.js';
 import { coveredBy } from './tier.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
 import { emptyTimes } from './emptyTimes.js';
 import { liveFigures } from './live.js';
 import { type AggregatedItem, aggregateMetadata, runSpine } from './metadata.js';
-import { heldAgainst } from './openFindings.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
-import { hiddenRevisions, missingRow } from './revisions.js';
 import { compromisedItem, runItem } from './runItem.js';
 import { type RunQuery, readRunQuery } from './runQuery.js';
+import { checkedRunsAt } from './runsAt.js';
 
 /** Endpoint 1: runs, newest first by the place of their OPENED leaf, at one pin for a whole crawl. */
 export async function listRuns(deps: ReadDeps, tenantId: string, parameters: RunListQuery): Promise<Reading<RunList>> {
@@ -53,29 +52,11 @@ async function page(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Reading<RunLi
     .filter((log) => log.topic === 'llm-runs')
     .map(({ log, size }) => ({ log, size: isTail ? size : pinOf(asked, log, size) }));
   const found = await walk(tx, asked, isTail ? logs.toReversed() : logs);
-  const open = await deps.openFindings(tx, tenantId);
   const checked: Checked<StoredRun>[] = [];
   for (const { log, places } of found.pages) {
-    const runs = await readRunsAt(
-      tx,
-      tenantId,
-      log,
-      places.map((p) => p.index),
-    );
-    const pin = logs.find((l) => l.log === log)?.size ?? 0;
-    const rows = runs.map((run) => heldAgainst(checkRun(run, deps.originOf(tenantId, run.log)), open));
-    const hidden = await hiddenRevisions(
-      tx,
-      tenantId,
-      { log, pin },
-      rows.filter((run) => run.kind === 'sound'),
-    );
-    for (const run of rows) {
-      const newer = run.kind === 'sound' ? hidden.get(run.members.text('run_id') ?? '') : undefined;
-      checked.push(
-        newer === undefined ? run : { kind: 'compromised', stored: run.stored, finding: missingRow(log, newer.index) },
-      );
-    }
+    const size = logs.find((l) => l.log === log)?.size ?? 0;
+    const indexes = places.map((p) => p.index);
+    checked.push(...(await checkedRunsAt(deps, tx, tenantId, { log, size }, indexes)));
   }
   const coveringOf = coveredBy(deps, tenantId, sizes);
   const items = [];

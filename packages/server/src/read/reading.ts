@@ -1,6 +1,7 @@
 import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
 import type { GovernanceRules } from '../otlp/map/governanceRules.js';
+import type { Attribution } from '../otlp/map/attribution.js';
 import type { Mapping } from '../otlp/map/tables.js';
 import type { TelemetryRules } from '../otlp/map/telemetryRules.js';
 import type { Vocabulary } from '../otlp/map/vocabulary.js';
@@ -32,6 +33,8 @@ export interface ReadDeps {
   /** Where the reasons of governance stand. */
   readonly vocabulary: Vocabulary;
   readonly governance: GovernanceRules;
+  /** Who answers for runs that failed. */
+  readonly attribution: Attribution;
   /** Tree orders of long runs, one store a process. */
   readonly heldOrders: HeldOrders;
 }
