@@ -24,12 +24,61 @@ export const FINDING_CODES = {
   V7: ['TIME_WENT_BACK'],
   V8: ['BODY_MISMATCH', 'COMMITMENT_MISMATCH', 'KEY_DOES_NOT_OPEN'],
   V9: ['RUN_TREE_MISMATCH'],
-  V10: ['BEYOND_HEAD', 'UNKNOWN_LOG', 'STRAY_ROW', 'STRAY_BODY', 'CONTROL_KIND_OUTSIDE'],
+  V10: ['BEYOND_HEAD', 'UNKNOWN_LOG', 'STRAY_ROW', 'STRAY_BODY', 'CONTROL_KIND_OUTSIDE', 'CHECK_STATE_MISMATCH'],
   V11: ['POSTURE', 'NOT_DURABLE'],
 } as const satisfies Record<(typeof CHECKS)[number], readonly string[]>;
 
 /** A code of any check. */
 export type FindingCode = (typeof FINDING_CODES)[keyof typeof FINDING_CODES][number];
+
+/**
+ * What a finding with this code is about. `record`: the leaves that it names, which no answer presents as sound. `log`: a log, its head, or a batch, tile,
+ * checkpoint or cursor of it; the place that it names is that of no record. `deployment`: what a look at one log does not look for.
+ */
+export const FINDING_SCOPE = {
+  CHECKPOINT_INVALID: 'log',
+  SIGNING_KEY_MISSING: 'log',
+  LOG_SHORTER_THAN_SIGNED: 'log',
+  LOG_DIFFERS_FROM_SIGNED: 'log',
+  SIGNER_MEMORY_LOST: 'log',
+  LOG_NOT_RECOVERED: 'log',
+  TILE_MISMATCH: 'record',
+  TILE_MISSING: 'log',
+  ROOT_MISMATCH: 'record',
+  NOT_UNDER_CHECKPOINT: 'record',
+  CHECKPOINT_DIFFERS: 'log',
+  UNAUTHENTICATED_APPEND: 'record',
+  AUTHENTICATOR_MISMATCH: 'log',
+  HEAD_MISMATCH: 'log',
+  LEAF_HASH_MISMATCH: 'record',
+  LEAF_MALFORMED: 'record',
+  MISSING_UNAUTHORISED: 'record',
+  DUPLICATE_INDEX: 'record',
+  BODY_MISSING_UNAUTHORISED: 'record',
+  KEY_MISSING_UNAUTHORISED: 'record',
+  COLUMN_MISMATCH: 'record',
+  PROJECTION_MISMATCH: 'record',
+  PROJECTION_MISSING: 'record',
+  TIME_WENT_BACK: 'record',
+  BODY_MISMATCH: 'record',
+  COMMITMENT_MISMATCH: 'record',
+  KEY_DOES_NOT_OPEN: 'record',
+  RUN_TREE_MISMATCH: 'record',
+  BEYOND_HEAD: 'log',
+  UNKNOWN_LOG: 'deployment',
+  STRAY_ROW: 'record',
+  STRAY_BODY: 'record',
+  CONTROL_KIND_OUTSIDE: 'record',
+  CHECK_STATE_MISMATCH: 'log',
+  POSTURE: 'deployment',
+  NOT_DURABLE: 'deployment',
+} as const satisfies Record<FindingCode, 'record' | 'log' | 'deployment'>;
+
+/** What only the signer looks for: a check that does not meet it has not looked. */
+export const FOUND_BY_SIGNER_ALONE: ReadonlySet<FindingCode> = new Set(['NOT_DURABLE', 'SIGNING_KEY_MISSING']);
+
+/** What a way round of the server's own checks does not clear, since it is about them: `sworn fsck --record` does. */
+export const CLEARED_BY_HAND: ReadonlySet<FindingCode> = new Set(['CHECK_STATE_MISMATCH']);
 
 const Code = OneOf(Object.values(FINDING_CODES).flat());
 

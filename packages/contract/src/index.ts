@@ -29,7 +29,17 @@ export {
   PUBLIC_ROUTES,
 } from './endpoints.js';
 export { ContentState, Proof, RunEnvelope, TERMINATION_REASONS } from './envelope.js';
-export { CHECKS, CompromisedItem, Finding, FINDING_CODES, type FindingCode, OpenFinding } from './finding.js';
+export {
+  CHECKS,
+  CLEARED_BY_HAND,
+  CompromisedItem,
+  Finding,
+  FINDING_CODES,
+  FINDING_SCOPE,
+  type FindingCode,
+  FOUND_BY_SIGNER_ALONE,
+  OpenFinding,
+} from './finding.js';
 export {
   GOVERNANCE_CATEGORIES,
   GOVERNANCE_DECISIONS,

@@ -211,6 +211,7 @@ table check_cursor owner sworn_owner row security forced
   scrubbed_at timestamp with time zone
   conflicts bigint not null default 0
   skewed bigint not null default 0
+  mac bytea
   constraint check_cursor_conflicts_check CHECK ((conflicts >= 0))
   constraint check_cursor_next_index_check CHECK ((next_index >= 0))
   constraint check_cursor_pkey PRIMARY KEY (tenant_id, log)
@@ -225,6 +226,19 @@ table check_cursor owner sworn_owner row security forced
   grant select on check_cursor to sworn_reader
   grant select on check_cursor to sworn_recorder
   grant update on check_cursor to sworn_recorder
+
+table check_round owner sworn_owner row security forced
+  one boolean not null default true
+  at timestamp with time zone not null
+  mac bytea not null
+  constraint check_round_one_check CHECK (one)
+  constraint check_round_pkey PRIMARY KEY (one)
+  policy no_tenant permissive for all to public using (true) with check (true)
+  grant insert on check_round to sworn_recorder
+  grant select on check_round to sworn_checker
+  grant select on check_round to sworn_reader
+  grant select on check_round to sworn_recorder
+  grant update on check_round to sworn_recorder
 
 table checkpoint owner sworn_owner row security forced
   tenant_id uuid not null

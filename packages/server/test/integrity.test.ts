@@ -250,20 +250,6 @@ describe('the checks that nobody asks for', () => {
     expect(said[0]?.logs).toHaveLength(5);
     expect((await house.check(tenant)).findings).toEqual([]);
   });
-
-  it('begin anew where their own cursor was moved, and say nothing of it', async () => {
-    await sealedRun();
-    await patrolOf().round();
-    await tamper(
-      `update sworn.check_cursor set next_index = 0, frontier = ''::bytea, verified = 2, scrub_index = 256, scrub_frontier = decode(repeat('ab', 32), 'hex') where tenant_id = $1`,
-      [tenant],
-    );
-    const patrol = patrolOf();
-    for (let i = 0; i < 6; i++) await patrol.round();
-    expect(await house.register.open(tenant)).toEqual([]);
-    const runs = await logOf('llm-runs');
-    expect(runs.verified_size).toBe(runs.size);
-  });
 });
 
 describe('a proof on demand', () => {

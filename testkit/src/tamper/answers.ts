@@ -8,6 +8,7 @@ interface Answer {
   readonly finding?: { readonly code: string };
   readonly items?: readonly Item[];
   readonly steps?: readonly Item[];
+  readonly logs?: readonly { readonly verdict: string }[];
 }
 
 interface Item {
@@ -24,14 +25,17 @@ export async function wrongAnswers(stage: Stage, copy: StageCopy, { asked = [] }
   if (asked.length === 0) return [];
   const app = await startApp(copy.config);
   const ask = async (path: string, key: string): Promise<{ readonly status: number; readonly said: Answer }> => {
-    const url = `${app.addresses.http}/api/v1/logs/llm-runs${path}`;
+    const url = `${app.addresses.http}/api/v1/logs/${path.startsWith('audit') ? '' : 'llm-runs'}${path}`;
     const answer = await fetch(url, { headers: { authorization: `Bearer ${key}` } });
     return { status: answer.status, said: (await answer.json()) as Answer };
   };
   try {
     const wrong: string[] = [];
     for (const question of asked) {
-      const { status, said } = await ask(question.path, stage.target.readerKey);
+      const { status, said } = await ask(
+        question.path,
+        question.kind === 'not verified' ? stage.target.auditorKey : stage.target.readerKey,
+      );
       if (!answers(question, status, said))
         wrong.push(`${question.path} answers ${status} ${JSON.stringify(said).slice(0, 300)}`);
     }
@@ -48,6 +52,8 @@ export async function wrongAnswers(stage: Stage, copy: StageCopy, { asked = [] }
 }
 
 function answers(question: Question, status: number, said: Answer): boolean {
+  if (question.kind === 'not verified')
+    return status === 200 && said.logs?.length === 1 && said.logs[0]?.verdict !== 'verified';
   if (question.kind === 'refused')
     return status === 409 && said.code === 'evidence_compromised' && said.finding?.code === question.code;
   return status === 200 && tells(question.kind === 'item' ? said.items : said.steps, question);

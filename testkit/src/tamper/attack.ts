@@ -21,7 +21,9 @@ export type Question =
   | { readonly kind: 'refused'; readonly path: string; readonly code: string }
   /** A list is 200 and has an item that names the finding; a trace, a step. */
   | { readonly kind: 'step'; readonly path: string; readonly index: number; readonly code: string }
-  | { readonly kind: 'item'; readonly path: string; readonly index: number; readonly code: string };
+  | { readonly kind: 'item'; readonly path: string; readonly index: number; readonly code: string }
+  /** `GET /audit/integrity` does not say of the log that it is verified. */
+  | { readonly kind: 'not verified'; readonly path: string };
 
 /** What an attack did, and what must be said of it. */
 export interface Struck {

@@ -8,6 +8,8 @@ const PROJECTIONS = [
   ['run_members', 'llm-runs'],
   ['run_names', 'llm-runs'],
   ['resources', 'system'],
+  ['system_records', 'system'],
+  ['audit_ledger', 'audit'],
   ['access_records', 'access'],
   ['control_records', 'control'],
 ] as const;

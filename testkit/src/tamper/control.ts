@@ -145,6 +145,25 @@ export const controlAttacks: Family = {
         return { found: [mark(place, index, 'V10 CONTROL_KIND_OUTSIDE')], beside: [{ ...place, index }] };
       },
     },
+    {
+      name: 'how far the checks have come, written by hand',
+      foundBy: 'fsck',
+      plain: null,
+      async strike(scene) {
+        const place = ofTarget(scene);
+        await scene.strike(
+          `insert into sworn.check_cursor (tenant_id, log, next_index, frontier, verified, checked_at, scrub_index, scrub_frontier, scrub_began_at, scrubbed_at, mac)
+           select tenant_id, log, 0, '', next_index, now(), 0, '', now(), now(), sha256('x') from sworn.log_head where tenant_id = $1 and log = $2
+               on conflict (tenant_id, log) do update set verified = excluded.verified, checked_at = excluded.checked_at,
+                  scrub_began_at = excluded.scrub_began_at, scrubbed_at = excluded.scrubbed_at`,
+          [place.tenantId, place.log],
+        );
+        return {
+          found: [mark(place, null, 'V10 CHECK_STATE_MISMATCH')],
+          asked: [{ kind: 'not verified', path: `audit/integrity?log=${place.log}` }],
+        };
+      },
+    },
     excused('an erasure excused by a row, without a leaf', 'ERASURE', 'row'),
     excused('an erasure excused by a forged leaf', 'ERASURE', 'leaf'),
     excused('the same under a made-up checkpoint', 'ERASURE', 'signed row of a checkpoint'),

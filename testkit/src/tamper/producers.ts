@@ -59,12 +59,54 @@ export async function sendControlKinds(to: Recipient): Promise<void> {
   await send(to, spans, 'impostor');
 }
 
+/** Log records: events of an audit and of a system, and one that is sent again with another text. */
+export async function sendLogs(to: Recipient): Promise<void> {
+  const record = (event: string, ordinal: number, told: Attributes) => ({
+    timeUnixNano: nanos(),
+    severityNumber: 9,
+    body: { stringValue: `what happened, ${ordinal}` },
+    attributes: attributes({ 'event.name': event, 'log.record.uid': `${event}-${ordinal}`, ...told }),
+  });
+  const audit = (ordinal: number) => ({
+    'sworn.audit.action': 'reviewed',
+    'sworn.audit.entity.type': 'case',
+    'sworn.audit.entity.id': `case-${ordinal}`,
+    'sworn.audit.actor.id': `user-${ordinal % 5}`,
+    'sworn.audit.decision': ordinal % 2 === 0 ? 'allow' : 'deny',
+    'sworn.audit.policy.id': 'policy-1',
+    'sworn.audit.incident.id': `incident-${ordinal % 3}`,
+  });
+  const records = Array.from({ length: LOG_RECORDS }, (_, i) => [
+    record('sworn.audit.event', i, audit(i)),
+    record('sworn.system.config_change', i, {}),
+  ]).flat();
+  await sendRecords(to, records);
+  await sendRecords(to, [{ ...record('sworn.audit.event', 1, audit(1)), body: { stringValue: 'something else' } }]);
+}
+
+/** Of each of two kinds: a row for every column of their tables. */
+const LOG_RECORDS = 24;
+
+async function sendRecords(to: Recipient, logRecords: readonly object[]): Promise<void> {
+  const scopeLogs = [{ scope: { name: 'campaign' }, logRecords }];
+  await post(to, 'logs', { resourceLogs: [{ resource: resourceOf('one'), scopeLogs }] });
+}
+
+/** Sends one request of spans. */
+async function send(to: Recipient, spans: readonly SpanJson[], instance: string): Promise<void> {
+  const scopeSpans = [{ scope: { name: 'campaign' }, spans }];
+  await post(to, 'traces', { resourceSpans: [{ resource: resourceOf(instance), scopeSpans }] });
+}
+
+function resourceOf(instance: string): object {
+  return { attributes: attributes({ 'service.name': 'desk', 'service.instance.id': instance }) };
+}
+
 /** Sends one request and demands that it is acknowledged. */
-async function send({ otlpHttp, ingestKey }: Recipient, spans: readonly SpanJson[], instance: string): Promise<void> {
-  const resource = { attributes: attributes({ 'service.name': 'desk', 'service.instance.id': instance }) };
-  const body = JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'campaign' }, spans }] }] });
+async function post({ otlpHttp, ingestKey }: Recipient, what: 'traces' | 'logs', message: object): Promise<void> {
+  const body = JSON.stringify(message);
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${ingestKey}` };
-  const answer = await fetch(`${otlpHttp}/v1/traces`, { method: 'POST', headers, body });
+  const answer = await fetch(`${otlpHttp}/v1/${what}`, { method: 'POST', headers, body });
   const said = await answer.text();
   if (answer.status !== 200) throw new Error(`a request was refused: ${answer.status} ${said}`);
 }

@@ -13,7 +13,7 @@ import {
 } from '@sworn/server';
 import pg from 'pg';
 import { readKey } from '../auditKeys.js';
-import { sendContradictions, sendControlKinds, sendRuns } from './producers.js';
+import { sendContradictions, sendControlKinds, sendLogs, sendRuns } from './producers.js';
 
 /** A tenant of the stage, and who may do what in it. */
 export interface StageTenant {
@@ -21,6 +21,7 @@ export interface StageTenant {
   readonly id: string;
   readonly ingestKey: string;
   readonly readerKey: string;
+  readonly auditorKey: string;
 }
 
 /** How much is recorded before anybody strikes. */
@@ -169,7 +170,8 @@ async function record(config: Config, connection: pg.ClientConfig, size: StageSi
       const id = await deployment.tenants.create({ name });
       const ingest = await deployment.keys.issue({ tenantId: id, role: 'ingest', scopes: ['ingest:assert'] });
       const reader = await deployment.keys.issue({ tenantId: id, role: 'reader' });
-      tenants.push({ name, id, ingestKey: ingest.key, readerKey: reader.key });
+      const auditor = await deployment.keys.issue({ tenantId: id, role: 'auditor' });
+      tenants.push({ name, id, ingestKey: ingest.key, readerKey: reader.key, auditorKey: auditor.key });
     }
     const { platformTenant } = deployment;
     await deployment.close();
@@ -181,6 +183,7 @@ async function record(config: Config, connection: pg.ClientConfig, size: StageSi
       await sendRuns(to, tenant === target ? Math.ceil(size.runs * 0.9) : size.neighbourRuns, 'one');
       await sendContradictions(to, settle);
       await sendControlKinds(to);
+      await sendLogs(to);
       await read(app.addresses.http, tenant);
     }
     await settle();

@@ -15,6 +15,7 @@ import { type Breathe, type Checking, headNow, isGivenUp } from './checking.js';
 import { type Finding, findingOf, type Tell } from './finding.js';
 import { checkRange, type LogState } from './log.js';
 import { checkSinks } from './outside.js';
+import { checkOwnState } from './ownState.js';
 import { checkPosture } from './posture.js';
 import { isOurs } from './roots.js';
 import { checkBeyond, checkUnknown } from './strays.js';
@@ -152,6 +153,8 @@ export async function checkDeployment(
     await checkBeyond(checking, place, tell);
     logs.push({ ...place, size: state.size, verified, anomalies });
   }
+  for (const tenantId of new Set(states.map((state) => state.tenantId)))
+    await checkOwnState(checking, tenantId, (log) => isAsked(request, { tenantId, log }), tell);
   if (request.log === null) {
     const isLog = ({ tenantId, log }: LogPlace) => places.has(`${tenantId}/${log}`);
     await checkUnknown(checking, { tenantId: request.tenantId, isLog }, tell);

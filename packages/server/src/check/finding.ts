@@ -1,4 +1,4 @@
-import { FINDING_CODES, type FindingCode } from '@sworn/contract';
+import { FINDING_CODES, FINDING_SCOPE, type FindingCode } from '@sworn/contract';
 import { hex, sha256, utf8 } from '@sworn/evidence';
 
 /** A check of INTEGRITY.md. */
@@ -41,12 +41,9 @@ export function findingId({ check, code, tenantId, log, index, table }: Finding)
   return `fnd_${hex(sha256(utf8([code, tenantId, log, ...place].join('\0')))).slice(0, 32)}`;
 }
 
-/** What only the signer looks for: a check that does not meet it has not looked. */
-export const OF_SIGNER: ReadonlySet<FindingCode> = new Set(['NOT_DURABLE', 'SIGNING_KEY_MISSING']);
-
 /** What a look at one log does not look for: rows of logs that are none, and the walls. */
-export function isOfDeployment({ check, code, index }: Finding): boolean {
-  return check === 'V11' || code === 'UNKNOWN_LOG' || (code === 'STRAY_ROW' && index === null);
+export function isOfDeployment({ code, index }: Finding): boolean {
+  return FINDING_SCOPE[code] === 'deployment' || (code === 'STRAY_ROW' && index === null);
 }
 
 /** One sentence. */

@@ -1,13 +1,17 @@
-import { decodeFrontier, emptyFrontier, encodeFrontier, type Frontier } from '@sworn/evidence';
+import { CLEARED_BY_HAND, FOUND_BY_SIGNER_ALONE } from '@sworn/contract';
+import { emptyFrontier, encodeFrontier, type Frontier } from '@sworn/evidence';
 import { timestamp } from '../access/keys.js';
-import { type CheckCursor, readCheckCursors, writeCheckCursor } from '../store/checkState.js';
+import type { CheckCursor } from '../store/checkState.js';
 import { type HeadRow, type LogPlace, readBatchBefore, readHeads } from '../store/checking.js';
-import { inTenant } from '../store/database.js';
+import { inTenant, outsideTenants } from '../store/database.js';
 import { NO_ANOMALIES, sumOf } from './anomalies.js';
-import type { Breathe, Checking } from './checking.js';
+import { breather, Stopped } from './breather.js';
+import type { Checking } from './checking.js';
+import { NONE, startedAt, treeOf } from './cursor.js';
 import { checkGeneration, checkMemory, demandPlainTables, stateOf } from './engine.js';
-import { type Finding, findingId, findingOf, isOfDeployment, OF_SIGNER } from './finding.js';
+import { type Finding, findingId, findingOf, isOfDeployment } from './finding.js';
 import { checkRange, type LogCheck, type LogResult, type LogState } from './log.js';
+import { readOwnCursors, tellForeign, writeOwnCursor, writeOwnRound } from './ownState.js';
 import type { Register } from './register.js';
 import { checkBeyond } from './strays.js';
 
@@ -15,10 +19,12 @@ import { checkBeyond } from './strays.js';
 const SCRUB_MS = 7 * 86_400_000;
 /** Leaves of one slice of it, however few there are: a million in three hours. */
 const SLICE_LEAVES = 1_024;
-/** Works so long at once, in milliseconds: requests wait no longer for it. */
-const AT_ONCE_MS = 4;
-/** Rests so many times as long as it works: a quarter of the one thread at most. */
-const REST = 3;
+/** New leaves of one log that are looked at before others have their turn: of a log that nobody looked at yet, all are new. */
+const NEW_AT_ONCE = 65_536;
+/** With as many as come in, the rest of a round has its turn after this long. */
+const NEW_MS = 60_000;
+/** That the checks go round is noted this often. */
+const NOTE_EVERY_MS = 5_000;
 /** A log whose tree is lost is walked again only so often: each time it is walked from where it was lost. */
 const LOST_AGAIN_MS = 600_000;
 
@@ -64,25 +70,9 @@ export function createPatrol(deps: PatrolDeps): Patrol {
   /** What kept logs of this round from being checked. */
   let failures: unknown[] = [];
   let behind = 0;
+  let noted = Number.NEGATIVE_INFINITY;
   /** Logs that have had their slice of this turn. */
   let next = 0;
-
-  /** Lets others have the thread every few milliseconds, and rests in proportion to how long it worked. */
-  function breather(): Breathe {
-    let begun = performance.now();
-    return () => {
-      const worked = performance.now() - begun;
-      if (worked < AT_ONCE_MS && !deps.stopping()) return null;
-      return new Promise((resolve, reject) => {
-        const goOn = (): void => {
-          begun = performance.now();
-          if (deps.stopping()) reject(new Stopped());
-          else resolve();
-        };
-        setTimeout(goOn, deps.stopping() ? 0 : worked * REST);
-      });
-    };
-  }
 
   /** Opens what was found, and remembers that it was met on the way round. */
   async function meet(place: LogPlace, findings: readonly Finding[]): Promise<void> {
@@ -110,7 +100,7 @@ export function createPatrol(deps: PatrolDeps): Patrol {
       tilesAtOnce: 1,
       tell,
       onProgress,
-      breathe: breather(),
+      breathe: breather(deps.stopping),
     });
     return { ...result, findings };
   }
@@ -118,30 +108,36 @@ export function createPatrol(deps: PatrolDeps): Patrol {
   async function checkNew(place: LogPlace, head: HeadRow, cursor: CheckCursor): Promise<CheckCursor> {
     const name = nameOf(place);
     const state = await stateOf(checking, place, head);
-    const range = { below: state.size, depth: 'beside', countFrom: cursor.verified } as const;
-    let found = await look(place, state, { ...range, from: treeOf(cursor.nextIndex, cursor.frontier) });
-    const isAnew = found.verified < state.size && !own.has(name);
-    if (isAnew) found = await look(place, state, { ...range, from: emptyFrontier, countFrom: 0 });
+    const lookFrom = async (from: Frontier, countFrom: number) => {
+      const below = Math.min(await endOfBatch(place, from.size + NEW_AT_ONCE), state.size);
+      return { below, ...(await look(place, state, { from, below, depth: 'beside', countFrom })) };
+    };
+    let found = await lookFrom(treeOf(cursor.nextIndex, cursor.frontier), cursor.verified);
+    const isAnew = found.verified < found.below && !own.has(name);
+    if (isAnew) found = await lookFrom(emptyFrontier, 0);
     const { verified, resumeFrom, findings } = found;
     await lookAround(place, head, findings);
     await meet(place, findings);
     own.add(name);
-    if (verified < head.size || head.size < cursor.verified) lost.set(name, now());
+    if (verified < Math.min(found.below, head.size) || head.size < cursor.verified) lost.set(name, now());
     else lost.delete(name);
     const tree = { nextIndex: resumeFrom.size, frontier: encodeFrontier(resumeFrom) };
     // Of a log that is lost they would be counted each time it is walked.
-    const more = verified < state.size ? NO_ANOMALIES : (found.anomalies ?? NO_ANOMALIES);
+    const more = verified < found.below ? NO_ANOMALIES : (found.anomalies ?? NO_ANOMALIES);
     const counted = sumOf(isAnew ? NO_ANOMALIES : cursor, more);
     return { ...cursor, ...tree, verified, checkedAt: timestamp(now()), ...counted };
+  }
+
+  /** Where the batch ends in which leaf `index` − 1 is: its root proves what lies before. */
+  async function endOfBatch(place: LogPlace, index: number): Promise<number> {
+    const batch = await checking.ask((tx) => readBatchBefore(tx, place, index));
+    return Math.max(index, batch === null ? 0 : batch.first + batch.count);
   }
 
   async function scrubSlice(place: LogPlace, head: HeadRow, cursor: CheckCursor, leaves: number): Promise<CheckCursor> {
     const from = treeOf(cursor.scrubIndex, cursor.scrubFrontier);
     if (from.size === 0) passes.set(nameOf(place), { beganAt: timestamp(now()), met: new Set() });
-    const batch = await checking.ask((tx) => readBatchBefore(tx, place, from.size + leaves));
-    // To the end of a batch, whose root proves the slice.
-    const end = Math.max(from.size + leaves, batch === null ? 0 : batch.first + batch.count);
-    const below = Math.min(end, cursor.verified, head.size);
+    const below = Math.min(await endOfBatch(place, from.size + leaves), cursor.verified, head.size);
     // The head is looked at where it is reached.
     const state = { head, size: below === head.size ? head.size : Number.POSITIVE_INFINITY };
     const { resumeFrom, verified, findings } = await look(place, state, {
@@ -172,9 +168,8 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     await register.clear(tenantId, pass.beganAt, (finding) => {
       const isHere = finding.tenantId === tenantId && finding.log === log && !pass.met.has(finding.id);
       const isReached = finding.index === null || below === head.size || (finding.to ?? finding.index) < below;
-      return (
-        isHere && !OF_SIGNER.has(finding.code) && !isOfDeployment(finding) && (isReached || finding.check === 'V2')
-      );
+      const isLookedFor = !FOUND_BY_SIGNER_ALONE.has(finding.code) && !CLEARED_BY_HAND.has(finding.code);
+      return isHere && isLookedFor && !isOfDeployment(finding) && (isReached || finding.check === 'V2');
     });
   }
 
@@ -189,42 +184,62 @@ export function createPatrol(deps: PatrolDeps): Patrol {
   async function store(place: LogPlace, cursor: CheckCursor): Promise<void> {
     if (isOdd) return;
     cursors.set(nameOf(place), cursor);
-    await inTenant(checking.db, 'recorder', place.tenantId, (tx) =>
-      writeCheckCursor(tx, place.tenantId, place.log, cursor),
-    );
+    await inTenant(checking.db, 'recorder', place.tenantId, (tx) => writeOwnCursor(checking, tx, place, cursor));
   }
 
-  /** All logs, each with the cursor that this process has, else the stored one. */
+  /** Says that the checks are at work, for all who say what was checked. */
+  async function note(): Promise<void> {
+    if (isOdd || performance.now() - noted < NOTE_EVERY_MS) return;
+    noted = performance.now();
+    await outsideTenants(checking.db, 'recorder', (tx) => writeOwnRound(checking, tx, timestamp(now())));
+  }
+
+  /** All logs, each with the cursor that this process has, else the stored one if it is ours. One that is not is told, and written anew. */
   async function readLogs(): Promise<Placed[]> {
     const logs: Placed[] = [];
     for (const tenantId of await deps.tenants()) {
       const heads = await checking.ask((tx) => readHeads(tx, tenantId));
-      const isKnown = heads.every(({ log }) => cursors.has(nameOf({ tenantId, log })));
-      const stored = isKnown ? null : await checking.ask((tx) => readCheckCursors(tx, tenantId));
+      const stored = await checking.ask((tx) => readOwnCursors(checking, tx, tenantId));
+      const foreign = new Set(stored.foreign);
       for (const head of heads) {
         const place = { tenantId, log: head.log };
         const name = nameOf(place);
-        if (!cursors.has(name)) cursors.set(name, stored?.get(head.log) ?? startedAt(timestamp(now())));
+        if (!cursors.has(name)) cursors.set(name, stored.ours.get(head.log) ?? startedAt(timestamp(now())));
+        if (foreign.has(head.log)) await apart(() => replaceForeign(place));
         logs.push({ place, head });
       }
     }
     return logs;
   }
 
+  async function replaceForeign(place: LogPlace): Promise<void> {
+    if (!(await deps.holdsLease())) return;
+    const findings: Finding[] = [];
+    tellForeign(place, (said) => findings.push(findingOf(said)));
+    await meet(place, findings);
+    await store(place, cursorOf(place));
+  }
+
   const cursorOf = (place: LogPlace): CheckCursor => cursors.get(nameOf(place)) ?? startedAt(timestamp(now()));
 
   async function newOnes(logs: readonly Placed[]): Promise<void> {
     behind = logs.reduce((sum, { place, head }) => sum + Math.max(0, head.size - cursorOf(place).verified), 0);
-    for (const { place, head } of logs) {
-      const cursor = cursorOf(place);
-      const isLost = now() - (lost.get(nameOf(place)) ?? 0) < LOST_AGAIN_MS;
-      if (head.size === cursor.verified || isLost) continue;
-      if (!(await deps.holdsLease())) return;
-      await apart(async () => {
-        const moved = await checkNew(place, head, cursor);
-        behind -= Math.max(0, moved.verified - cursor.verified);
-        await store(place, moved);
-      });
+    const begun = performance.now();
+    for (let more = true; more && performance.now() - begun < NEW_MS; ) {
+      more = false;
+      for (const { place, head } of logs) {
+        const cursor = cursorOf(place);
+        const isLost = now() - (lost.get(nameOf(place)) ?? 0) < LOST_AGAIN_MS;
+        if (head.size === cursor.verified || isLost) continue;
+        if (!(await deps.holdsLease())) return;
+        await note();
+        await apart(async () => {
+          const moved = await checkNew(place, head, cursor);
+          behind -= Math.max(0, moved.verified - cursor.verified);
+          await store(place, moved);
+          more ||= moved.verified > cursor.verified && moved.verified < head.size;
+        });
+      }
     }
   }
 
@@ -281,6 +296,7 @@ export function createPatrol(deps: PatrolDeps): Patrol {
         await newOnes(logs);
         await summarise(logs);
         await scrub(logs);
+        if (await deps.holdsLease()) await note();
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
       }
@@ -308,33 +324,5 @@ function nameOf({ tenantId, log }: LogPlace): string {
   return `${tenantId}/${log}`;
 }
 
-const NONE = new Uint8Array();
-
 /** A table that was emptied makes a finding of every record; the rest is found again while these stand. */
 const FINDINGS_A_ROUND = 100;
-
-/** The server stops in the middle of a round. */
-class Stopped extends Error {}
-
-function startedAt(at: string): CheckCursor {
-  return {
-    nextIndex: 0,
-    frontier: NONE,
-    verified: 0,
-    checkedAt: at,
-    scrubIndex: 0,
-    scrubFrontier: NONE,
-    scrubBeganAt: at,
-    scrubbedAt: null,
-    ...NO_ANOMALIES,
-  };
-}
-
-/** A row that is no frontier starts anew: whoever wrote it only makes us look at more. */
-function treeOf(size: number, frontier: Uint8Array): Frontier {
-  try {
-    return decodeFrontier(size, frontier);
-  } catch {
-    return emptyFrontier;
-  }
-}

@@ -1,8 +1,9 @@
 import type { AskedProof, Integrity, IntegrityQuery } from '@sworn/contract';
 import { base64, consistencyProof, hex, inclusionProof, verifyConsistency, verifyInclusion } from '@sworn/evidence';
 import { invalidParameter, Refusal } from '../access/refusal.js';
+import { readOwnCursors, readOwnRound } from '../check/ownState.js';
 import type { OpenFinding } from '../check/register.js';
-import { type CheckCursor, isWaiting, readCheckCursors, readSeen } from '../store/checkState.js';
+import { type CheckCursor, isWaiting, readSeen } from '../store/checkState.js';
 import { type HeadRow, readCheckpointAt, readHeads, readNewestCheckpoint } from '../store/checking.js';
 import {
   type LogSize,
@@ -23,6 +24,10 @@ import { overTiles } from './tiles.js';
 const SHOWN = 1_000;
 /** A minute, and as long again for a check that is slow. */
 const WAITING_MS = 120_000;
+/** The checks go round every ten seconds, and note it while they are at work. Without a word for so long, nobody looks. */
+const SILENT_MS = 600_000;
+/** All of a log is looked at in seven days, and once more by how long an outage may be. */
+const SCRUB_MS = 8 * 86_400_000;
 
 /** Endpoint 17: what of the record was checked, what was found, and on demand a proof. @throws Refusal */
 export async function integrity(deps: ReadDeps, tenantId: string, query: IntegrityQuery): Promise<Reading<Integrity>> {
@@ -37,10 +42,12 @@ export async function integrity(deps: ReadDeps, tenantId: string, query: Integri
       const shownHeads = query.log === undefined ? heads : heads.filter(({ log }) => log === query.log);
       if (shownHeads.length === 0) throw invalidParameter('log', 'names no log of this tenant');
       const open = await deps.openFindings(tx, tenantId);
-      const cursors = await readCheckCursors(tx, tenantId);
+      const { ours: cursors } = await readOwnCursors(deps, tx, tenantId);
+      const round = await readOwnRound(deps, tx);
+      const isSilent = round === null || isOver(round, SILENT_MS);
       const logs = [];
       for (const head of shownHeads)
-        logs.push(await logOf(deps, tx, { tenantId, head, cursor: cursors.get(head.log) ?? null, open }));
+        logs.push(await logOf(deps, tx, { tenantId, head, cursor: cursors.get(head.log) ?? null, open, isSilent }));
       const about = open.filter(({ log }) => query.log === undefined || log === query.log);
       const runs = query.log === undefined || query.log.startsWith('llm-runs') ? await countOpenRuns(tx, tenantId) : 0;
       const pins = shownHeads.map(({ log, size }) => ({ log, size }));
@@ -115,12 +122,18 @@ interface OneLog {
   readonly head: HeadRow;
   readonly cursor: CheckCursor | null;
   readonly open: readonly OpenFinding[];
+  /** Nobody went round the logs for longer than that takes. */
+  readonly isSilent: boolean;
+}
+
+function isOver(since: string, ms: number): boolean {
+  return Date.now() - Date.parse(since) > ms;
 }
 
 async function logOf(
   deps: ReadDeps,
   tx: Tx,
-  { tenantId, head, cursor, open }: OneLog,
+  { tenantId, head, cursor, open, isSilent }: OneLog,
 ): Promise<Integrity['logs'][number]> {
   const { log, size, closed } = head;
   const newest = await readNewestCheckpoint(tx, { tenantId, log });
@@ -130,11 +143,12 @@ async function logOf(
   // New records are checked within a minute: one that has waited longer is not vouched for by what was checked before it.
   const isBehind =
     verified < size && (verified === 0 || (await isWaiting(tx, { tenantId, log }, verified, WAITING_MS)));
+  const isOverdue = isSilent || (cursor !== null && isOver(cursor.scrubBeganAt, SCRUB_MS));
   const isDamaged = here > 0 || (newest !== null && !isOurs);
   return {
     log,
     origin: deps.originOf(tenantId, log),
-    verdict: isDamaged ? 'compromised' : isBehind ? 'not_verified' : 'verified',
+    verdict: isDamaged ? 'compromised' : isBehind || isOverdue ? 'not_verified' : 'verified',
     size,
     verified_size: verified,
     closed,

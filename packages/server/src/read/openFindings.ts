@@ -1,4 +1,4 @@
-import type { Finding as ShownFinding } from '@sworn/contract';
+import { FINDING_SCOPE, type Finding as ShownFinding } from '@sworn/contract';
 import { sentenceOf } from '../check/finding.js';
 import { isAbout, type OpenFinding, readRegister } from '../check/register.js';
 import type { Tx } from '../store/database.js';
@@ -41,29 +41,11 @@ export function createOpenFindings(deps: {
   };
 }
 
-/** What is about a log, its head or a batch or checkpoint of it: the place that it names is that of no record. */
-const OF_NO_RECORD: ReadonlySet<string> = new Set([
-  'LOG_SHORTER_THAN_SIGNED',
-  'LOG_DIFFERS_FROM_SIGNED',
-  'SIGNER_MEMORY_LOST',
-  'LOG_NOT_RECOVERED',
-  'TILE_MISSING',
-  'CHECKPOINT_INVALID',
-  'CHECKPOINT_DIFFERS',
-  'SIGNING_KEY_MISSING',
-  'AUTHENTICATOR_MISMATCH',
-  'HEAD_MISMATCH',
-  'BEYOND_HEAD',
-  'UNKNOWN_LOG',
-  'POSTURE',
-  'NOT_DURABLE',
-]);
-
 /** A record that passed its own check, and whether a finding is open on it all the same. */
 export function heldAgainst<S extends Damaged>(checked: Checked<S>, open: readonly OpenFinding[]): Checked<S> {
   if (checked.kind === 'compromised' || open.length === 0) return checked;
   const { stored } = checked;
-  const finding = open.find((one) => !OF_NO_RECORD.has(one.code) && isAbout(one, stored));
+  const finding = open.find((one) => FINDING_SCOPE[one.code] === 'record' && isAbout(one, stored));
   return finding === undefined ? checked : { kind: 'compromised', stored, finding: shown(finding, stored) };
 }
 

@@ -20,16 +20,47 @@ export interface CheckCursor {
   readonly skewed: number;
 }
 
-/** Cursors of a tenant's logs, by log; a row that somebody made to be none is none. Primary key. */
-export async function readCheckCursors(tx: Tx, tenantId: string): Promise<ReadonlyMap<string, CheckCursor>> {
-  const rows = await tx.query<CheckCursor & { readonly log: string }>(sql`
-    select log, next_index as "nextIndex", frontier, verified, checked_at as "checkedAt", scrub_index as "scrubIndex",
-           scrub_frontier as "scrubFrontier", scrub_began_at as "scrubBeganAt", scrubbed_at as "scrubbedAt", conflicts, skewed
-      from sworn.check_cursor
-     where tenant_id = ${tenantId}::uuid and greatest(next_index, verified, scrub_index, conflicts, skewed) <= ${Number.MAX_SAFE_INTEGER}
+/** A cursor as its row has it: anybody's, until its MAC was looked at. */
+export interface StoredCursor extends CheckCursor {
+  /** Null: of before there were any. */
+  readonly mac: Uint8Array | null;
+}
+
+/** What no row of ours has: numbers and times that nothing here can hold. */
+const IS_PLAIN = sql`greatest(next_index, verified, scrub_index, conflicts, skewed) <= ${Number.MAX_SAFE_INTEGER}
        and least(checked_at, scrub_began_at, scrubbed_at) >= '1970-01-01'::timestamptz
-       and greatest(checked_at, scrub_began_at, scrubbed_at) < '9999-01-01'::timestamptz`);
+       and greatest(checked_at, scrub_began_at, scrubbed_at) < '9999-01-01'::timestamptz`;
+
+/** Cursors of a tenant's logs, by log; a row that somebody made to be none is none. Primary key. */
+export async function readCheckCursors(tx: Tx, tenantId: string): Promise<ReadonlyMap<string, StoredCursor>> {
+  const rows = await tx.query<StoredCursor & { readonly log: string }>(sql`
+    select log, next_index as "nextIndex", frontier, verified, checked_at as "checkedAt", scrub_index as "scrubIndex",
+           scrub_frontier as "scrubFrontier", scrub_began_at as "scrubBeganAt", scrubbed_at as "scrubbedAt", conflicts, skewed, mac
+      from sworn.check_cursor where tenant_id = ${tenantId}::uuid and ${IS_PLAIN}`);
   return new Map(rows.map(({ log, ...cursor }) => [log, cursor]));
+}
+
+/** Logs whose row somebody made to be none. Primary key. */
+export async function readBrokenCursors(tx: Tx, tenantId: string): Promise<readonly string[]> {
+  const rows = await tx.query<{ log: string }>(
+    sql`select log from sworn.check_cursor where tenant_id = ${tenantId}::uuid and (${IS_PLAIN}) is not true`,
+  );
+  return rows.map(({ log }) => log);
+}
+
+/** When the checks went round last, as the row has it; null: there is none. */
+export async function readCheckRound(tx: Tx): Promise<{ readonly at: string; readonly mac: Uint8Array } | null> {
+  const [row] = await tx.query<{ at: string; mac: Uint8Array }>(sql`
+    select at, mac from sworn.check_round
+     where at >= '1970-01-01'::timestamptz and at < '9999-01-01'::timestamptz limit 1`);
+  return row ?? null;
+}
+
+/** Stores when the checks went round. */
+export async function writeCheckRound(tx: Tx, at: string, mac: Uint8Array): Promise<void> {
+  await tx.query(sql`
+    insert into sworn.check_round (one, at, mac) values (true, ${at}::timestamptz, ${mac})
+        on conflict (one) do update set at = excluded.at, mac = excluded.mac`);
 }
 
 /** Whether leaf `index`, or none in its place, has waited for `ms` or longer. Primary key of `leaf`. */
@@ -47,17 +78,20 @@ export async function isWaiting(
 }
 
 /** Stores a cursor. Primary key. */
-export async function writeCheckCursor(tx: Tx, tenantId: string, log: string, cursor: CheckCursor): Promise<void> {
-  const c = cursor;
+export async function writeCheckCursor(
+  tx: Tx,
+  { tenantId, log }: { readonly tenantId: string; readonly log: string },
+  c: StoredCursor,
+): Promise<void> {
   await tx.query(sql`
     insert into sworn.check_cursor (tenant_id, log, next_index, frontier, verified, checked_at, scrub_index, scrub_frontier, scrub_began_at, scrubbed_at,
-                                    conflicts, skewed)
+                                    conflicts, skewed, mac)
     values (${tenantId}::uuid, ${log}, ${c.nextIndex}, ${c.frontier}, ${c.verified}, ${c.checkedAt}::timestamptz, ${c.scrubIndex}, ${c.scrubFrontier},
-            ${c.scrubBeganAt}::timestamptz, ${c.scrubbedAt}::timestamptz, ${c.conflicts}, ${c.skewed})
+            ${c.scrubBeganAt}::timestamptz, ${c.scrubbedAt}::timestamptz, ${c.conflicts}, ${c.skewed}, ${c.mac})
         on conflict (tenant_id, log) do update set next_index = excluded.next_index, frontier = excluded.frontier, verified = excluded.verified,
            checked_at = excluded.checked_at, scrub_index = excluded.scrub_index, scrub_frontier = excluded.scrub_frontier,
            scrub_began_at = excluded.scrub_began_at, scrubbed_at = excluded.scrubbed_at,
-           conflicts = excluded.conflicts, skewed = excluded.skewed`);
+           conflicts = excluded.conflicts, skewed = excluded.skewed, mac = excluded.mac`);
 }
 
 /** Notes that these findings were met at `at`. Primary key. */
