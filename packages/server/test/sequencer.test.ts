@@ -311,4 +311,22 @@ describe('the sequencer', () => {
     await database.admin(`set session_replication_role = origin`);
     for (let i = 0; i < 2; i++) await expect(sequencer.append(tenantId, [draft('c')])).rejects.toThrow(LogWentBack);
   });
+
+  it('vouches for the tree that was committed, also where leaf hashes were changed under it before it started', async () => {
+    await sequencerOn(database.db).append(tenantId, [draft('a'), draft('b')]);
+    const [before] = await storedLeaves();
+    const change = (hash: Uint8Array | undefined) =>
+      database.admin(`update sworn.leaf set leaf_hash = $2 where tenant_id = $1 and log = 'audit' and leaf_index = 0`, [
+        tenantId,
+        hash,
+      ]);
+    await database.admin(`set session_replication_role = replica`);
+    await change(randomBytes(32));
+    const sequencer = sequencerOn(database.db);
+    await sequencer.append(tenantId, [draft('c')]);
+    await sequencer.append(tenantId, [draft('d')]);
+    await change(before?.leaf_hash);
+    await database.admin(`set session_replication_role = origin`);
+    expect(await expectSoundLog()).toHaveLength(4);
+  });
 });

@@ -85,7 +85,7 @@ export const unseenAttacks: Family = {
           `select count(*)::int as n from sworn.leaf where tenant_id = $1 and kind = 'CONFLICT'`,
           [scene.target.id],
         );
-        if (kinds[0]?.n !== 1) throw new Error('the stage has no contradicting copy');
+        if (kinds[0]?.n !== 2) throw new Error('the stage has no contradicting copy of a step and of a log record');
         return { found: [] };
       },
     },

@@ -1,4 +1,4 @@
-import { concat, splitTile, TILE_WIDTH, treeHash } from '@sworn/evidence';
+import { concat, emptyFrontier, extendFrontier, type Frontier, splitTile, TILE_WIDTH, treeHash } from '@sworn/evidence';
 import { readLeafHashes, readTiles, type TileRow } from '../store/append.js';
 import type { Tx } from '../store/database.js';
 
@@ -47,4 +47,12 @@ export function growEdge(
     arriving = parents;
   }
   return { edge: grown, tiles };
+}
+
+/**
+ * The tree of `size` leaves as its frontier: its perfect subtrees are those of the tiles that are filling, the highest level leftmost. Of each leaf the nodes
+ * above it within its tile are hashed once, when that is full, and not a second time here.
+ */
+export function frontierOf(edge: TileEdge, size: number): Frontier {
+  return { size, hashes: edge.toReversed().flatMap((row) => extendFrontier(emptyFrontier, row).hashes) };
 }

@@ -23,7 +23,7 @@ import { type Database, inTenant, isTransient, type Tx } from '../store/database
 import { authenticate } from './authenticator.js';
 import type { ClockGuard } from './clockGuard.js';
 import type { Appended, LeafDraft } from './draft.js';
-import { growEdge, loadEdge, type TileEdge } from './edge.js';
+import { frontierOf, growEdge, loadEdge, type TileEdge } from './edge.js';
 import { NotSequenced } from './notSequenced.js';
 import { type Conflict, hexOf, number } from './numbering.js';
 
@@ -75,6 +75,8 @@ interface Remembered {
   readonly frontier: Frontier;
   readonly root: Uint8Array;
   readonly edge: TileEdge;
+  /** False: leaves or tiles were changed since they were committed, and the frontier must not be taken from them. */
+  readonly isEdgeSound: boolean;
 }
 
 /** A sequencer for one role. Two processes may run one each: the lock on `log_head` orders them. */
@@ -206,11 +208,13 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       if (first === undefined) continue;
       const before = await remembered(tx, tenantId, head);
       const hashes = mine.map((row) => row.leafHash);
-      const frontier = extendFrontier(before.frontier, hashes);
-      const root = frontierRoot(frontier);
       const grown = growEdge(before.edge, head.log, first.index, hashes);
+      const frontier = before.isEdgeSound
+        ? frontierOf(grown.edge, before.frontier.size + hashes.length)
+        : extendFrontier(before.frontier, hashes);
+      const root = frontierRoot(frontier);
       tiles.push(...grown.tiles);
-      states.set(head.log, { frontier, root, edge: grown.edge });
+      states.set(head.log, { ...before, frontier, root, edge: grown.edge });
       const batch = {
         first: first.index,
         count: mine.length,
@@ -240,7 +244,9 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     const frontier = decodeFrontier(head.nextIndex, head.frontier);
     if (!equalBytes(frontierRoot(frontier), head.root))
       throw new LogWentBack(`the head of log ${head.log} of tenant ${tenantId} contradicts itself`);
-    return { frontier, root: head.root, edge: await loadEdge(tx, tenantId, head.log, head.nextIndex) };
+    const edge = await loadEdge(tx, tenantId, head.log, head.nextIndex);
+    const isEdgeSound = equalBytes(encodeFrontier(frontierOf(edge, head.nextIndex)), head.frontier);
+    return { frontier, root: head.root, edge, isEdgeSound };
   }
 
   return {
