@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { type ProofDeps, readVouched } from './access/directory.js';
 import type { AccessRecorder } from './access/recorder.js';
-import { FOUND_BY_SIGNER_ALONE } from '@sworn/contract';
-import { type Finding, findingOf } from './check/finding.js';
+import { type Finding, findingOf, isOfSigner } from './check/finding.js';
 import { createPatrol } from './check/patrol.js';
 import type { OpenFinding } from './check/register.js';
 import { timestamp } from './access/keys.js';
@@ -269,7 +268,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     lastCleared = performance.now();
     const holds = signer.open();
     const isOver = (of: OpenFinding): boolean =>
-      FOUND_BY_SIGNER_ALONE.has(of.code) &&
+      isOfSigner(of) &&
       !holds.some((one) => one.finding === of.code && one.tenantId === of.tenantId && one.log === of.log);
     for (const id of known) await register.clear(id, timestamp(Date.now()), isOver);
   }

@@ -1,8 +1,7 @@
-import { FOUND_BY_SIGNER_ALONE } from '@sworn/contract';
 import { timestamp } from './access/keys.js';
 import { type Checking, createChecking } from './check/checking.js';
 import { type CheckReport, type CheckRequest, checkDeployment } from './check/engine.js';
-import { isOfDeployment } from './check/finding.js';
+import { isOfDeployment, isOfSigner } from './check/finding.js';
 import { createRegister, type OpenFinding, type Register } from './check/register.js';
 import type { Config } from './config.js';
 import { type Deployment, type Judged, openDeployment, openForJudging } from './deployment.js';
@@ -83,7 +82,7 @@ async function record(config: Config, report: CheckReport, begun: string, isWhol
     for (const tenantId of new Set(report.logs.map((log) => log.tenantId))) {
       const logs = new Set(report.logs.filter((log) => log.tenantId === tenantId).map(({ log }) => log));
       const wasLookedFor = (finding: OpenFinding): boolean =>
-        !FOUND_BY_SIGNER_ALONE.has(finding.code) &&
+        !isOfSigner(finding) &&
         (isWhole || (finding.tenantId === tenantId && logs.has(finding.log) && !isOfDeployment(finding)));
       await register.clear(tenantId, begun, wasLookedFor);
     }

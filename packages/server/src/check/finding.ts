@@ -1,4 +1,4 @@
-import { FINDING_CODES, FINDING_SCOPE, type FindingCode } from '@sworn/contract';
+import { FINDING_CODES, FINDING_SCOPE, type FindingCode, FOUND_BY_SIGNER_ALONE } from '@sworn/contract';
 import { hex, sha256, utf8 } from '@sworn/evidence';
 
 /** A check of INTEGRITY.md. */
@@ -39,6 +39,11 @@ export function findingOf(said: Omit<Finding, 'check'>): Finding {
 export function findingId({ check, code, tenantId, log, index, table }: Finding): string {
   const place = check === 'V2' ? [] : [String(index), table];
   return `fnd_${hex(sha256(utf8([code, tenantId, log, ...place].join('\0')))).slice(0, 32)}`;
+}
+
+/** Whether only the signer looks for it: a check that does not meet it has not looked. */
+export function isOfSigner({ code }: Pick<Finding, 'code'>): boolean {
+  return FOUND_BY_SIGNER_ALONE.has(code);
 }
 
 /** What a look at one log does not look for: rows of logs that are none, and the walls. */

@@ -1,4 +1,4 @@
-import { CLEARED_BY_HAND, FOUND_BY_SIGNER_ALONE } from '@sworn/contract';
+import { CLEARED_BY_HAND } from '@sworn/contract';
 import { emptyFrontier, encodeFrontier, type Frontier } from '@sworn/evidence';
 import { timestamp } from '../access/keys.js';
 import type { CheckCursor } from '../store/checkState.js';
@@ -9,7 +9,7 @@ import { breather, Stopped } from './breather.js';
 import type { Checking } from './checking.js';
 import { NONE, startedAt, treeOf } from './cursor.js';
 import { checkGeneration, checkMemory, demandPlainTables, stateOf } from './engine.js';
-import { type Finding, findingId, findingOf, isOfDeployment } from './finding.js';
+import { type Finding, findingId, findingOf, isOfDeployment, isOfSigner } from './finding.js';
 import { checkRange, type LogCheck, type LogResult, type LogState } from './log.js';
 import { readOwnCursors, tellForeign, writeOwnCursor, writeOwnRound } from './ownState.js';
 import type { Register } from './register.js';
@@ -168,7 +168,7 @@ export function createPatrol(deps: PatrolDeps): Patrol {
     await register.clear(tenantId, pass.beganAt, (finding) => {
       const isHere = finding.tenantId === tenantId && finding.log === log && !pass.met.has(finding.id);
       const isReached = finding.index === null || below === head.size || (finding.to ?? finding.index) < below;
-      const isLookedFor = !FOUND_BY_SIGNER_ALONE.has(finding.code) && !CLEARED_BY_HAND.has(finding.code);
+      const isLookedFor = !isOfSigner(finding) && !CLEARED_BY_HAND.has(finding.code);
       return isHere && isLookedFor && !isOfDeployment(finding) && (isReached || finding.check === 'V2');
     });
   }
