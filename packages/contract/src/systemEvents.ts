@@ -38,7 +38,7 @@ export const SystemEvent = Type.Object(
     ended_at: { ...NullableTimestamp, description: 'Null: a record of one moment, or nobody said when it was over.' },
     other_runs: Type.Union([OtherRuns, Type.Null()], {
       description:
-        'Runs of this tenant that it belongs to as well: those of its trace, else the sealed ones that ran on its instance at that moment. Null: it names neither.',
+        'Runs of this tenant that it belongs to as well: those of its trace, else the sealed ones that ran on its instance at that moment. Null: it names neither, or is of the platform.',
     }),
   },
   { additionalProperties: false },

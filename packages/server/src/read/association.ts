@@ -10,7 +10,7 @@ import type { PinnedRun } from './settled.js';
 import type { RunTies } from './ties.js';
 
 /** How a record of `system` belongs to a run (CONTRACT.md §3, endpoint 10). */
-export type Association = 'CORRELATED' | 'CO_LOCATED';
+export type Association = 'CORRELATED' | 'CO_LOCATED' | 'PLATFORM';
 
 /** Which of the records that are tied to a run. */
 export interface AskedTied {
@@ -28,7 +28,8 @@ export interface AskedTied {
 export interface TiedRecord {
   readonly place: TiedPlace;
   readonly association: Association;
-  readonly tie: Tie;
+  /** TIME: it is the platform's. */
+  readonly tie: Tie | 'TIME';
   readonly checked: Checked<StoredEntry>;
 }
 

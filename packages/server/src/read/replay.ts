@@ -17,7 +17,9 @@ import { type AggregatedItem, aggregateMetadata, runSpine } from './metadata.js'
 import type { Pin, ReadDeps, Reading } from './reading.js';
 import { policyEvent, stepEvent, systemEvent } from './replayEvent.js';
 import {
+  behindSystem,
   type LaneEvent,
+  laneOf,
   llmLane,
   mergeReplay,
   placeOf,
@@ -32,12 +34,13 @@ import { compromisedItem } from './runItem.js';
 import type { Skeleton } from './runOrder.js';
 import { coverOf, firstSealBelow, type PinnedRun, pinRun } from './settled.js';
 import { pinOf, readSkeleton } from './skeleton.js';
+import { readShared, type SharedPage } from './sharedRecords.js';
 import { shownStep } from './step.js';
 import { openSteps, type SoundStep } from './stepBody.js';
 import { type BodiesByLog, openBodiesOf, readBodiesOf } from './systemBodies.js';
 import { isSummarised, systemSpine } from './systemItem.js';
 import { coveredBy } from './tier.js';
-import { tiesOf } from './ties.js';
+import { type Life, tiesOf } from './ties.js';
 
 /** Endpoint 5: what happened around the turning point of a run. A query over its records, never stored (INV-LOG-REPLAY-001). @throws Refusal */
 export function runReplay(
@@ -80,7 +83,11 @@ async function replay(deps: ReadDeps, tenantId: string, asked: Asked): Promise<R
     (tx) => readPage(deps, tx, tenantId, { ...asked, cursor, limit }),
     { readOnly: true, snapshot: true, inIndexOrder: true },
   );
-  return answer(deps, tenantId, { ...page, scope, filters });
+  const { window, life } = page;
+  const after = behindSystem(cursor === null ? null : placeOf(cursor));
+  const shared = await readShared(deps, { tenantId, life, window, after, limit, cursor });
+  const merged = mergeReplay([{ events: page.events, end: page.next }, laneOf(shared)], limit);
+  return answer(deps, tenantId, { ...page, ...merged, shared, scope, filters });
 }
 
 /** A page as it came out of one snapshot; bodies are still sealed. */
@@ -88,6 +95,7 @@ interface Page {
   readonly run: PinnedRun;
   readonly skeleton: Skeleton;
   readonly window: ReplayWindow;
+  readonly life: Life | null;
   readonly pins: readonly Pin[];
   readonly sources: RunReplay['sources'];
   readonly tracesLeftOut: number;
@@ -132,6 +140,7 @@ async function readPage(
     run,
     skeleton,
     window,
+    life: ties.life,
     pins: [{ log: run.log, size: pinOf(run, skeleton) }, ...system, ...(isAuditor ? audit : [])],
     sources: await readSources(deps, tx, tenantId, { run, skeleton, window, system, audit, isWhole, isAuditor }),
     tracesLeftOut: ties.tracesLeftOut,
@@ -160,10 +169,15 @@ function soundSystem(events: readonly LaneEvent[]): readonly SoundEntry[] {
   );
 }
 
-type Answerable = Page & { readonly scope: CursorScope; readonly filters: Omit<ReplayQuery, 'limit' | 'cursor'> };
+type Answerable = Page & {
+  readonly shared: SharedPage;
+  readonly scope: CursorScope;
+  readonly filters: Omit<ReplayQuery, 'limit' | 'cursor'>;
+};
 
 async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promise<Reading<RunReplay>> {
-  const { run, skeleton, window, pins, next } = page;
+  const { run, skeleton, window, next, shared } = page;
+  const pins = [...page.pins, ...shared.pins];
   const { stored, members: m } = run.newest;
   const show = await shower(deps, tenantId, page);
   const coveringOf = coveredBy(deps, tenantId, run.sizes);
@@ -174,13 +188,15 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
     events.push(shown);
     if ('compromised' in shown || event.checked.kind === 'compromised') continue;
     const { checked } = event;
+    const isShared = event.source === 'system' && event.association === 'PLATFORM';
+    const owner = isShared ? deps.platformTenant : tenantId;
     const at =
       event.source === 'llm'
         ? page.stepsCoveredAt
-        : await coveredAt(deps.verifyCheckpoint, tenantId, event.checked.stored);
-    const covered = coveringOf(checked.stored, at);
+        : await coveredAt(deps.verifyCheckpoint, owner, event.checked.stored);
+    const covered = (isShared ? shared.coveringOf : coveringOf)(checked.stored, at);
     const spine = event.source === 'llm' ? runSpine(m) : systemSpine(checked.members);
-    items.push({ ...checked.stored, covered, spine: { ...spine, runId: run.runId } });
+    items.push({ ...checked.stored, log: event.place.log || run.log, covered, spine: { ...spine, runId: run.runId } });
   }
   const metadata = aggregateMetadata({
     tenantId,
@@ -238,7 +254,7 @@ async function shower(
     if (event.source === 'policy') return policyEvent(window, event, event.checked);
     const { stored } = event.checked;
     if (event.source === 'system') {
-      const body = bodyOf(event.checked);
+      const body = isSummarised(event.checked) ? bodyOf(event.checked) : null;
       return body?.kind === 'compromised'
         ? compromisedItem({ kind: 'compromised', stored, finding: body.finding })
         : systemEvent(window, event, event.checked, body?.value ?? null);

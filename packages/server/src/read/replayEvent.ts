@@ -59,7 +59,7 @@ export function systemEvent(
     severity: m.text('severity') as ReplayEvent['severity'],
     association,
     actor: actorOf(m),
-    ref: refOf(stored, m),
+    ref: { ...refOf(stored, m), log: place.log },
     ...leafOf(stored),
   };
 }

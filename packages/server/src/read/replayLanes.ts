@@ -1,8 +1,9 @@
 import { MAX_LONG_BYTES, type ReplayEvent } from '@sworn/contract';
+import type { TiedPlace } from '../store/associations.js';
 import type { StoredEntry } from '../store/auditEntries.js';
 import type { Tx } from '../store/database.js';
 import type { StoredStep } from '../store/steps.js';
-import { type Association, readTied } from './association.js';
+import { type Association, readTied, type TiedPage } from './association.js';
 import type { Checked } from './check.js';
 import type { Cursor } from './cursor.js';
 import { heldAgainst } from './openFindings.js';
@@ -119,13 +120,16 @@ export async function systemLane(
     readonly window: ReplayWindow;
   },
 ): Promise<ReplayLane> {
-  const { records, next } = await readTied(deps, tx, tenantId, {
-    ties,
-    logs,
-    window,
-    after: behind(after, RANKS.system),
-    limit,
-  });
+  return laneOf(await readTied(deps, tx, tenantId, { ties, logs, window, after: behindSystem(after), limit }));
+}
+
+/** Where records of `system` go on. */
+export function behindSystem(after: ReplayPlace | null): TiedPlace | null {
+  return behind(after, RANKS.system);
+}
+
+/** Records of `system` as a lane. */
+export function laneOf({ records, next }: TiedPage): ReplayLane {
   return {
     events: records.map(({ place, checked, association }) => ({
       source: 'system',
@@ -165,18 +169,12 @@ export async function policyLane(
   };
 }
 
-interface TimedPlace {
-  readonly occurredAt: string;
-  readonly log: string;
-  readonly index: number;
-}
-
-function placedAs(rank: number, { occurredAt, log, index }: TimedPlace): ReplayPlace {
+function placedAs(rank: number, { occurredAt, log, index }: TiedPlace): ReplayPlace {
   return { timestamp: occurredAt, rank, log, index };
 }
 
 /** Where a lane goes on: of one that comes later at the same moment all of it is still to come, of one that comes earlier nothing. */
-function behind(after: ReplayPlace | null, rank: number): TimedPlace | null {
+function behind(after: ReplayPlace | null, rank: number): TiedPlace | null {
   if (after === null) return null;
   const { timestamp: occurredAt, log, index } = after;
   if (after.rank === rank) return { occurredAt, log, index };

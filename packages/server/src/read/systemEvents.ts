@@ -20,6 +20,7 @@ import type { Pin, ReadDeps, Reading } from './reading.js';
 import type { RecordBody } from './recordBody.js';
 import { compromisedItem } from './runItem.js';
 import { type PinnedRun, pinRun } from './settled.js';
+import { readShared, type SharedPage, withShared } from './sharedRecords.js';
 import { pinOf, readSkeleton } from './skeleton.js';
 import { type BodiesByLog, openBodiesOf, readBodiesOf } from './systemBodies.js';
 import { isSummarised, systemItem, systemSpine } from './systemItem.js';
@@ -43,7 +44,9 @@ export async function systemEvents(
     (tx) => readPage(deps, tx, { tenantId, runId, cursor, limit }),
     { readOnly: true, snapshot: true, inIndexOrder: true },
   );
-  return answer(deps, tenantId, { ...page, scope });
+  const asked = { tenantId, life: page.ties.life, window: null, after: afterOf(cursor), limit, cursor };
+  const shared = await readShared(deps, asked);
+  return answer(deps, tenantId, { ...page, ...withShared(page, shared, limit), shared, scope });
 }
 
 /** A page as it came out of one snapshot; bodies are still sealed. */
@@ -70,8 +73,7 @@ async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, cursor, limit
   const { skeleton } = await readSkeleton(deps, tx, tenantId, { run });
   const ties = await tiesOf(deps, tx, tenantId, { run, skeleton });
   const logs = systemPins(run, cursor);
-  const after = cursor === null ? null : placeAfter(cursor);
-  const found = await readTied(deps, tx, tenantId, { ties, logs, window: null, after, limit });
+  const found = await readTied(deps, tx, tenantId, { ties, logs, window: null, after: afterOf(cursor), limit });
   const { records, next } = withinBytes(found.records, found.next);
   const sound = records.flatMap(({ checked }) => (checked.kind === 'sound' ? [checked] : []));
   const pins = [{ log: run.log, size: pinOf(run, skeleton) }, ...logs];
@@ -87,7 +89,9 @@ async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, cursor, limit
   };
 }
 
-function placeAfter({ position: [occurredAt, log, index] }: Cursor): TiedPlace {
+function afterOf(cursor: Cursor | null): TiedPlace | null {
+  if (cursor === null) return null;
+  const [occurredAt, log, index] = cursor.position;
   return { occurredAt: String(occurredAt), log: String(log), index: Number(index) };
 }
 
@@ -109,9 +113,11 @@ function withinBytes(
 async function answer(
   deps: ReadDeps,
   tenantId: string,
-  page: Page & { readonly scope: CursorScope },
+  page: Page & { readonly scope: CursorScope; readonly shared: SharedPage },
 ): Promise<Reading<SystemEvents>> {
-  const { run, ties, pins, records, next, scope } = page;
+  const { run, ties, records, next, scope, shared } = page;
+  const pins = [...page.pins, ...shared.pins];
+  // What Sworn shares has no body.
   const summarised = records.flatMap(({ checked }) =>
     checked.kind === 'sound' && isSummarised(checked) ? [checked] : [],
   );
@@ -119,23 +125,26 @@ async function answer(
   const coveringOf = coveredBy(deps, tenantId, run.sizes);
   const events: (SystemEvent | CompromisedItem)[] = [];
   const sound: AggregatedItem[] = [];
-  for (const { checked, association, tie } of records) {
-    const body = checked.kind === 'sound' ? bodyOf(checked) : null;
+  for (const { place, checked, association, tie } of records) {
+    const body = checked.kind === 'sound' && isSummarised(checked) ? bodyOf(checked) : null;
     if (checked.kind === 'compromised' || body?.kind === 'compromised') {
       events.push(compromisedItem(checked.kind === 'compromised' ? checked : damagedBody(checked, body)));
       continue;
     }
     const { stored, members } = checked;
-    const covered = coveringOf(stored, await coveredAt(deps.verifyCheckpoint, tenantId, stored));
+    const isShared = association === 'PLATFORM';
+    const owner = isShared ? deps.platformTenant : tenantId;
+    const at = await coveredAt(deps.verifyCheckpoint, owner, stored);
+    const covered = (isShared ? shared.coveringOf : coveringOf)(stored, at);
     events.push({
-      ...systemItem(tenantId, checked, covered, body?.value ?? null),
+      ...systemItem(owner, checked, covered, body?.value ?? null),
       association,
       tied_by: tie,
       started_at: stored.occurredAt,
       ended_at: null,
-      other_runs: page.otherRunsOf(checked),
+      other_runs: isShared ? null : page.otherRunsOf(checked),
     });
-    sound.push({ ...stored, covered, spine: systemSpine(members) });
+    sound.push({ ...stored, log: place.log, covered, spine: systemSpine(members) });
   }
   const metadata = aggregateMetadata({
     tenantId,

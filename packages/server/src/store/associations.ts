@@ -114,6 +114,30 @@ async function findHosted(tx: Tx, tenantId: string, lane: TieLane, window: TieWi
   return { places, end: last === undefined ? null : { log, ...last } };
 }
 
+/**
+ * The records of a log of the platform that it shares, walked in the order of time by `system_records_occurred`, at most `MAX_EXAMINED`. `name`: what
+ * the log is called among those of a tenant.
+ */
+export async function findShared(
+  tx: Tx,
+  platformTenant: string,
+  lane: Pick<TieLane, 'from' | 'before'>,
+  { name, ...window }: TieWindow & { readonly name: string },
+): Promise<FoundTied> {
+  const { log, limit } = window;
+  const walked = sql`
+    select leaf_index, occurred_at, shared from sworn.system_records
+     where tenant_id = ${platformTenant}::uuid and log = ${log} and ${bounds(lane, { ...window, log: name })}
+     order by occurred_at, leaf_index limit ${MAX_EXAMINED}`;
+  const found = await tx.query<Omit<TiedPlace, 'log'>>(sql`
+    select leaf_index as index, occurred_at as "occurredAt" from (${walked}) w where shared order by occurred_at, leaf_index limit ${limit}`);
+  const places = found.map((place) => ({ log: name, ...place }));
+  if (places.length === limit) return { places, end: places.at(-1) ?? null };
+  const [last] = await tx.query<Omit<TiedPlace, 'log'>>(sql`
+    select leaf_index as index, occurred_at as "occurredAt" from (${walked}) w offset ${MAX_EXAMINED - 1} limit 1`);
+  return { places, end: last === undefined ? null : { log: name, ...last } };
+}
+
 /** By time, log and leaf: the order of events. */
 export function byTime(a: TiedPlace, b: TiedPlace): number {
   if (a.occurredAt !== b.occurredAt) return a.occurredAt < b.occurredAt ? -1 : 1;
@@ -137,7 +161,7 @@ function inWindow(lane: TieLane, window: TieWindow): Sql {
   return sql`log is not distinct from ${window.log}::text and ${bounds(lane, window)}`;
 }
 
-function bounds({ from, before }: TieLane, { log, below, after }: TieWindow): Sql {
+function bounds({ from, before }: Pick<TieLane, 'from' | 'before'>, { log, below, after }: TieWindow): Sql {
   const parts = [sql`leaf_index < ${below}::bigint`];
   if (from !== null) parts.push(sql`occurred_at >= ${from}::timestamptz`);
   if (before !== null) parts.push(sql`occurred_at < ${before}::timestamptz`);
