@@ -16,6 +16,7 @@ import { type Checking, createChecking } from '../src/check/checking.js';
 import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
 import { createFacade } from '../src/http/facade.js';
+import { createLife, type Life } from '../src/life.js';
 import { createPreparer } from '../src/ingest/prepare.js';
 import { BUILT_IN_ATTRIBUTION, readAttribution } from '../src/mapping/files.js';
 import { decodeLogsJson, decodeMetricsJson, decodeTracesJson } from '../src/otlp/json.js';
@@ -83,6 +84,8 @@ export interface House {
     capture: Pick<Capture, 'encoding' | 'body'>,
     by?: { readonly services?: readonly string[] },
   ): Promise<{ readonly drafts: readonly LeafDraft[]; readonly appended: readonly Appended[] }>;
+  /** Records of Sworn's own life, at the house's time. */
+  readonly life: Life;
   /** The writer's sequencer. */
   readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
   /** Opens runs; with a grace of 0 seals what has a root. */
@@ -256,6 +259,7 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
       const drafts = await preparer.prepareMetrics(producer(tenantId, by), batches);
       return { drafts, appended: await writer.append(tenantId, drafts) };
     },
+    life: createLife({ recorder, platformTenant, openOriginOf: originOf, now }),
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
     async seal(tenantId) {
       while (await sealer.turn(tenantId));

@@ -220,28 +220,6 @@ describe('the replay of a run', () => {
     expect(json.metadata.immutable).toBe(false);
   });
 
-  it('is a query: it writes nothing but that it was read', async () => {
-    const run = await failing();
-    const tables = await house.database.admin<{ name: string }>(
-      `select relname as name from pg_class where relnamespace = 'sworn'::regnamespace and relkind = 'r' order by 1`,
-    );
-    const count = async () => {
-      const rows = tables.map(
-        ({ name }) =>
-          `select '${name}' as name, count(*)::int as n from sworn.${name} ${name === 'leaf' ? `where log <> 'access'` : ''}`,
-      );
-      const counted = await house.database.admin<{ name: string; n: number }>(rows.join(' union all '));
-      return new Map(counted.map(({ name, n }) => [name, n]));
-    };
-    const before = await count();
-    for (const got of [await ask(run), await askSystem(run, '?window_seconds=3600')]) expect(got.status).toBe(200);
-    const after = await count();
-    const grown = [...after].filter(([name, n]) => n !== before.get(name)).map(([name]) => name);
-    // A read's record, the key of its body, and the log of records.
-    const ofReading = ['access_records', 'batch_authenticator', 'data_key', 'log_head', 'tile', 'epoch'];
-    expect(grown.filter((name) => !ofReading.includes(name))).toEqual([]);
-  });
-
   it('of an open run is around its last event, and provisional', async () => {
     const open = await buildHouse({ graceMs: 3_600_000, idleMs: 3_600_000 });
     try {

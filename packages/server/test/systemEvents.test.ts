@@ -2,7 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { type LineText, otlpLogs } from './facadeLogs.js';
-import { newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';
+import { BASE, newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';
+
+const BASE_MS = Number(BASE / 1_000_000n);
 
 let house: House;
 let tenant: string;
@@ -181,6 +183,50 @@ describe('what happened around a run', () => {
       theirs: { count: 1, run_ids: [later], complete: true },
       nowhere: null,
     });
+  });
+
+  it('is what Sworn shares of its own life while it ran, by a statement of its own, and nothing else of the platform', async () => {
+    const now = Date.now() - BASE_MS;
+    const [mine, before] = [newTrace(), newTrace()];
+    await ran([
+      second(mine, { start: now - 10_000, end: now + 600_000 }),
+      second(before, { start: now - 20_000, end: now - 10_000 }),
+    ]);
+    await said([{ at: now - 5_000, body: 'its own', traceId: mine }]);
+    await house.life.tell([
+      { name: 'sworn.started', identity: ['x'] },
+      { name: 'sworn.key.created', identity: ['y'] },
+    ]);
+    await settle();
+    await house.sign(house.platformTenant);
+    const { json } = await ask(mine);
+    expect(ties(json.events as Shown[])).toEqual([
+      ['its own', 'CORRELATED', 'TRACE'],
+      [expect.any(String), 'PLATFORM', 'TIME'],
+    ]);
+    expect(json.events[1]).toMatchObject({
+      scope: 'PLATFORM',
+      event_type: 'STARTUP',
+      other_runs: null,
+      metadata: { tenant_id: 'platform', integrity: { state: 'COVERED' } },
+    });
+    expect(json.metadata.integrity.logs.map(({ log }: { log: string }) => log)).toContain('platform/system');
+    expect(await eventsOf(before)).toEqual([]);
+    const first = await ask(mine, '?limit=1');
+    const [last] = await eventsOf(mine, `?limit=1&cursor=${first.json.next_cursor}`);
+    expect(last?.association).toBe('PLATFORM');
+    const replay = await get(
+      house,
+      `/api/v1/logs/llm-runs/${mine}/replay?at=${new Date().toISOString().slice(0, 19)}Z`,
+      key,
+    );
+    expect(
+      replay.json.events.map(({ source, association }: Shown & { source: string }) => [source, association]),
+    ).toEqual([
+      ['llm', null],
+      ['system', 'CORRELATED'],
+      ['system', 'PLATFORM'],
+    ]);
   });
 
   it('is told while the run is open, from its first step on', async () => {
