@@ -53,6 +53,10 @@ describe('the demo', () => {
     const live = items.find((run: any) => run.service === 'refund-desk');
     expect(live).toMatchObject({ execution_status: 'SUCCEEDED', total_steps: 5, input_tokens: 148, output_tokens: 39 });
     expect(live.metadata.integrity).toMatchObject({ state: 'COVERED', tier: 'SELF_ATTESTED' });
+    const telemetry = await (await get(`/api/v1/logs/system/${live.run_id}/telemetry`, reader_key)).json();
+    expect(telemetry).toMatchObject({ status: 'collected', join_rule: 'service.instance.id' });
+    const measured = telemetry.series.map((series: { metric: string }) => series.metric);
+    expect(measured).toEqual(expect.arrayContaining(['system.memory.usage', 'process.cpu.time']));
     const envelope = await (await get(`/api/v1/logs/llm-runs/${live.run_id}/envelope`, reader_key)).json();
     expect(envelope.proof.size).toBeGreaterThan(envelope.proof.index);
   });

@@ -7,7 +7,11 @@ const Attributes = Type.Array(
   Type.Object(
     {
       name: Type.String(),
-      value: Type.String({ description: 'Anything but a text as JSON; at most 1,024 characters.' }),
+      value: {
+        ...NullableString,
+        description:
+          'A list, a map or bytes as JSON; at most 1,024 characters. Null: it has no value, or redaction took it out.',
+      },
     },
     { additionalProperties: false },
   ),

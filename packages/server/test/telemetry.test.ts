@@ -379,6 +379,7 @@ describe('the snapshot of a run', () => {
     const id = await run({
       ...RESOURCE,
       'os.type': 'linux',
+      'process.owner': 'ada',
       'telemetry.sdk.name': 'opentelemetry',
       'team.color': 'blue',
     });
@@ -396,6 +397,7 @@ describe('the snapshot of a run', () => {
           { name: 'host.name', value: 'vm' },
         ],
         os: [{ name: 'os.type', value: 'linux' }],
+        process: [{ name: 'process.owner', value: null }],
         sdk: [{ name: 'telemetry.sdk.name', value: 'opentelemetry' }],
         other: [{ name: 'team.color', value: 'blue' }],
         k8s: [],
@@ -407,7 +409,13 @@ describe('the snapshot of a run', () => {
     const envelope = await get(house, `/api/v1/logs/llm-runs/${id}/envelope`, key);
     expect(envelope.json.environment_fingerprint).toBe(json.checksum);
     const again = await snapshotOf(
-      await run({ ...RESOURCE, 'os.type': 'linux', 'telemetry.sdk.name': 'opentelemetry', 'team.color': 'blue' }),
+      await run({
+        ...RESOURCE,
+        'os.type': 'linux',
+        'process.owner': 'ada',
+        'telemetry.sdk.name': 'opentelemetry',
+        'team.color': 'blue',
+      }),
     );
     expect(again.fingerprint).toBe(json.fingerprint);
     expect((await snapshotOf(await run({ ...RESOURCE, 'os.type': 'plan9' }))).fingerprint).not.toBe(json.fingerprint);

@@ -1,21 +1,44 @@
 /**
  * An application as anyone would write it: the AI SDK with its own mock model, instrumented with the OpenTelemetry SDK,
- * told by OpenTelemetry's own environment variables where to send. A process of its own, so that nothing of it lives in
- * the server. Prints its trace id.
+ * told by OpenTelemetry's own environment variables where to send. It measures its machine and itself too, under the same
+ * resource, which is what ties the metrics to its run. A process of its own, so that nothing of it lives in the server.
+ * Prints its trace id.
  */
 import { context, trace } from '@opentelemetry/api';
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { resourceFromAttributes } from '@opentelemetry/resources';
+import { HostMetrics } from '@opentelemetry/host-metrics';
+import {
+  detectResources,
+  hostDetector,
+  processDetector,
+  resourceFromAttributes,
+  serviceInstanceIdDetector,
+} from '@opentelemetry/resources';
+import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { generateText, stepCountIs, tool } from 'ai';
 import { MockLanguageModelV3 } from 'ai/test';
 import { z } from 'zod';
 
+const resource = resourceFromAttributes({
+  'service.name': 'refund-desk',
+  'deployment.environment.name': 'demo',
+}).merge(detectResources({ detectors: [hostDetector, processDetector, serviceInstanceIdDetector] }));
+
 const provider = new NodeTracerProvider({
-  resource: resourceFromAttributes({ 'service.name': 'refund-desk', 'deployment.environment.name': 'demo' }),
+  resource,
   spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
 });
 provider.register();
+
+const meterProvider = new MeterProvider({
+  resource,
+  readers: [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })],
+});
+new HostMetrics({ meterProvider }).start();
+// The run is over long before the first interval is: it is measured before, during and after.
+await meterProvider.forceFlush();
 
 const usage = (input: number, output: number) => ({
   inputTokens: { total: input, noCache: input, cacheRead: 0, cacheWrite: 0 },
@@ -59,6 +82,8 @@ await context.with(trace.setSpan(context.active(), root), async () => {
     experimental_telemetry: { isEnabled: true, functionId: 'refund-desk', tracer },
   });
 });
+await meterProvider.forceFlush();
 root.end();
 await provider.shutdown();
+await meterProvider.shutdown();
 process.stdout.write(`${root.spanContext().traceId}\n`);

@@ -134,7 +134,10 @@ function groupsOf(attributes: Attributes): ResourceGroups {
   };
   for (const [name, value] of entriesOf(attributes).slice(0, MAX_ATTRIBUTES)) {
     const group = GROUPS.find((prefix) => name.startsWith(`${prefix}.`));
-    groups[group ?? (name.startsWith('telemetry.') ? 'sdk' : 'other')].push({ name, value: textOf(value) });
+    groups[group ?? (name.startsWith('telemetry.') ? 'sdk' : 'other')].push({
+      name,
+      value: value === null ? null : textOf(value),
+    });
   }
   return groups;
 }

@@ -99,7 +99,8 @@ function attributesOf(
     .toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
-/** A value as text: what is none, as JSON. */
+/** A value as text: a list, a map or bytes as JSON. */
 export function textOf(value: AttributeValue): string {
-  return (typeof value === 'string' ? value : jsonText(value)).slice(0, MAX_VALUE);
+  const text = typeof value === 'object' ? jsonText(value) : String(value);
+  return text.slice(0, MAX_VALUE);
 }
