@@ -9,6 +9,7 @@ import { createAccessRecorder } from './access/recorder.js';
 import { createBackground } from './background.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
+import { countGovernance } from './governed.js';
 import { createFacade } from './http/facade.js';
 import { createLifetime } from './lifetime.js';
 import { loggable } from './loggable.js';
@@ -137,6 +138,12 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     help: 'Spans acknowledged as durable.',
     registers: [registry],
   });
+  const governed = new Counter({
+    name: 'sworn_governance_decisions_total',
+    help: 'Events of governance stored, by category and decision.',
+    labelNames: ['category', 'decision'] as const,
+    registers: [registry],
+  });
   const logRecords = new Counter({
     name: 'sworn_log_records_accepted_total',
     help: 'Log records acknowledged as durable.',
@@ -179,11 +186,13 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     authenticate,
     accept: {
       async traces(credential, traces) {
-        await writer.append(credential.tenantId, await preparer.prepareTraces(credential, traces.spans));
+        const drafts = await preparer.prepareTraces(credential, traces.spans);
+        countGovernance(governed, drafts, await writer.append(credential.tenantId, drafts));
         spans.inc(traces.spans.length);
       },
       async logs(credential, logs) {
-        await writer.append(credential.tenantId, await preparer.prepareLogs(credential, logs.records));
+        const drafts = await preparer.prepareLogs(credential, logs.records);
+        countGovernance(governed, drafts, await writer.append(credential.tenantId, drafts));
         logRecords.inc(logs.records.length);
       },
       async metrics(credential, { batches }) {

@@ -34,8 +34,10 @@ afterAll(async () => {
   await site.drop();
 });
 
-async function send(app: RunningApp, body: Uint8Array): Promise<void> {
-  const answer = await fetch(`${app.addresses.otlpHttp}/v1/traces`, {
+const attribute = (key: string, stringValue: string) => ({ key, value: { stringValue } });
+
+async function send(app: RunningApp, body: Uint8Array, signal = 'traces'): Promise<void> {
+  const answer = await fetch(`${app.addresses.otlpHttp}/v1/${signal}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${keys.ingest}`, 'content-type': 'application/json' },
     body: Buffer.from(body),
@@ -55,6 +57,15 @@ async function total(name: string, label = '', of: readonly RunningApp[] = apps)
 }
 
 describe('/metrics of two servers on one database', () => {
+  it('count each event of governance once, by category and decision, however often it is sent', async () => {
+    const logged = { attributes: [attribute('event.name', 'codex.tool_decision'), attribute('decision', 'denied')] };
+    const body = Buffer.from(JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [logged] }] }] }));
+    for (const app of [...apps, ...apps]) await send(app, body, 'logs');
+    const denied = 'category="POLICY_EVALUATION",decision="DENY"';
+    expect(await total('sworn_governance_decisions_total', denied)).toBe(1);
+    expect(await total('sworn_governance_decisions_total')).toBe(1);
+  });
+
   it('count every run that was sealed once between them, by how it ended', async () => {
     await expect.poll(() => total('sworn_runs_sealed_total'), { timeout: 60_000, interval: 100 }).toBe(RUNS);
     expect(await total('sworn_runs_sealed_total', 'FAILED')).toBe(1);
