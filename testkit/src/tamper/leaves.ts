@@ -99,7 +99,8 @@ export const leafAttacks: Family = {
       plain: 'edit',
       async strike(scene) {
         const place = ofTarget(scene, 'control');
-        const { index } = await scene.leaf('KEY_CREATED', -1, 'control');
+        // The reader's: the auditor's was made after it.
+        const { index } = await scene.leaf('KEY_CREATED', -2, 'control');
         await editLeaf(scene, place, index, { role: 'auditor' });
         return { found: [mark(place, index, FOUND)], beside: [unheld(place, index)] };
       },

@@ -142,9 +142,10 @@ export const orderAttacks: Family = {
         const place = ofTarget(scene);
         const { index } = await scene.leaf('STEP', 30);
         const there = ofTarget(scene, 'audit');
-        await moveLeaf(scene, place, index, { ...there, index: 0 });
+        const end = await scene.sizeOf(there);
+        await moveLeaf(scene, place, index, { ...there, index: end });
         return {
-          found: [mark(place, index, 'V5 MISSING_UNAUTHORISED'), mark(there, 0, 'V10 BEYOND_HEAD')],
+          found: [mark(place, index, 'V5 MISSING_UNAUTHORISED'), mark(there, end, 'V10 BEYOND_HEAD')],
           beside: [beside(place, 'V9 RUN_TREE_MISMATCH')],
         };
       },
