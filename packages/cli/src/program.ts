@@ -15,6 +15,7 @@ import { remap } from './commands/remap.js';
 import { serve } from './commands/serve.js';
 import { signerAdopt } from './commands/signerAdopt.js';
 import { signerRotate } from './commands/signerRotate.js';
+import { tail } from './commands/tail.js';
 import { tenantCreate } from './commands/tenantCreate.js';
 import { tenantList } from './commands/tenantList.js';
 import { version } from './commands/version.js';
@@ -64,7 +65,7 @@ function program(context: CommandContext): Command {
     'after',
     `
 Settings are SWORN_* environment variables; every command but serve works beside a running server with the same settings,
-and watch from anywhere without any.
+and watch and tail from anywhere without any.
 
 Examples:
   sworn serve --demo
@@ -105,6 +106,7 @@ Exit codes:
   );
   sworn.addCommand(group('signer', 'the signer', [signerAdopt(context), signerRotate(context)], 'sworn signer adopt'));
   sworn.addCommand(group('clock', 'the clock', [clockAccept(context)], 'date && sworn clock accept'));
+  sworn.addCommand(tail(context));
   sworn.addCommand(watch(context));
   sworn.addCommand(version(context));
   harden(sworn, context);

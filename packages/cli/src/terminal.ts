@@ -6,6 +6,8 @@ export interface Terminal {
   json(value: unknown): void;
   /** One line of an answer that goes on, as JSON. */
   jsonLine(value: unknown): void;
+  /** The same, several at once. Resolves when all are handed over; rejects when nobody reads any more: what comes after that would go nowhere. */
+  jsonLines(values: readonly unknown[]): Promise<void>;
   /** Exact bytes to standard output, nothing added: only for what is evidence. */
   bytes(bytes: Uint8Array): void;
   /** One line beside the answer (progress, warnings), to standard error. */
@@ -37,6 +39,7 @@ export function terminalOn(stdout: NodeJS.WritableStream, stderr: NodeJS.Writabl
     line: (text) => void stdout.write(`${printable(text)}\n`),
     json: (value) => void stdout.write(`${printableJson(value)}\n`),
     jsonLine: (value) => void stdout.write(`${printableJson(value, 0)}\n`),
+    jsonLines: (values) => handOver(stdout, values.map((value) => `${printableJson(value, 0)}\n`).join('')),
     bytes: (bytes) => void stdout.write(bytes),
     note: (text) => void stderr.write(`${printable(text)}\n`),
   };
@@ -52,6 +55,12 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .join('  ')
       .trimEnd(),
   );
+}
+
+function handOver(stream: NodeJS.WritableStream, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(text, (error) => (error == null ? resolve() : reject(error)));
+  });
 }
 
 function passIfReaderLeft(error: NodeJS.ErrnoException): void {

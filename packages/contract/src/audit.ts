@@ -11,7 +11,7 @@ export const AUDIT_TOPICS = ['audit', 'access', 'control'] as const;
 /** Kinds of Sworn's own leaves by category. ACCESS stands in `access`, every other in `control`. */
 export const AUDIT_EVENTS = {
   ACCESS: ['READ', 'READ_ENDED', 'READ_FOLDED'],
-  IDENTITY: ['TENANT_CREATED', 'KEY_CREATED', 'KEY_REVOKED'],
+  IDENTITY: ['TENANT_CREATED', 'KEY_CREATED', 'KEY_REVOKED', 'TOKEN_FIRST_USED'],
   INTEGRITY: [
     'SIGNING_KEY_ADDED',
     'SIGNING_KEY_RETIRED',
@@ -49,11 +49,16 @@ export const ENTITY_TYPES = ['RUN', 'RECORD', 'TENANT', 'KEY', 'SIGNING_KEY', 'L
  * Who did it, of Sworn's own records: a key; a command at the server; nobody known, or whom the record does not name; Sworn itself. Of producers'
  * records whom they name.
  */
-const ACTOR_TYPES = ['API_KEY', 'COMMAND', 'UNKNOWN', 'SWORN', 'HUMAN', 'AGENT', 'SYSTEM'] as const;
-const DECISIONS = ['ALLOW', 'DENY', 'CONDITIONAL', 'PENDING', 'NONE'] as const;
-const REPORTERS = ['CLIENT', 'ENGINE', 'DERIVED'] as const;
+export const ACTOR_TYPES = ['API_KEY', 'COMMAND', 'UNKNOWN', 'SWORN', 'HUMAN', 'AGENT', 'SYSTEM'] as const;
+/** What was decided, of any entry. */
+export const AUDIT_DECISIONS = ['ALLOW', 'DENY', 'CONDITIONAL', 'PENDING', 'NONE'] as const;
+/** Who says so, of producers' records. */
+export const REPORTERS = ['CLIENT', 'ENGINE', 'DERIVED'] as const;
 /** What a read did. CHANGE: it tried to, and nothing here can be changed. */
 export const ACCESS_ACTIONS = ['VIEW', 'DOWNLOAD', 'CHANGE', 'OTHER'] as const;
+
+/** How much a read asked for. */
+export const ACCESS_SCOPES = ['RUN', 'RECORD', 'MANY', 'LOG', 'NOTHING'] as const;
 
 /** What a record says of who acted. */
 const actor = {
@@ -68,7 +73,7 @@ const request = {
   event_type: Type.String({ description: 'Kind of its leaf; of a producer’s record what it reports.' }),
   ...actor,
   permission: NullableString,
-  decision: NullableOneOf(DECISIONS),
+  decision: NullableOneOf(AUDIT_DECISIONS),
   status: { ...NullableInteger, description: 'HTTP status.' },
   source: { ...NullableString, description: 'Token of the source address.' },
   correlation_id: {
@@ -122,9 +127,23 @@ export type AuditItem = Static<typeof AuditItem>;
 export const AuthorizationItem = Type.Object(
   {
     ...request,
+    subject: {
+      ...NullableString,
+      description: 'Who asked: the id of his key, else the token of the address he came from.',
+    },
     resource: { ...NullableString, description: 'Id of the endpoint that was asked.' },
+    resource_id: { ...NullableString, description: 'The run or record that was asked for by its id, and is there.' },
     action: { ...NullableString, description: 'HTTP method; CLI of a command.' },
+    rule: {
+      ...NullableString,
+      description:
+        'What was decided by: `role <role> has <permission>` or `role <role> lacks <permission>`. Null: it was refused before, or for something else.',
+    },
     reason_code: NullableString,
+    override: {
+      ...NullableString,
+      description: 'Who decided otherwise than the rule. Null: nobody; no record of this version can be of one.',
+    },
     metadata: RecordMetadata,
   },
   { additionalProperties: false },
@@ -136,6 +155,15 @@ export const AccessItem = Type.Object(
   {
     ...request,
     action: OneOf(ACCESS_ACTIONS),
+    scope: {
+      ...OneOf(ACCESS_SCOPES),
+      description:
+        'How much was asked for: one run, one record, a list or an answer about many, the tiles of a log; NOTHING of what is no endpoint.',
+    },
+    purpose: {
+      ...NullableString,
+      description: 'Token of the purpose that the client claimed (Sworn-Purpose). Null: it said none.',
+    },
     endpoint: NullableString,
     reason_code: NullableString,
     filters: Type.Array(
@@ -173,7 +201,7 @@ export const AuditEntry = Type.Object(
 export type AuditEntry = Static<typeof AuditEntry>;
 
 /** What pages of the AUDIT lists say beside their items. */
-const listFields = {
+export const auditListFields = {
   examined_limit_reached: Type.Boolean({
     description:
       'True: the page examined its 20,000 rows and ends there, short or empty although more may match; go on with next_cursor.',
@@ -187,21 +215,21 @@ const listFields = {
 
 /** Endpoint 13. */
 export const AuditList = Type.Object(
-  { items: Type.Array(Type.Union([AuditItem, CompromisedItem])), ...listFields },
+  { items: Type.Array(Type.Union([AuditItem, CompromisedItem])), ...auditListFields },
   { additionalProperties: false },
 );
 export type AuditList = Static<typeof AuditList>;
 
 /** Endpoint 15. */
 export const AuthorizationList = Type.Object(
-  { items: Type.Array(Type.Union([AuthorizationItem, CompromisedItem])), ...listFields },
+  { items: Type.Array(Type.Union([AuthorizationItem, CompromisedItem])), ...auditListFields },
   { additionalProperties: false },
 );
 export type AuthorizationList = Static<typeof AuthorizationList>;
 
 /** Endpoint 16. */
 export const AccessList = Type.Object(
-  { items: Type.Array(Type.Union([AccessItem, CompromisedItem])), ...listFields },
+  { items: Type.Array(Type.Union([AccessItem, CompromisedItem])), ...auditListFields },
   { additionalProperties: false },
 );
 export type AccessList = Static<typeof AccessList>;
@@ -210,6 +238,28 @@ const correlation = textFilter(
   'X-Correlation-Id that the client claimed, or what binds a producer’s record to others; in clear or its token',
   'case-17 or tok_0123456789abcdef0123456789abcdef',
 );
+
+/** Endpoint 18. */
+export const ExportList = Type.Object(
+  {
+    items: Type.Array(Type.Object({}, { additionalProperties: false }), {
+      maxItems: 0,
+      description:
+        'One an export. Empty: nothing builds exports yet, so none was asked for, approved, built or handed out.',
+    }),
+    building: Type.Object(
+      { available: Type.Literal(false), reason: Type.String() },
+      { additionalProperties: false, description: 'Whether this version can build exports, and why not.' },
+    ),
+    ...auditListFields,
+  },
+  { additionalProperties: false },
+);
+export type ExportList = Static<typeof ExportList>;
+
+/** Parameters of endpoint 18. */
+export const ExportQuery = Type.Object({ ...listParameters }, { additionalProperties: false });
+export type ExportQuery = Static<typeof ExportQuery>;
 
 /** What leads to access records. */
 const accessParameters = {
@@ -222,7 +272,7 @@ const accessParameters = {
       '6f1d2c3b-0a49-4f5e-8d7c-1b2a3c4d5e6f',
     ),
   ),
-  decision: Type.Optional({ ...OneOf(DECISIONS), description: 'What was decided, e.g. DENY' }),
+  decision: Type.Optional({ ...OneOf(AUDIT_DECISIONS), description: 'What was decided, e.g. DENY' }),
   correlation_id: Type.Optional(correlation),
   view: Type.Optional(
     textFilter(
@@ -232,9 +282,28 @@ const accessParameters = {
   ),
 };
 
-/** Parameters of endpoints 15 and 16. */
-export const AccessQuery = Type.Object({ ...accessParameters, ...listParameters }, { additionalProperties: false });
+/** Parameters of endpoint 16. */
+export const AccessQuery = Type.Object(
+  {
+    endpoint: Type.Optional(textFilter('Id of the endpoint that was asked', 'llm_runs.list')),
+    ...accessParameters,
+    ...listParameters,
+  },
+  { additionalProperties: false },
+);
 export type AccessQuery = Static<typeof AccessQuery>;
+
+/** Parameters of endpoint 15. */
+export const AuthorizationQuery = Type.Object(
+  {
+    permission: Type.Optional(textFilter('Permission that it took', 'logs.audit')),
+    resource: Type.Optional(textFilter('Id of the endpoint that was asked', 'llm_runs.list')),
+    ...accessParameters,
+    ...listParameters,
+  },
+  { additionalProperties: false },
+);
+export type AuthorizationQuery = Static<typeof AuthorizationQuery>;
 
 /** Parameters of endpoint 13. */
 export const AuditQuery = Type.Object(

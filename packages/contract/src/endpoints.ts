@@ -1,8 +1,19 @@
 import { Type, type TObject, type TSchema } from 'typebox';
 import { AttributionList, AttributionQuery } from './attribution.js';
-import { AccessList, AccessQuery, AuditEntry, AuditList, AuditQuery, AuthorizationList } from './audit.js';
+import {
+  AccessList,
+  AccessQuery,
+  AuditEntry,
+  AuditList,
+  AuditQuery,
+  AuthorizationList,
+  AuthorizationQuery,
+  ExportList,
+  ExportQuery,
+} from './audit.js';
 import { RunEnvelope } from './envelope.js';
 import { RunGovernance, RunGovernanceQuery } from './governance.js';
+import { IdentityList, IdentityQuery } from './identity.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { RunList, RunListQuery } from './run.js';
 import { SystemList, SystemListQuery } from './system.js';
@@ -176,6 +187,17 @@ export const ENDPOINTS = [
     response: AuditList,
   },
   {
+    id: 'audit.identity',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/audit/identity`,
+    summary: 'Sign-ins, and what was done to credentials, newest first.',
+    permission: 'logs.audit',
+    shape: 'list',
+    params: [],
+    query: IdentityQuery,
+    response: IdentityList,
+  },
+  {
     id: 'audit.authorization',
     method: 'GET',
     path: `${FACADE_PREFIX}/audit/authorization`,
@@ -183,7 +205,7 @@ export const ENDPOINTS = [
     permission: 'logs.audit',
     shape: 'list',
     params: [],
-    query: AccessQuery,
+    query: AuthorizationQuery,
     response: AuthorizationList,
   },
   {
@@ -207,6 +229,17 @@ export const ENDPOINTS = [
     params: [],
     query: IntegrityQuery,
     response: Integrity,
+  },
+  {
+    id: 'audit.exports',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/audit/exports`,
+    summary: 'Exports: who asked for them, what became of them.',
+    permission: 'logs.audit',
+    shape: 'list',
+    params: [],
+    query: ExportQuery,
+    response: ExportList,
   },
   {
     id: 'audit.entry',

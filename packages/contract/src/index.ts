@@ -1,6 +1,7 @@
 export { AttributionItem, AttributionList, AttributionQuery, PARTIES } from './attribution.js';
 export {
   ACCESS_ACTIONS,
+  ACCESS_SCOPES,
   AccessItem,
   AccessList,
   AccessQuery,
@@ -13,7 +14,10 @@ export {
   AuditQuery,
   AuthorizationItem,
   AuthorizationList,
+  AuthorizationQuery,
   ENTITY_TYPES,
+  ExportList,
+  ExportQuery,
 } from './audit.js';
 export { contractMarkdown, type Example, examplePath, RECORD_EXAMPLES } from './contractPage.js';
 export { DEEP_LINKS, type DeepLink } from './deepLinks.js';
@@ -47,6 +51,7 @@ export {
   RunGovernance,
   RunGovernanceQuery,
 } from './governance.js';
+export { IDENTITY_EVENTS, IdentityItem, IdentityList, IdentityQuery, OWN_IDENTITY_EVENTS } from './identity.js';
 export { type AskedProof, Integrity, IntegrityQuery, VERDICTS } from './integrity.js';
 export { AggregateMetadata, RecordMetadata, RecordState } from './metadata.js';
 export { openApiDocument, openApiText } from './openapi.js';

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createAuthenticator } from './access/authenticate.js';
+import { createFirstUses } from './access/firstUse.js';
 import { createAccessRecorder } from './access/recorder.js';
 import { createBackground } from './background.js';
 import type { Config } from './config.js';
@@ -170,6 +171,12 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     originOf,
     now: Date.now,
   });
+  const withFirstUse = createFirstUses({
+    db,
+    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
+    openOriginOf: deployment.openLogs.originOf,
+    now: Date.now,
+  });
   const dataKeys = deployment.dataKeysFor('writer');
   const preparer = createPreparer({
     keyStore,
@@ -183,7 +190,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     now: Date.now,
   });
   const intake = new Intake({
-    authenticate,
+    authenticate: withFirstUse(authenticate, 'INGEST'),
     accept: {
       async traces(credential, traces) {
         const drafts = await preparer.prepareTraces(credential, traces.spans);
@@ -224,7 +231,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   const lifetime = createLifetime({ config, deployment, version: VERSION, log });
   const facadeLog = log.child({});
   const facade = createFacade({
-    authenticate,
+    authenticate: withFirstUse(authenticate, 'READ'),
     recordAccess: access.record,
     enter: access.enter,
     read: {

@@ -393,12 +393,54 @@ describe('every access record', () => {
     expect(view.answer).toMatch(/^sha256:/);
   });
 
+  it('is a decision by a rule of its key’s role, found by what it took and what was asked', async () => {
+    const run = newTrace();
+    await house.ingest(tenant, agentRun(run));
+    await house.seal(tenant);
+    await read(AUDIT);
+    await read(`${RUNS}/${run}/envelope`);
+    await get(house, RUNS, reader.key, {}, 'DELETE');
+    const decisions = await items('', `${AUDIT}/authorization`);
+    expect(decisions).toMatchObject([
+      { resource: 'method_not_allowed', subject: reader.keyId, rule: null, override: null },
+      { subject: reader.keyId, resource_id: run, rule: 'role reader has logs.read' },
+      { subject: reader.keyId, resource_id: null, rule: 'role reader lacks logs.audit' },
+    ]);
+    const found = async (query: string) =>
+      (await items(`?${query}&recorded_before=2999-01-01`, `${AUDIT}/authorization`)).map(({ resource }) => resource);
+    expect(await found('permission=logs.read&limit=100')).toEqual(['llm_runs.envelope']);
+    expect(await found('resource=audit.list')).toEqual(['audit.list']);
+    expect(await found('permission=logs.audit&decision=DENY')).toEqual(['audit.list']);
+    const nobody = await get(house, RUNS, 'swk_unknown');
+    expect(nobody.status).toBe(401);
+  });
+
+  it('is an access for a purpose that the client claims: a token here, and in clear under its key alone', async () => {
+    await read(`${RUNS}?limit=1`, { 'sworn-purpose': 'complaint of Ada Example, case 17' });
+    await read(RUNS, { 'sworn-purpose': 'x'.repeat(257) });
+    await get(house, RUNS, reader.key, {}, 'DELETE');
+    const [change, none, asked] = await items('', `${AUDIT}/access`);
+    expect([change.scope, none.scope, none.purpose, asked.scope]).toEqual(['NOTHING', 'MANY', null, 'MANY']);
+    expect(asked.purpose).toMatch(/^tok_[0-9a-f]{32}$/);
+    const rows = await house.database.admin<{ leaf: Buffer }>(`select leaf from sworn.leaf where tenant_id = $1`, [
+      tenant,
+    ]);
+    expect(rows.some(({ leaf }) => leaf.toString('utf8').includes('Ada'))).toBe(false);
+    expect((await house.check(tenant)).findings).toEqual([]);
+  });
+
   it('has a cursor that is its own list’s', async () => {
     for (let n = 0; n < 3; n++) await read();
     const { next_cursor: cursor } = (await ask('?limit=1', `${AUDIT}/access`)).json;
     const got = await ask(`?limit=1&cursor=${cursor}`, `${AUDIT}/authorization`);
     expect(got.json.errors[0].parameter).toBe('cursor');
   });
+});
+
+it('says of exports that nothing builds any, and still records who asked', async () => {
+  const { json } = await ask('?include_total=true', `${AUDIT}/exports`);
+  expect(json).toMatchObject({ items: [], total: 0, has_more: false, building: { available: false } });
+  expect((await accessRecords(house, tenant)).at(-1)).toMatchObject({ endpoint: 'audit.exports', count: 0 });
 });
 
 describe('one entry', () => {
@@ -444,7 +486,13 @@ describe('one entry', () => {
 
   it('never stands in the way of an endpoint with a name: ids are UUIDs of a form that no name has', async () => {
     const named = ENDPOINTS.filter(({ path }) => path.startsWith(`${AUDIT}/`) && !path.includes('{'));
-    expect(named.map(({ id }) => id)).toEqual(['audit.authorization', 'audit.access', 'audit.integrity']);
+    expect(named.map(({ id }) => id)).toEqual([
+      'audit.identity',
+      'audit.authorization',
+      'audit.access',
+      'audit.integrity',
+      'audit.exports',
+    ]);
     for (const { id, path } of named) {
       expect(parseRecordId(path.slice(AUDIT.length + 1))).toBeNull();
       expect((await ask('', path)).status).toBe(200);

@@ -9,6 +9,7 @@ import { Registry } from 'prom-client';
 import type { AccessRecordDeps } from '../src/access/accessRecord.js';
 import { createAuthenticator } from '../src/access/authenticate.js';
 import type { Credential } from '../src/access/credential.js';
+import { createFirstUses } from '../src/access/firstUse.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
 import { createTenants, type Tenants } from '../src/access/tenants.js';
@@ -98,8 +99,13 @@ export interface House {
   close(): Promise<void>;
 }
 
-/** `graceMs`: quiet after the root until a run is sealed. `trustedProxies`: whose X-Forwarded-For is the source. */
-export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] as string[] } = {}): Promise<House> {
+/** `firstUses`: first uses of keys are recorded. `graceMs`: quiet after the root until a run is sealed. `trustedProxies`: whose X-Forwarded-For is the source. */
+export async function buildHouse({
+  graceMs = 0,
+  idleMs = 0,
+  trustedProxies = [] as string[],
+  firstUses = false,
+} = {}): Promise<House> {
   const database = await testDatabase();
   const dir = mkdtempSync(join(tmpdir(), 'sworn-house-'));
   const { db } = database;
@@ -163,8 +169,11 @@ export async function buildHouse({ graceMs = 0, idleMs = 0, trustedProxies = [] 
     attribution: readAttribution(BUILT_IN_ATTRIBUTION),
   };
   const logged: string[] = [];
+  const authenticate = createAuthenticator({ db, ...proof, pepper: keyStore.deployment.apiKeyPepper, now });
   const app = createFacade({
-    authenticate: createAuthenticator({ db, ...proof, pepper: keyStore.deployment.apiKeyPepper, now }),
+    authenticate: firstUses
+      ? createFirstUses({ db, append, openOriginOf: originOf, now })(authenticate, 'READ')
+      : authenticate,
     recordAccess: access.record,
     enter: access.enter,
     read,

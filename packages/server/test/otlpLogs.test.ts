@@ -194,6 +194,10 @@ describe('a vocabulary', () => {
       'sworn.audit.review',
       'sworn.audit.note',
       'sworn.audit.policy.published',
+      ...['login', 'logout', 'login_failed', 'token_first_used', 'token_revoked', 'key_created', 'key_revoked'].map(
+        (name) => `sworn.audit.identity.${name}`,
+      ),
+      ...['enrolled', 'verified', 'failed', 'removed'].map((name) => `sworn.audit.identity.mfa_${name}`),
       'sworn.audit.event',
     ]);
     expect(VOCABULARY.system.get('sworn.system.oom')).toEqual({ eventType: 'OOM', causedBy: 'SYSTEM' });

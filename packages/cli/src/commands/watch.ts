@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -53,13 +52,14 @@ Examples:
 
 async function run({ env, terminal }: CommandContext, url: string, options: Options): Promise<void> {
   // Help, and a line that cannot be meant, need none of these.
-  const { logServer, readBase } = await import('../watch/logServer.js');
+  const { readBase, readToken } = await import('../serverAddress.js');
+  const { logServer } = await import('../watch/logServer.js');
   const { openMemory } = await import('../watch/memory.js');
   const { readPin } = await import('../watch/pin.js');
   const { watch: watchLog } = await import('../watch/watch.js');
   const { SWORN_WATCH_TOKEN: tokenText, ...handedOn } = env;
   const token = readToken(options.credentialFile, tokenText);
-  const base = readBase(url, token);
+  const base = readBase(url, token, 'the URL of a log looks like https://sworn.example/tlog/<tenant id>/<log>');
   const pin = readPin(options.key, base);
   const code = await watchLog({
     url: base.href,
@@ -81,17 +81,6 @@ async function run({ env, terminal }: CommandContext, url: string, options: Opti
     code,
     code === EXIT.no ? `${pin.origin} contradicts what was signed` : `${pin.origin} could not be looked at`,
   );
-}
-
-/** @throws Error when the file is not there or holds more than one line */
-function readToken(file: string | undefined, fromEnvironment: string | undefined): string | null {
-  const token = (file === undefined ? (fromEnvironment ?? '') : readFileSync(file, 'utf8')).trim();
-  if (token === '') {
-    if (file !== undefined) throw new Error(`${file} is empty`);
-    return null;
-  }
-  if (!/^[\u0021-\u007e]+$/.test(token)) throw new Error('the credential is one line of printable ASCII');
-  return token;
 }
 
 /** A look as a person reads it: what happened first. */

@@ -1,3 +1,5 @@
+import { whyNot } from '../serverAddress.js';
+
 /** A checkpoint has a few hundred bytes, with a hundred witnesses some tens of thousands. */
 const MAX_CHECKPOINT_BYTES = 64 << 10;
 /** A full hash tile: 256 hashes of 32 bytes. */
@@ -21,27 +23,6 @@ export interface LogAddress {
   readonly token: string | null;
   /** Milliseconds for one answer, its body included. */
   readonly timeoutMs: number;
-}
-
-/**
- * Reads the base URL of a log.
- * @throws Error a sentence, when it is not http or https, or holds what does not belong there; when a token would go over a network in clear
- */
-export function readBase(text: string, token: string | null): URL {
-  const base = URL.canParse(text) ? new URL(text) : null;
-  if (base === null || (base.protocol !== 'https:' && base.protocol !== 'http:'))
-    throw new Error('the URL of a log looks like https://sworn.example/tlog/<tenant id>/<log>');
-  if (base.username !== '' || base.password !== '')
-    throw new Error('a credential goes into --credential-file, not into the URL');
-  if (base.search !== '' || base.hash !== '') throw new Error('the URL of a log has no ? and no #');
-  if (token !== null && base.protocol === 'http:' && !isLoopback(base.hostname))
-    throw new Error('a credential is sent over https, or to this machine, only');
-  base.pathname = base.pathname.replace(/\/+$/, '');
-  return base;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 /** The log at an address. Redirects are not followed: whoever is sent elsewhere watches something else, with his credential. */
@@ -85,13 +66,4 @@ async function bodyOf({ body, url }: Response, limit: number): Promise<Uint8Arra
 function statusOf({ status, headers }: Response): string {
   const to = status >= 300 && status < 400 ? headers.get('location') : null;
   return to === null ? String(status) : `${status} and points to ${to}: redirects are not followed`;
-}
-
-/** What `fetch` threw, as far as a person can use it. */
-function whyNot(error: unknown, timeoutMs: number): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no whole answer within ${timeoutMs / 1000} s`;
-  const { cause } = error;
-  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? ` (${cause.code})` : '';
-  return `cannot be reached${code}`;
 }

@@ -1,17 +1,8 @@
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Checkpoint } from '@sworn/evidence';
+import { writeDurably } from '../durableFile.js';
 import { judgeNote, type Pin } from './pin.js';
 
 /** Pairs of notes kept of one log, about a kilobyte each: a fork that goes on growing is another pair at every look. Beyond, only the latest. */
@@ -86,20 +77,4 @@ export function openMemory(stateDir: string, pin: Pin): WatchMemory {
 
 function sha256Hex(value: string | Uint8Array): string {
   return createHash('sha256').update(value).digest('hex');
-}
-
-/** The old content or the new one, whatever happens meanwhile. */
-function writeDurably(path: string, bytes: Uint8Array): void {
-  const next = `${path}.${process.pid}`;
-  const fd = openSync(next, 'w', 0o600);
-  try {
-    writeFileSync(fd, bytes);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(next, path);
-  const dir = openSync(dirname(path), 'r');
-  fsyncSync(dir);
-  closeSync(dir);
 }

@@ -25,6 +25,8 @@ export interface AccessEvent {
   readonly userAgent: string | null;
   /** The client's Sworn-View: which page view it belongs to. A claim in which anything may stand: a token in the leaf, and nowhere in clear. */
   readonly view: string | null;
+  /** The client's Sworn-Purpose: why it reads, a claim in which anything may stand: a token in the leaf, in clear in the body. */
+  readonly purpose?: string | null;
   /** Query text as sent; goes into the body. */
   readonly query: string | null;
   /** By-id reads: what was asked for. */
@@ -94,6 +96,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
   const source = await deps.tokenOf(tenantId, event.source);
   const view = event.view === null ? null : await deps.tokenOf(tenantId, event.view);
   const correlationId = event.correlationId === null ? null : await deps.tokenOf(tenantId, event.correlationId);
+  const purpose = event.purpose == null ? null : await deps.tokenOf(tenantId, event.purpose);
   const value = bodyOf(event);
   const eventKey = ownEventKey(kind, ...identity);
   const actorToken = event.credential === null ? source : null;
@@ -124,6 +127,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         reason_code: event.reason,
         correlation_id: correlationId,
         view,
+        purpose,
         run_id: event.runId,
         record_id: event.recordId ?? null,
         count: event.count,
@@ -151,11 +155,13 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
 }
 
 function bodyOf(event: AccessEvent): Uint8Array | null {
-  if (event.userAgent === null && event.query === null && event.correlationId === null) return null;
+  const { userAgent, query, correlationId, purpose = null } = event;
+  if (userAgent === null && query === null && correlationId === null && purpose === null) return null;
   const text = JSON.stringify({
-    user_agent: event.userAgent?.slice(0, MAX_KEPT) ?? null,
-    query: event.query?.slice(0, MAX_KEPT) ?? null,
-    correlation_id: event.correlationId,
+    user_agent: userAgent?.slice(0, MAX_KEPT) ?? null,
+    query: query?.slice(0, MAX_KEPT) ?? null,
+    correlation_id: correlationId,
+    ...(purpose !== null && { purpose }),
   });
   return Buffer.from(text, 'utf8');
 }

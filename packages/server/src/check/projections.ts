@@ -157,6 +157,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   TENANT_CREATED: 'tenant_id',
   KEY_CREATED: 'key_id',
   KEY_REVOKED: 'key_id',
+  TOKEN_FIRST_USED: 'key_id',
   SIGNING_KEY_ADDED: 'public_key',
   SIGNING_KEY_RETIRED: 'public_key',
   FINDING: 'id',

@@ -14,10 +14,14 @@ export interface Caller {
   readonly correlationId: string | null;
   /** The page view the client says it belongs to, if it is well-formed. */
   readonly view: string | null;
+  /** What the client says it reads for, if it is well-formed. */
+  readonly purpose: string | null;
 }
 
 const CORRELATION_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const VIEW = /^[A-Za-z0-9._:-]{1,64}$/;
+/** A sentence in printable ASCII. */
+const PURPOSE = /^[!-~][ -~]{0,255}$/;
 const ADDRESS = /^[0-9a-fA-F.:]{2,45}$/;
 
 /** Reads the caller of a request. */
@@ -33,6 +37,7 @@ export function callerOf(request: FastifyRequest, trustedProxies: ReadonlySet<st
     userAgent: headers['user-agent'] ?? null,
     correlationId: claimOf(headers['x-correlation-id'], CORRELATION_ID),
     view: claimOf(headers['sworn-view'], VIEW),
+    purpose: claimOf(headers['sworn-purpose'], PURPOSE),
   };
 }
 

@@ -3,6 +3,8 @@ import type { Credential } from '../access/credential.js';
 import { auditEntry } from '../read/auditEntry.js';
 import { integrity } from '../read/integrity.js';
 import { listAccess, listAudit, listAuthorization } from '../read/listAudit.js';
+import { listExports } from '../read/listExports.js';
+import { listIdentity } from '../read/listIdentity.js';
 import { listRuns } from '../read/listRuns.js';
 import { listSystem } from '../read/listSystem.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
@@ -53,9 +55,11 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'system.telemetry': (deps, { credential, params, query }) =>
       runTelemetry(deps, credential.tenantId, idOf(params, 'run_id'), query),
     'audit.list': (deps, { credential, query }) => listAudit(deps, credential.tenantId, query),
+    'audit.identity': (deps, { credential, query }) => listIdentity(deps, credential.tenantId, query),
     'audit.authorization': (deps, { credential, query }) => listAuthorization(deps, credential.tenantId, query),
     'audit.access': (deps, { credential, query }) => listAccess(deps, credential.tenantId, query),
     'audit.integrity': (deps, { credential, query }) => integrity(deps, credential.tenantId, query),
+    'audit.exports': (deps, { credential, query }) => listExports(deps, credential.tenantId, query),
     'audit.entry': (deps, { credential, params }) => auditEntry(deps, credential.tenantId, idOf(params, 'entry_id')),
   };
 
@@ -71,8 +75,10 @@ export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'system.replay': 'events',
   'system.telemetry': 'series',
   'audit.list': 'items',
+  'audit.identity': 'items',
   'audit.authorization': 'items',
   'audit.access': 'items',
+  'audit.exports': 'items',
 };
 
 /** Whether a key may see records of `audit`: in an answer of several topics each is shown by its own permission (CONTRACT.md §8). */

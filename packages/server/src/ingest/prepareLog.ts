@@ -57,7 +57,7 @@ export function readLog(
   const { bytes, removed } = redactor.redact('log', slice.bytes, (text) => redactionToken(tenancy, text));
   const sent = readLogRecord(slice.bytes);
   const record = bytes === slice.bytes ? sent : readLogRecord(bytes);
-  const { topic, kind, fields, human, subject } = mapLog(mapper, {
+  const { topic, kind, fields, human, subject, signIn } = mapLog(mapper, {
     sent,
     record,
     traceId: slice.traceId === null ? null : hex(slice.traceId),
@@ -85,6 +85,8 @@ export function readLog(
       ...(occurred.basis !== null && { occurred_basis: occurred.basis }),
       ...(person !== null && { human_actor_id: person }),
       ...(subject !== null && { entity_id: humanToken(tenancy, subject) }),
+      ...(signIn.source !== null && { source: humanToken(tenancy, signIn.source) }),
+      ...(signIn.session !== null && { session: humanToken(tenancy, signIn.session) }),
       ...(sources.resource.foreign && { foreign: true }),
       ...(topic === 'audit' && hintedMember(fields, sources.resource.foreign)),
     },

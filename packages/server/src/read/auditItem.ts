@@ -10,6 +10,7 @@ import {
 import { decodeLeaf, type JsonValue, parseRecordId, recordId } from '@sworn/evidence';
 import type { SoundEntry } from './checkEntry.js';
 import { entryMetadata, topicOf } from './entryMetadata.js';
+import type { Members } from './members.js';
 import { idOf } from './runItem.js';
 import type { Covered } from './tier.js';
 
@@ -43,7 +44,7 @@ export const auditItem: ShowEntry<AuditItem> = (tenantId, entry, covered) => {
 };
 
 /** Of a conflict the entry that has the event key: it stands in the same log. */
-function firstOf({ stored, members: m }: SoundEntry): string | null {
+export function firstOf({ stored, members: m }: SoundEntry): string | null {
   const index = m.count('first_index');
   const place = parseRecordId(idOf(stored));
   return index === null || place === null ? null : recordId({ ...place, index });
@@ -52,11 +53,23 @@ function firstOf({ stored, members: m }: SoundEntry): string | null {
 /** An access record as a decision. */
 export const authorizationItem: ShowEntry<AuthorizationItem> = (tenantId, entry, covered) => ({
   ...requestOf(entry),
+  subject: entry.members.text('credential_id') ?? entry.members.text('source'),
   resource: entry.members.text('endpoint'),
+  resource_id: entry.members.text('run_id') ?? entry.members.text('record_id'),
   action: entry.members.text('method'),
+  rule: ruleOf(entry),
   reason_code: entry.members.text('reason_code'),
+  override: entry.members.text('override'),
   metadata: entryMetadata(tenantId, entry, covered),
 });
+
+/** A key is judged by its role's permissions, which its record names, once it is known; what is refused afterwards is refused for what was asked. */
+function ruleOf({ members: m }: SoundEntry): string | null {
+  const [role, permission, reason] = [m.text('role'), m.text('permission'), m.text('reason_code')];
+  if (role === null || permission === null) return null;
+  if (reason === 'permission_denied') return `role ${role} lacks ${permission}`;
+  return m.text('decision') === 'ALLOW' ? `role ${role} has ${permission}` : null;
+}
 
 /** An access record as an access. */
 export const accessItem: ShowEntry<AccessItem> = (tenantId, entry, covered) => {
@@ -64,6 +77,8 @@ export const accessItem: ShowEntry<AccessItem> = (tenantId, entry, covered) => {
   return {
     ...requestOf(entry),
     action: actionOf(m.text('endpoint')),
+    scope: scopeOf(m),
+    purpose: m.text('purpose'),
     endpoint: m.text('endpoint'),
     reason_code: m.text('reason_code'),
     filters: filtersOf(entry),
@@ -119,7 +134,8 @@ function requestOf(entry: SoundEntry) {
   };
 }
 
-function actorOf(entry: SoundEntry): Pick<AuditItem, 'actor_type' | 'actor_id'> {
+/** Who acted. */
+export function actorOf(entry: SoundEntry): Pick<AuditItem, 'actor_type' | 'actor_id'> {
   const { members: m } = entry;
   const key = m.text('credential_id');
   const topic = topicOf(entry);
@@ -144,6 +160,7 @@ export const ENTITIES: Readonly<Record<string, (typeof ENTITY_TYPES)[number]>> =
   TENANT_CREATED: 'TENANT',
   KEY_CREATED: 'KEY',
   KEY_REVOKED: 'KEY',
+  TOKEN_FIRST_USED: 'KEY',
   SIGNING_KEY_ADDED: 'SIGNING_KEY',
   SIGNING_KEY_RETIRED: 'SIGNING_KEY',
   SIGNER_ADOPTED: 'LOG',
@@ -152,7 +169,8 @@ export const ENTITIES: Readonly<Record<string, (typeof ENTITY_TYPES)[number]>> =
   FINDING_CLEARED: 'FINDING',
 };
 
-function entityOf(entry: SoundEntry): Pick<AuditItem, 'entity_type' | 'entity_id'> {
+/** What it is about. */
+export function entityOf(entry: SoundEntry): Pick<AuditItem, 'entity_type' | 'entity_id'> {
   const { stored, members: m } = entry;
   if (topicOf(entry) === 'audit') return { entity_type: m.text('entity_type'), entity_id: m.text('entity_id') };
   const [run, record, subject] = [m.text('run_id'), m.text('record_id'), stored.cells?.['subject']];
@@ -165,6 +183,14 @@ function entityOf(entry: SoundEntry): Pick<AuditItem, 'entity_type' | 'entity_id
 }
 
 const READING: ReadonlySet<string> = new Set([...ENDPOINTS.map(({ id }) => id), 'cli:leaf']);
+
+function scopeOf(m: Members): AccessItem['scope'] {
+  if (m.text('run_id') !== null) return 'RUN';
+  if (m.text('record_id') !== null) return 'RECORD';
+  const endpoint = m.text('endpoint') ?? '';
+  if (endpoint.startsWith('tlog.')) return 'LOG';
+  return READING.has(endpoint) ? 'MANY' : 'NOTHING';
+}
 
 function actionOf(endpoint: string | null): AccessItem['action'] {
   if (endpoint === null) return 'OTHER';

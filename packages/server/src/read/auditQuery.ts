@@ -1,4 +1,4 @@
-import { AUDIT_EVENTS, type AuditCategory, type AuditQuery as Parameters } from '@sworn/contract';
+import { AUDIT_EVENTS, type AuditCategory, type AuditQuery, type AuthorizationQuery } from '@sworn/contract';
 import { parseRecordId } from '@sworn/evidence';
 import {
   accessSelection,
@@ -12,6 +12,9 @@ import { ENTITIES } from './auditItem.js';
 import { type ListAsked, readListAsked } from './listAsked.js';
 import { asToken } from './runQuery.js';
 
+/** Parameters of the lists of audit entries, of any of them. */
+type Parameters = AuditQuery & Pick<AuthorizationQuery, 'permission' | 'resource'>;
+
 /** A list of audit entries, as asked: filters parsed, values that may name people as tokens. */
 export interface AuditAsked extends ListAsked {
   /** What is asked of a topic's rows; null: none of its records can have it. */
@@ -23,16 +26,9 @@ export async function readAuditQuery(
   query: Parameters,
   tokenOf: (value: string) => Promise<string>,
 ): Promise<AuditAsked> {
-  const tokens = {
-    correlation_id: await asToken(query.correlation_id, tokenOf),
-    view: await asToken(query.view, tokenOf),
-    actor_id: await asToken(query.actor_id, tokenOf),
-    entity_id: await asToken(query.entity_id, tokenOf),
-  };
-  const shown = (name: 'actor_id' | 'entity_id') => (UUID.test(query[name] ?? '') ? query[name] : tokens[name]);
+  const { tokens, shown } = await readEntryTokens(query, tokenOf);
   return {
-    // Ids of keys and records are shown as they were asked for; what else is asked for may be somebody's name.
-    ...readListAsked(query, { ...tokens, actor_id: shown('actor_id'), entity_id: shown('entity_id') }),
+    ...readListAsked(query, shown),
     selectionOf(topic) {
       if (query.log !== undefined && query.log !== topic) return null;
       if (topic === 'audit') return ofLedger(query, tokens);
@@ -43,11 +39,22 @@ export async function readAuditQuery(
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-interface Tokens {
-  readonly correlation_id: string | undefined;
-  readonly view: string | undefined;
-  readonly actor_id: string | undefined;
-  readonly entity_id: string | undefined;
+/** Filters whose values may name somebody, as tokens. */
+type Tokens = Readonly<Record<'correlation_id' | 'view' | 'actor_id' | 'entity_id', string | undefined>>;
+
+/** Reads them. `shown`: as the answer repeats them: ids of keys and records as they were asked for, since what else is asked for may be a name. */
+export async function readEntryTokens(
+  query: { readonly [name in keyof Tokens]?: string },
+  tokenOf: (value: string) => Promise<string>,
+): Promise<{ readonly tokens: Tokens; readonly shown: Tokens }> {
+  const tokens = {
+    correlation_id: await asToken(query.correlation_id, tokenOf),
+    view: await asToken(query.view, tokenOf),
+    actor_id: await asToken(query.actor_id, tokenOf),
+    entity_id: await asToken(query.entity_id, tokenOf),
+  };
+  const shown = (name: 'actor_id' | 'entity_id') => (UUID.test(query[name] ?? '') ? query[name] : tokens[name]);
+  return { tokens, shown: { ...tokens, actor_id: shown('actor_id'), entity_id: shown('entity_id') } };
 }
 
 const OWN_ACTORS: ReadonlySet<string> = new Set(['API_KEY', 'COMMAND', 'UNKNOWN', 'SWORN']);
@@ -93,8 +100,8 @@ function ofAccess(query: Parameters, tokens: Tokens): EntrySelection | null {
     credentialId: query.actor_id ?? null,
     actorType: actorType ?? null,
     decision: decision ?? null,
-    permission: null,
-    endpoint: query.endpoint ?? null,
+    permission: query.permission ?? null,
+    endpoint: query.endpoint ?? query.resource ?? null,
     correlationId: tokens.correlation_id ?? null,
     view: tokens.view ?? null,
   });
@@ -137,6 +144,6 @@ function ownKinds(category: AuditCategory | undefined): readonly string[] | null
 }
 
 /** A value as producers may have sent it, and as it stands where it is a person's. */
-function inClearAndToken(value: string | undefined, token: string | undefined): readonly string[] | null {
+export function inClearAndToken(value: string | undefined, token: string | undefined): readonly string[] | null {
   return value === undefined || token === undefined ? null : [value, token];
 }

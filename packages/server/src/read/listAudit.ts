@@ -4,6 +4,7 @@ import {
   type AuditQuery,
   AUDIT_TOPICS,
   type AuthorizationList,
+  type AuthorizationQuery,
   type EndpointId,
 } from '@sworn/contract';
 import { accessItem, auditItem, authorizationItem, type ShowEntry } from './auditItem.js';
@@ -21,7 +22,7 @@ export function listAudit(deps: ReadDeps, tenantId: string, query: AuditQuery): 
 export function listAuthorization(
   deps: ReadDeps,
   tenantId: string,
-  query: AuditQuery,
+  query: AuthorizationQuery,
 ): Promise<Reading<AuthorizationList>> {
   return list(deps, tenantId, query, { id: 'audit.authorization', topics: ['access'], itemOf: authorizationItem });
 }
@@ -41,7 +42,7 @@ interface Shown<I> {
 async function list<I>(
   deps: ReadDeps,
   tenantId: string,
-  query: AuditQuery,
+  query: AuditQuery & AuthorizationQuery,
   shown: Shown<I>,
 ): Promise<Reading<EntryList<I>>> {
   const { selectionOf, ...asked } = await readAuditQuery(query, (value) => deps.tokenOf(tenantId, value));

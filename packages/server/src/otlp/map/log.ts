@@ -51,6 +51,8 @@ export interface MappedLog {
   readonly human: string | null;
   /** A person whom it happened to, in clear: `entity_id` is to be the token. */
   readonly subject: string | null;
+  /** Where somebody signed in from and his session, in clear: their tokens are to stand in the leaf. */
+  readonly signIn: { readonly source: string | null; readonly session: string | null };
 }
 
 /** Maps a log record by the vocabulary, and by the same tables as spans what it says of conversation, agent, human and service. */
@@ -92,6 +94,7 @@ export function mapLog({ mapping, vocabulary, governance }: LogMapper, log: Rece
     },
     human: clear(user),
     subject: null,
+    signIn: { source: null, session: null },
   };
 }
 
@@ -156,6 +159,8 @@ function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted,
       ...name('policy_version', first('policy_version')),
       ...name('rule_id', first('rule_id')),
       ...name('incident_id', first('incident_id')),
+      ...name('method', first('method')),
+      ...name('identity_provider', first('identity_provider')),
       ...(isThing && actorType === 'AGENT' && name('agent_id', actor)),
       ...(isThing && actorType === 'SYSTEM' && name('system_id', actor)),
       ...correlation(shared, first('correlation_id')),
@@ -163,6 +168,7 @@ function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted,
     // Who acted, as far as the event says; the user whose session it was is somebody else.
     human: clear(asserted ?? (isThing ? null : (actor ?? user))),
     subject: isPerson ? clear(entity) : null,
+    signIn: { source: clear(first('source')), session: clear(first('session')) },
   };
 }
 

@@ -63,6 +63,10 @@ const AUDIT_FIELDS = [
   'tool',
   'call_id',
   'reason',
+  'method',
+  'identity_provider',
+  'source',
+  'session',
 ] as const;
 /** A field of an audit event. */
 export type AuditField = (typeof AUDIT_FIELDS)[number];

@@ -1,0 +1,80 @@
+import type { Topic } from '@sworn/evidence';
+import { ownLeaf } from '../record/ownLeaf.js';
+import { hasControlOf } from '../store/control.js';
+import { type Database, inTenant } from '../store/database.js';
+import type { Authenticate } from './authenticate.js';
+import type { Credential } from './credential.js';
+import { type Append, timestamp } from './keys.js';
+import { Refusal } from './refusal.js';
+
+/** What recording first uses needs. */
+export interface FirstUseDeps {
+  readonly db: Database;
+  /** Through the recorder's sequencer. */
+  readonly append: Append;
+  readonly openOriginOf: (tenantId: string, topic: Topic) => string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** What a key was first used for. */
+type Use = 'READ' | 'INGEST';
+
+/** Keys known to have been used, about 100 bytes each; the one known longest goes first, and is looked up again. */
+const KEYS_HELD = 10_000;
+
+/**
+ * Authenticators that record in `control` when a key is used for the first time (TOKEN_FIRST_USED), before what it is used for is done. Two processes
+ * that see a key at once write one record: it is known by the key.
+ * @throws Refusal, from what is returned, `unavailable` when it cannot be recorded
+ */
+export function createFirstUses(deps: FirstUseDeps): (authenticate: Authenticate, use: Use) => Authenticate {
+  const known = new Map<string, Promise<void>>();
+
+  return (authenticate, use) => async (headers) => {
+    const credential = await authenticate(headers);
+    const { keyId } = credential;
+    let recorded = known.get(keyId);
+    if (recorded === undefined) {
+      recorded = record(deps, credential, use);
+      remember(known, keyId, recorded);
+    }
+    try {
+      await recorded;
+    } catch (cause) {
+      if (known.get(keyId) === recorded) known.delete(keyId);
+      throw Object.assign(new Refusal('unavailable', 'the first use of the key could not be recorded'), { cause });
+    }
+    return credential;
+  };
+}
+
+async function record(deps: FirstUseDeps, { tenantId, keyId, role }: Credential, use: Use): Promise<void> {
+  const isRecorded = await inTenant(
+    deps.db,
+    'reader',
+    tenantId,
+    (tx) => hasControlOf(tx, tenantId, 'TOKEN_FIRST_USED', keyId),
+    { readOnly: true },
+  );
+  if (isRecorded) return;
+  await deps.append(tenantId, [
+    ownLeaf({
+      topic: 'control',
+      origin: deps.openOriginOf(tenantId, 'control'),
+      kind: 'TOKEN_FIRST_USED',
+      identity: [keyId],
+      occurredAt: timestamp(deps.now()),
+      fields: { key_id: keyId, role, use },
+      projection: { table: 'control_records', kind: 'TOKEN_FIRST_USED', subject: keyId },
+    }),
+  ]);
+}
+
+function remember(known: Map<string, Promise<void>>, keyId: string, recorded: Promise<void>): void {
+  if (known.size >= KEYS_HELD) {
+    const oldest = known.keys().next();
+    if (!oldest.done) known.delete(oldest.value);
+  }
+  known.set(keyId, recorded);
+}

@@ -1,0 +1,98 @@
+import {
+  IDENTITY_EVENTS,
+  type IdentityItem,
+  type IdentityList,
+  type IdentityQuery,
+  OWN_IDENTITY_EVENTS,
+} from '@sworn/contract';
+import { controlSelection, ledgerSelection } from '../store/auditSelections.js';
+import { inTenant } from '../store/database.js';
+import type { EntrySelection } from '../store/entryPlaces.js';
+import { readReportedTypes } from '../store/reportedTypes.js';
+import { actorOf, entityOf, firstOf, type ShowEntry } from './auditItem.js';
+import { inClearAndToken, readEntryTokens } from './auditQuery.js';
+import { aggregateOfEntries, entryMetadata, entrySpine, topicOf } from './entryMetadata.js';
+import { readListAsked } from './listAsked.js';
+import { listEntries } from './listEntries.js';
+import type { ReadDeps, Reading } from './reading.js';
+import { idOf } from './runItem.js';
+
+/** Endpoint 14: Sworn's own records of its keys, and what producers report of theirs, newest first. */
+export async function listIdentity(
+  deps: ReadDeps,
+  tenantId: string,
+  query: IdentityQuery,
+): Promise<Reading<IdentityList>> {
+  const { tokens, shown } = await readEntryTokens(query, (value) => deps.tokenOf(tenantId, value));
+  const reading = await listEntries(deps, tenantId, {
+    id: 'audit.identity',
+    topics: ['audit', 'control'],
+    asked: readListAsked(query, shown),
+    selectionOf: (topic) => (topic === 'audit' ? reported(query, tokens) : own(query)),
+    itemOf: identityItem,
+    spineOf: entrySpine,
+    aggregateOf: aggregateOfEntries,
+  });
+  const seen = await inTenant(
+    deps.db,
+    'reader',
+    tenantId,
+    (tx) => readReportedTypes(tx, tenantId, NOT_OWN, reading.pins),
+    { readOnly: true },
+  );
+  const unseen = NOT_OWN.filter((type) => !seen.has(type));
+  return { ...reading, answer: { ...reading.answer, without_producer: unseen } };
+}
+
+const OWN: ReadonlySet<string> = new Set(OWN_IDENTITY_EVENTS);
+/** Types that only producers report. */
+const NOT_OWN = IDENTITY_EVENTS.filter((type) => !OWN.has(type));
+
+function reported(
+  query: IdentityQuery,
+  tokens: { readonly actor_id: string | undefined; readonly entity_id: string | undefined },
+): EntrySelection {
+  return ledgerSelection({
+    eventTypes: query.event_type === undefined ? IDENTITY_EVENTS : [query.event_type],
+    category: null,
+    entityType: null,
+    entityIds: inClearAndToken(query.entity_id, tokens.entity_id),
+    actorType: null,
+    actorIds: inClearAndToken(query.actor_id, tokens.actor_id),
+    decision: query.decision ?? null,
+    runId: query.run_id ?? null,
+    policyId: null,
+    incidentId: null,
+    correlationId: null,
+  });
+}
+
+/** Of Sworn's own nothing is recorded beside the type and the key. */
+function own({ event_type: type, entity_id, run_id, actor_id, decision }: IdentityQuery): EntrySelection | null {
+  if (run_id !== undefined || actor_id !== undefined || decision !== undefined) return null;
+  if (type !== undefined && !OWN.has(type)) return null;
+  return controlSelection({ kinds: type === undefined ? OWN_IDENTITY_EVENTS : [type], subject: entity_id ?? null });
+}
+
+const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) => {
+  const { stored, members: m } = entry;
+  const topic = topicOf(entry);
+  return {
+    id: idOf(stored),
+    log: topic,
+    event_type: (topic === 'audit' ? m.text('event_type') : stored.kind) as IdentityItem['event_type'],
+    ...actorOf(entry),
+    ...entityOf(entry),
+    method: topic === 'audit' ? m.text('method') : 'API_KEY',
+    identity_provider: m.text('identity_provider'),
+    source: m.text('source'),
+    session: m.text('session'),
+    decision: m.text('decision') as IdentityItem['decision'],
+    use: m.text('use') as IdentityItem['use'],
+    reported_by: m.text('reported_by') as IdentityItem['reported_by'],
+    key_id: topic === 'audit' ? m.text('key') : null,
+    service: m.text('service'),
+    conflict_of: firstOf(entry),
+    metadata: entryMetadata(tenantId, entry, covered),
+  };
+};
