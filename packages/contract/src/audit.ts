@@ -191,8 +191,15 @@ const State = Type.Unsafe<Readonly<Record<string, unknown>> | null>({
 export const AuditEntry = Type.Object(
   {
     ...entryFields,
-    before_state: { ...State, description: 'Null unless the leaf says it.' },
-    after_state: { ...State, description: 'Of a control leaf all that it says of its subject; of others null.' },
+    before_state: {
+      ...State,
+      description:
+        'Of a producer’s record what its body says in sworn.audit.before: an object as it is, anything else as {"value"}, and of what is over 64 KiB {"left_out_bytes"} alone.',
+    },
+    after_state: {
+      ...State,
+      description: 'The same of sworn.audit.after; of a control leaf all that it says of its subject. Null of reads.',
+    },
     proof: Proof,
     metadata: RecordMetadata,
   },

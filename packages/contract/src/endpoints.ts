@@ -13,6 +13,7 @@ import {
 } from './audit.js';
 import { RunEnvelope } from './envelope.js';
 import { RunGovernance, RunGovernanceQuery } from './governance.js';
+import { RunExport } from './export.js';
 import { IdentityList, IdentityQuery } from './identity.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { RunList, RunListQuery } from './run.js';
@@ -108,6 +109,17 @@ export const ENDPOINTS = [
     params: ['run_id'],
     query: ReplayQuery,
     response: RunReplay,
+  },
+  {
+    id: 'llm_runs.export',
+    method: 'GET',
+    path: `${FACADE_PREFIX}/llm-runs/{run_id}/export`,
+    summary: 'What a bundle of a run would be, and who has asked for it.',
+    permission: 'logs.export',
+    shape: 'status',
+    params: ['run_id'],
+    query: NoQuery,
+    response: RunExport,
   },
   {
     id: 'system.list',

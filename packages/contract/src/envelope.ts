@@ -55,7 +55,7 @@ const Revision = Type.Object(
   { additionalProperties: false },
 );
 
-const Retention = Type.Object(
+export const Retention = Type.Object(
   {
     class: Type.String({ description: 'Whose term it has.' }),
     until: { ...NullableTimestamp, description: 'When that term ends.' },

@@ -33,6 +33,7 @@ export {
   PUBLIC_ROUTES,
 } from './endpoints.js';
 export { ContentState, Proof, RunEnvelope, TERMINATION_REASONS } from './envelope.js';
+export { RunExport } from './export.js';
 export {
   CHECKS,
   CLEARED_BY_HAND,

@@ -464,6 +464,35 @@ describe('one entry', () => {
     expect(again.status).toBe(304);
   });
 
+  it('says what something was and became, as the producer sent it, from the encrypted body', async () => {
+    const states: [Record<string, string>, unknown, unknown][] = [
+      [
+        { before: '{"limit":100}', after: '{"limit":500,"by":"Ada Example"}' },
+        { limit: 100 },
+        { limit: 500, by: 'Ada Example' },
+      ],
+      [{ after: 'on' }, null, { value: 'on' }],
+      [{ after: 'x'.repeat(70_000) }, null, { left_out_bytes: 70_000 }],
+      [
+        { after: `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}` },
+        null,
+        expect.objectContaining({ a: expect.anything() }),
+      ],
+      [{}, null, null],
+    ];
+    await report(...states.map(([said], i) => event(i, 'policy.published', said)));
+    const listed = (await items('?log=audit')).toReversed();
+    for (const [i, [, before, after]] of states.entries()) {
+      const { json, headers, status } = await ask('', `${AUDIT}/${listed[i].id}`);
+      expect([status, json.before_state, json.after_state]).toEqual([200, before, after]);
+      expect(headers.get('cache-control')).toBe('no-store');
+    }
+    const rows = await house.database.admin<{ leaf: Buffer }>(`select leaf from sworn.leaf where tenant_id = $1`, [
+      tenant,
+    ]);
+    expect(rows.some(({ leaf }) => leaf.toString('utf8').includes('Ada'))).toBe(false);
+  });
+
   it('is the same as in the list, and being read is a record that names it', async () => {
     await read();
     await house.sign(tenant);

@@ -89,6 +89,18 @@ describe('a record that is not as it was written', () => {
       });
   });
 
+  it('is 409 by id where its body is another', async () => {
+    const body = logsRequest([{ event: 'sworn.audit.note', attributes: { 'sworn.audit.after': '{"a":1}' } }]);
+    await house.ingestLogs(tenant, { encoding: 'protobuf', body });
+    const [{ id }] = await items('?log=audit');
+    await tamper(
+      `update sworn.leaf set body = set_byte(body, 20, get_byte(body, 20) # 1) where tenant_id = $1 and log = 'audit'`,
+      [tenant],
+    );
+    const { status, json } = await ask('', `${AUDIT}/${id}`);
+    expect([status, json.code, json.finding.check]).toEqual([409, 'evidence_compromised', 'V8']);
+  });
+
   it('is seen where only its row is left', async () => {
     await read();
     await tamper(`delete from sworn.leaf where tenant_id = $1 and log = 'control' and leaf_index = 2`, [tenant]);

@@ -165,7 +165,7 @@ async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
     headers: {
       'sworn-log-sizes': logSizes(a.reading, endpoint.permission),
       vary: 'accept-encoding, accept',
-      'cache-control': endpoint.shape === 'long' ? 'no-store' : 'private, no-cache',
+      'cache-control': endpoint.shape === 'long' || a.reading.holdsContent === true ? 'no-store' : 'private, no-cache',
     },
   });
 }

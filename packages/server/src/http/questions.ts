@@ -13,6 +13,7 @@ import { runEnvelope } from '../read/runEnvelope.js';
 import { runGovernance } from '../read/runGovernance.js';
 import { runSnapshot } from '../read/runSnapshot.js';
 import { runTelemetry } from '../read/runTelemetry.js';
+import { runExport } from '../read/runExport.js';
 import { runTrace } from '../read/runTrace.js';
 import { runReplay, systemReplay } from '../read/replay.js';
 import { systemEvents } from '../read/systemEvents.js';
@@ -54,6 +55,7 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'system.snapshot': (deps, { credential, params }) => runSnapshot(deps, credential.tenantId, idOf(params, 'run_id')),
     'system.telemetry': (deps, { credential, params, query }) =>
       runTelemetry(deps, credential.tenantId, idOf(params, 'run_id'), query),
+    'llm_runs.export': (deps, { credential, params }) => runExport(deps, credential, idOf(params, 'run_id')),
     'audit.list': (deps, { credential, query }) => listAudit(deps, credential.tenantId, query),
     'audit.identity': (deps, { credential, query }) => listIdentity(deps, credential.tenantId, query),
     'audit.authorization': (deps, { credential, query }) => listAuthorization(deps, credential.tenantId, query),

@@ -4,25 +4,58 @@ import { Refusal } from '../access/refusal.js';
 import { readEntriesAt } from '../store/auditEntries.js';
 import { type LogSize, readLogSizes } from '../store/checkpointRead.js';
 import { inTenant, type Tx } from '../store/database.js';
-import { auditItem, fieldsOf, objectOf } from './auditItem.js';
+import { AUDIT_KIND } from '../otlp/map/log.js';
+import { readBodies } from '../store/steps.js';
+import { auditItem } from './auditItem.js';
 import { checkEntry, type SoundEntry } from './checkEntry.js';
 import { topicOf } from './entryMetadata.js';
+import { statesOf } from './entryStates.js';
 import { heldAgainst } from './openFindings.js';
 import { proofOf } from './proof.js';
+import { openBodies } from './recordBody.js';
 import type { ReadDeps, Reading } from './reading.js';
 import { compromisedRecord, coverOf, sound } from './settled.js';
 import { coveredBy } from './tier.js';
 
 /** Endpoint 19: one entry of `audit`, `access` or `control`, with its proof. @throws Refusal */
 export async function auditEntry(deps: ReadDeps, tenantId: string, id: string): Promise<Reading<AuditEntry>> {
-  return inTenant(deps.db, 'reader', tenantId, (tx) => read(deps, tx, tenantId, id), {
-    readOnly: true,
-    snapshot: true,
-    inIndexOrder: true,
-  });
+  const { entry, body, proof, item, pin, sizes } = await inTenant(
+    deps.db,
+    'reader',
+    tenantId,
+    (tx) => read(deps, tx, tenantId, id),
+    { readOnly: true, snapshot: true, inIndexOrder: true },
+  );
+  const opened = await openBody(deps, tenantId, entry, body);
+  return {
+    answer: { ...item, ...statesOf(entry, opened), proof },
+    pins: [pin],
+    count: 1,
+    sizes,
+    ...(opened !== null && { holdsContent: true }),
+  };
 }
 
-async function read(deps: ReadDeps, tx: Tx, tenantId: string, id: string): Promise<Reading<AuditEntry>> {
+/** Of a producer's record its body, held against the leaf. Access records have one too, which is for erasure and not shown. */
+async function openBody(
+  deps: ReadDeps,
+  tenantId: string,
+  entry: SoundEntry,
+  body: ReadonlyMap<number, Uint8Array>,
+): Promise<Uint8Array | null> {
+  if (!hasShownBody(entry)) return null;
+  const opened = (await openBodies(deps, tenantId, [entry], body)).get(entry.stored.index);
+  if (opened?.kind === 'compromised') throw compromisedRecord(opened.finding, entry.stored.leaf);
+  return opened?.value ?? null;
+}
+
+/** The log record of a producer's event; of what a rule read in a span, its step has the content. */
+function hasShownBody(entry: SoundEntry): boolean {
+  const { kind, dk } = entry.stored;
+  return topicOf(entry) === 'audit' && dk !== null && (kind === AUDIT_KIND || kind === 'CONFLICT');
+}
+
+async function read(deps: ReadDeps, tx: Tx, tenantId: string, id: string) {
   const sizes = await readLogSizes(tx, tenantId);
   const { entry, log } = await findEntry(deps, tx, { tenantId, id, sizes });
   const { stored } = entry;
@@ -31,9 +64,11 @@ async function read(deps: ReadDeps, tx: Tx, tenantId: string, id: string): Promi
   if (proven.kind === 'compromised') throw compromisedRecord(proven.finding, stored.leaf);
   const covered = coveredBy(deps, tenantId, sizes)(stored, cover?.signedAt ?? null);
   return {
-    answer: { ...auditItem(tenantId, entry, covered), ...statesOf(entry), proof: proven.proof },
-    pins: [{ log: log.log, size: cover?.size ?? log.size }],
-    count: 1,
+    entry,
+    body: hasShownBody(entry) ? await readBodies(tx, tenantId, log.log, [stored.index]) : new Map<number, Uint8Array>(),
+    item: auditItem(tenantId, entry, covered),
+    proof: proven.proof,
+    pin: { log: log.log, size: cover?.size ?? log.size },
     sizes,
   };
 }
@@ -62,29 +97,4 @@ async function findEntry(
   const open = await deps.openFindings(tx, tenantId);
   const checked = checkEntry(stored, log.topic, deps.originOf(tenantId, log.log));
   return { entry: sound(heldAgainst(checked, open)), log };
-}
-
-/** What every leaf says of itself, and what vouches for it: no state of what it is about. */
-const OF_LEAF: ReadonlySet<string> = new Set([
-  't',
-  'log',
-  'kind',
-  'by',
-  'event_key',
-  'occurred_at',
-  'recorded_at',
-  'r',
-  'map',
-  'dk',
-  'c',
-  'mac',
-]);
-
-function statesOf(entry: SoundEntry): Pick<AuditEntry, 'before_state' | 'after_state'> {
-  const fields = fieldsOf(entry);
-  const own = Object.fromEntries(Object.entries(fields).filter(([name]) => !OF_LEAF.has(name)));
-  return {
-    before_state: objectOf(fields['before_state']),
-    after_state: objectOf(fields['after_state']) ?? (topicOf(entry) === 'control' ? own : null),
-  };
 }

@@ -49,11 +49,10 @@ function sourceOf(entry: SoundEntry): Pick<RecordMetadata, 'source_domain' | 'so
       source_component: 'AccessRecorder',
       origin: m.text('approver') === null ? 'SYSTEM' : 'HUMAN',
     };
-  const service = m.text('service');
   const domain = m.text('category') !== null ? 'POLICY' : m.text('incident_id') !== null ? 'INCIDENTS' : 'ACTIVITY';
   return {
     source_domain: domain,
-    source_component: m.text('by') === 'sworn' ? 'AuditLedgerWriter' : service === null ? 'otlp' : `otlp:${service}`,
+    source_component: m.text('by') === 'sworn' ? 'AuditLedgerWriter' : `otlp:${m.text('service') ?? 'unknown_service'}`,
     origin: originOf(m),
   };
 }

@@ -51,6 +51,8 @@ export interface Reading<T> {
   readonly pins: readonly Pin[];
   /** Records in the answer. */
   readonly count: number;
+  /** It holds what was encrypted, and is not to be kept by whoever passes it on. */
+  readonly holdsContent?: boolean;
   /** Sizes of all logs of the tenant as of this read, for the header. */
   readonly sizes: readonly (Pin & { readonly topic: string })[];
 }

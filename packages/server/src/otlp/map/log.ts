@@ -18,6 +18,9 @@ export const AUDIT_KIND = 'AUDIT';
 /** Kind of a leaf that says what a rule read in a span. */
 export const GOVERNANCE_KIND = 'GOVERNANCE';
 
+/** Attributes of an audit event that say what something was before and after: a mapping, or a text with a JSON object. They stand in the body alone. */
+export const STATE_ATTRIBUTES = { before: 'sworn.audit.before', after: 'sworn.audit.after' } as const;
+
 /** What log records are read by. */
 export interface LogMapper {
   readonly mapping: Mapping;
@@ -54,6 +57,8 @@ export interface MappedLog {
   /** Where somebody signed in from and his session, in clear: their tokens are to stand in the leaf. */
   readonly signIn: { readonly source: string | null; readonly session: string | null };
 }
+
+const NO_SIGN_IN = { source: null, session: null } as const;
 
 /** Maps a log record by the vocabulary, and by the same tables as spans what it says of conversation, agent, human and service. */
 export function mapLog({ mapping, vocabulary, governance }: LogMapper, log: ReceivedLog): MappedLog {
@@ -94,7 +99,7 @@ export function mapLog({ mapping, vocabulary, governance }: LogMapper, log: Rece
     },
     human: clear(user),
     subject: null,
-    signIn: { source: null, session: null },
+    signIn: NO_SIGN_IN,
   };
 }
 
@@ -111,6 +116,7 @@ function governed(
     fields: { ...shared, ...fields, ...correlation(shared, null) },
     human: clear(fields.decided_by === 'HUMAN' ? user : asserted),
     subject: null,
+    signIn: NO_SIGN_IN,
   };
 }
 

@@ -1,0 +1,83 @@
+import type { RunExport } from '@sworn/contract';
+import type { Credential } from '../access/credential.js';
+import { accessSelection } from '../store/auditSelections.js';
+import { inTenant } from '../store/database.js';
+import { accessItem } from './auditItem.js';
+import { BUILDING } from './building.js';
+import { aggregateOfEntries, entrySpine } from './entryMetadata.js';
+import { readListAsked } from './listAsked.js';
+import { listEntries } from './listEntries.js';
+import { runMetadata } from './metadata.js';
+import type { ReadDeps, Reading } from './reading.js';
+import { retentionOf } from './retention.js';
+import { pinRun } from './settled.js';
+import { coveredBy } from './tier.js';
+
+/** Accesses shown with a description. */
+const MAX_ASKED = 100;
+
+/** Endpoint 6: what a bundle of the run would be, and who has asked for it. @throws Refusal */
+export async function runExport(
+  deps: ReadDeps,
+  { tenantId, permissions }: Pick<Credential, 'tenantId' | 'permissions'>,
+  runId: string,
+): Promise<Reading<RunExport>> {
+  const run = await inTenant(deps.db, 'reader', tenantId, (tx) => pinRun(deps, tx, { tenantId, runId, pins: null }), {
+    readOnly: true,
+    snapshot: true,
+  });
+  const { stored, members } = run.newest;
+  const covered = coveredBy(deps, tenantId, run.sizes)(stored, run.cover?.signedAt ?? null);
+  const mayAudit = permissions.has('logs.audit');
+  const accesses = await accessesOf(deps, tenantId, run.runId, mayAudit);
+  return {
+    answer: {
+      run_id: run.runId,
+      superseded_run_id: runId === run.runId ? null : runId,
+      state: run.seal === null ? 'NOT_SEALED' : run.cover === null ? 'NOT_COVERED' : 'DESCRIBED',
+      identity: {
+        scope: { kind: 'RUN', run_id: run.runId },
+        pins: run.cover === null ? [] : [{ log: run.log, size: run.cover.size }],
+        disclosure: null,
+        format_version: null,
+      },
+      building: BUILDING,
+      formats: [],
+      asked: mayAudit
+        ? { items: accesses.answer.items, has_more: accesses.answer.has_more, withheld: 0 }
+        : { items: [], has_more: false, withheld: accesses.answer.total ?? 0 },
+      retention: retentionOf(stored.recordedAt, members.flag('is_synthetic') ?? false),
+      compliance_tags: [],
+      metadata: runMetadata(tenantId, stored, members, covered),
+    },
+    pins: [{ log: run.log, size: run.cover?.size ?? run.bound }, ...accesses.pins],
+    count: 1,
+    sizes: run.sizes,
+  };
+}
+
+/** Access records of this description of the run; how many they are is all that a key may know which may not audit. */
+function accessesOf(deps: ReadDeps, tenantId: string, runId: string, mayAudit: boolean) {
+  const selection = accessSelection({
+    kinds: null,
+    runId,
+    recordId: null,
+    about: null,
+    credentialId: null,
+    actorType: null,
+    decision: null,
+    permission: null,
+    endpoint: 'llm_runs.export',
+    correlationId: null,
+    view: null,
+  });
+  return listEntries(deps, tenantId, {
+    id: 'llm_runs.export',
+    topics: ['access'],
+    asked: readListAsked(mayAudit ? { limit: MAX_ASKED } : { limit: 1, include_total: true }, {}),
+    selectionOf: () => selection,
+    itemOf: accessItem,
+    spineOf: entrySpine,
+    aggregateOf: aggregateOfEntries,
+  });
+}
