@@ -38,13 +38,13 @@ beforeAll(async () => {
   otherAuditor = (await house.keys.issue({ tenantId: other, role: 'auditor' })).key;
   await house.ingest(tenant, agentRun(runId));
   await house.seal(tenant);
-  for (let n = 0; n < 20; n++) await get(house, `${FACADE_PREFIX}/llm-runs`, reader);
+  for (let n = 0; n < 60; n++) await get(house, `${FACADE_PREFIX}/llm-runs`, reader);
   await house.sign(tenant);
 });
 afterAll(() => house.close());
 
 /** A record of the tenant; the other one has not read so often. */
-const entryId = recordId({ topic: 'access', generation: 1, index: 15 });
+const entryId = recordId({ topic: 'access', generation: 1, index: 55 });
 const pathOf = (path: string, id?: string): string =>
   path.replace('{run_id}', id ?? runId).replace('{entry_id}', id ?? entryId);
 const isAudit = ({ permission }: Endpoint) => permission === 'logs.audit';
@@ -76,13 +76,23 @@ describe.each<Endpoint>([...ENDPOINTS])('$id', (endpoint) => {
 
   it('takes every parameter it names', async () => {
     for (const [name, schema] of Object.entries(endpoint.query.properties)) {
-      // Which logs, leaves and checkpoints there are, no schema says.
-      if (name === 'cursor' || endpoint.shape === 'status') continue;
-      const { enum: words, pattern, type } = schema as { enum?: string[]; pattern?: string; type?: string };
+      // Which logs, leaves and checkpoints there are, and when a run was, no schema says.
+      if (name === 'cursor' || name === 'at' || endpoint.shape === 'status') continue;
+      const {
+        enum: words,
+        pattern,
+        type,
+        minimum = 1,
+      } = schema as {
+        enum?: string[];
+        pattern?: string;
+        type?: string;
+        minimum?: number;
+      };
       const value =
         words?.[0] ??
         (type === 'integer'
-          ? '1'
+          ? String(Math.max(minimum, 1))
           : type === 'boolean'
             ? 'true'
             : name.includes('_after') || name.includes('_before')
