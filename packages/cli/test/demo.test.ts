@@ -46,7 +46,7 @@ describe('the demo', () => {
   });
 
   test('shows the recorded runs and the live one: synthetic, sealed, covered', async () => {
-    const { reader_key, run_ids } = demoFile();
+    const { reader_key, auditor_key, run_ids } = demoFile();
     const { items } = await (await get('/api/v1/logs/llm-runs?limit=100', reader_key)).json();
     expect(items.map((run: any) => run.run_id).sort()).toEqual([...run_ids].sort());
     expect(items.every((run: any) => run.is_synthetic)).toBe(true);
@@ -57,6 +57,12 @@ describe('the demo', () => {
     expect(telemetry).toMatchObject({ status: 'collected', join_rule: 'service.instance.id' });
     const measured = telemetry.series.map((series: { metric: string }) => series.metric);
     expect(measured).toEqual(expect.arrayContaining(['system.memory.usage', 'process.cpu.time']));
+    const { events } = await (await get(`/api/v1/logs/llm-runs/${live.run_id}/governance`, reader_key)).json();
+    expect(events).toMatchObject([{ category: 'THRESHOLD_CHECK', decision: 'ALLOW', observed: '20', threshold: '50' }]);
+    const reported = (await (await get('/api/v1/logs/audit?log=audit', auditor_key)).json()).items;
+    expect(new Set(reported.map((entry: { source: null }) => entry.source))).toEqual(new Set([null]));
+    const around = await (await get(`/api/v1/logs/system/${live.run_id}/events`, reader_key)).json();
+    expect(around.events.map((event: { severity: string }) => event.severity)).toContain('WARN');
     const envelope = await (await get(`/api/v1/logs/llm-runs/${live.run_id}/envelope`, reader_key)).json();
     expect(envelope.proof.size).toBeGreaterThan(envelope.proof.index);
   });

@@ -1,10 +1,12 @@
 /**
  * An application as anyone would write it: the AI SDK with its own mock model, instrumented with the OpenTelemetry SDK,
- * told by OpenTelemetry's own environment variables where to send. It measures its machine and itself too, under the same
- * resource, which is what ties the metrics to its run. A process of its own, so that nothing of it lives in the server.
+ * told by OpenTelemetry's own environment variables where to send. It logs, and measures its machine and itself, under the same
+ * resource, which is what ties all of it to its run. A process of its own, so that nothing of it lives in the server.
  * Prints its trace id.
  */
 import { context, trace } from '@opentelemetry/api';
+import { type LogRecord, SeverityNumber } from '@opentelemetry/api-logs';
+import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-proto';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { HostMetrics } from '@opentelemetry/host-metrics';
@@ -15,6 +17,7 @@ import {
   resourceFromAttributes,
   serviceInstanceIdDetector,
 } from '@opentelemetry/resources';
+import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { generateText, stepCountIs, tool } from 'ai';
@@ -31,6 +34,15 @@ const provider = new NodeTracerProvider({
   spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
 });
 provider.register();
+
+const loggerProvider = new LoggerProvider({
+  resource,
+  processors: [new BatchLogRecordProcessor(new OTLPLogExporter())],
+});
+const logger = loggerProvider.getLogger('refund-desk');
+const log = (record: LogRecord) =>
+  logger.emit({ severityNumber: SeverityNumber.INFO, severityText: 'INFO', ...record });
+log({ eventName: 'sworn.system.startup', body: 'refund-desk is ready' });
 
 const meterProvider = new MeterProvider({
   resource,
@@ -76,14 +88,40 @@ await context.with(trace.setSpan(context.active(), root), async () => {
       findOrder: tool({
         description: 'Looks an order up',
         inputSchema: z.object({ order: z.string() }),
-        execute: async ({ order }) => ({ order, delivered: 'late', refundEur: 20 }),
+        execute: async ({ order }) => {
+          log({ body: `asking the carrier about ${order}` });
+          log({
+            severityNumber: SeverityNumber.WARN,
+            severityText: 'WARN',
+            body: 'the carrier answered with yesterday’s data',
+          });
+          return { order, delivered: 'late', refundEur: 20 };
+        },
       }),
     },
     experimental_telemetry: { isEnabled: true, functionId: 'refund-desk', tracer },
+  });
+  log({
+    eventName: 'sworn.audit.event',
+    body: 'a refund of 20 EUR is below the limit of 50 EUR',
+    attributes: {
+      'sworn.audit.action': 'refund.pay',
+      'sworn.audit.entity.type': 'order',
+      'sworn.audit.entity.id': 'A-1042',
+      'sworn.audit.actor.type': 'AGENT',
+      'sworn.audit.actor.id': 'refund-desk',
+      'sworn.audit.category': 'THRESHOLD_CHECK',
+      'sworn.audit.policy.id': 'refunds-without-asking',
+      'sworn.audit.observed': 20,
+      'sworn.audit.threshold': 50,
+      'sworn.audit.unit': 'EUR',
+      'sworn.audit.decision': 'allow',
+    },
   });
 });
 await meterProvider.forceFlush();
 root.end();
 await provider.shutdown();
+await loggerProvider.shutdown();
 await meterProvider.shutdown();
 process.stdout.write(`${root.spanContext().traceId}\n`);

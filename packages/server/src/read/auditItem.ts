@@ -9,6 +9,7 @@ import {
 } from '@sworn/contract';
 import { decodeLeaf, type JsonValue, parseRecordId, recordId } from '@sworn/evidence';
 import type { SoundEntry } from './checkEntry.js';
+import { GOVERNANCE_KIND } from '../otlp/map/log.js';
 import { entryMetadata, topicOf } from './entryMetadata.js';
 import type { Members } from './members.js';
 import { idOf } from './runItem.js';
@@ -123,7 +124,8 @@ function requestOf(entry: SoundEntry) {
     permission: m.text('permission'),
     decision: m.text('decision') as AuditItem['decision'],
     status: m.count('status'),
-    source: m.text('source'),
+    // Of what was read from a span it is the leaf of that.
+    source: stored.kind === GOVERNANCE_KIND ? null : m.text('source'),
     correlation_id: m.text('correlation_id'),
     view: m.text('view'),
     run_id: m.text('run_id'),

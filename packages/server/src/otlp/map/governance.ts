@@ -67,8 +67,7 @@ export function governedFields(rule: GovernanceRule, words: Words, facts: Facts)
   const chosen = <T>(choices: readonly (readonly [T, Condition])[]) =>
     choices.find(([, condition]) => holds(condition, asked))?.[0];
   const decidedBy = chosen(rule.decidedByWhen) ?? rule.decidedBy;
-  const observed = (text: 'observed' | 'threshold') =>
-    firstOf(rule.texts[text], asked, (said) => NUMBER.test(said) || nameShaped(said));
+  const observed = (text: 'observed' | 'threshold') => firstOf(rule.texts[text], asked, isMeasure);
   const named = (text: GovernedText) => firstOf(rule.texts[text], asked, nameShaped);
   return present({
     rule: rule.rule,
@@ -106,6 +105,8 @@ export function governedTexts(
   };
 }
 
+/** A number, or a name of a size: what may stand in a leaf as observed, or as the threshold. */
+export const isMeasure = (said: string): boolean => NUMBER.test(said) || nameShaped(said);
 const NO_WORDS: Words = new Map();
 /** A number as it stands in a leaf: never a JSON number, which would lose its digits. */
 const NUMBER = /^-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?$/;

@@ -1,9 +1,9 @@
-import type { Attributes } from '../attributes.js';
+import type { Attributes, AttributeValue } from '../attributes.js';
 import type { LogView } from '../logRecord.js';
 import type { ResourceView } from '../span.js';
 import { eventNameOf } from './eventName.js';
 import { logFacts } from './facts.js';
-import { eventRule, governedFields } from './governance.js';
+import { eventRule, governedFields, isMeasure } from './governance.js';
 import type { GovernanceRule, GovernanceRules } from './governanceRules.js';
 import { nameShaped } from './name.js';
 import { severityOf } from './severity.js';
@@ -130,6 +130,12 @@ interface Audited {
 
 function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted, user }: Audited): MappedLog {
   const first = (field: AuditField) => firstText(record.attributes, vocabulary.fields[field]);
+  const measure = (field: 'observed' | 'threshold'): LogFields => {
+    const said = vocabulary.fields[field]
+      .map((attribute) => scalarText(record.attributes.get(attribute)))
+      .find(isMeasure);
+    return said === undefined ? {} : { [field]: said };
+  };
   const actor = first('actor_id');
   const actorType = first('actor_type')?.toUpperCase();
   const isThing = actor !== null && (actorType === 'AGENT' || actorType === 'SYSTEM');
@@ -155,8 +161,8 @@ function auditEvent(vocabulary: Vocabulary, { record, shared, audited, asserted,
       ...(word !== null && name('native_field', field)),
       ...name('native_decision', word),
       ...name('enforced_by', first('enforced_by')),
-      ...name('observed', first('observed')),
-      ...name('threshold', first('threshold')),
+      ...measure('observed'),
+      ...measure('threshold'),
       ...name('unit', first('unit')),
       ...name('tool', first('tool')),
       ...name('call_id', first('call_id')),
@@ -192,6 +198,11 @@ function firstText(attributes: Attributes, names: readonly string[]): string | n
     if (text !== null) return text;
   }
   return null;
+}
+
+/** A number as its sender would write it; of what is neither number nor text, nothing. */
+function scalarText(value: AttributeValue | undefined): string {
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string' ? String(value) : '';
 }
 
 /** What redaction put in a name's place is nobody. */
