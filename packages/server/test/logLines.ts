@@ -10,7 +10,7 @@ export interface Line {
   readonly event?: string;
   readonly traceId?: Uint8Array;
   readonly spanId?: Uint8Array;
-  readonly attributes?: Readonly<Record<string, string>>;
+  readonly attributes?: Readonly<Record<string, string | number>>;
   readonly fields?: WireMessage;
 }
 
