@@ -92,34 +92,6 @@ member as (
 insert into sworn.open_run (tenant_id, run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, grace_ms, idle_ms, due_at)
 select $1::uuid, run_id, decode(run_id, 'hex'), place, at, 0, 1, place + 2, at, 0, 0, at from run where i % 500 = 7`;
 
-/** Nothing is asked. */
-export const NO_FILTER: RunFilters = {
-  runId: null,
-  traceId: null,
-  conversationId: null,
-  correlationId: null,
-  agentId: null,
-  humanActorId: null,
-  provider: null,
-  model: null,
-  tool: null,
-  service: null,
-  environment: null,
-  release: null,
-  executionStatus: null,
-  outcome: null,
-  errorType: null,
-  policyId: null,
-  incidentId: null,
-  hadErrors: null,
-  isSynthetic: null,
-  source: null,
-  minCostNanoUsd: null,
-  minDurationUs: null,
-  occurredAfter: null,
-  occurredBefore: null,
-};
-
 /** Every filter of endpoint 1, with values that the ten oldest runs alone have, that many have, and that none has. */
 export function everyFilter(): [name: string, filters: Partial<RunFilters>][] {
   const id = '5'.padStart(32, '0');

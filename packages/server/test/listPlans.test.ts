@@ -2,10 +2,10 @@ import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inTenant, type Tx } from '../src/store/database.js';
 import { countRuns } from '../src/store/runCount.js';
-import type { RunFilters } from '../src/store/runFilters.js';
+import { NO_FILTER, type RunFilters } from '../src/store/runFilters.js';
 import { MAX_EXAMINED, MAX_NARROW } from '../src/store/runLead.js';
 import { findRunPlaces, type RunPage } from '../src/store/runPlaces.js';
-import { everyFilter, fillRuns, NO_FILTER, readRows, referenceOf } from './listLoad.js';
+import { everyFilter, fillRuns, readRows, referenceOf } from './listLoad.js';
 import { type Cost, explaining } from './planCost.js';
 
 /** `SWORN_TEST_RUNS=1000000 npx vitest run packages/server/test/listPlans.test.ts` asks it of a million, and prints what each took. */

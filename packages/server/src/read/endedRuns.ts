@@ -1,6 +1,6 @@
 import { invalidParameter } from '../access/refusal.js';
 import type { Tx } from '../store/database.js';
-import type { RunFilters } from '../store/runFilters.js';
+import { NO_FILTER, type RunFilters } from '../store/runFilters.js';
 import { findPlaceOf, findRunPlaces, type RunPage, type RunPlace } from '../store/runPlaces.js';
 import type { Pin } from './reading.js';
 
@@ -87,30 +87,5 @@ async function pageOf(tx: Tx, tenantId: string, { log, size }: Pin, asked: Ended
 }
 
 function filtersOf({ runId, occurredAfter, occurredBefore }: EndedAsked): RunFilters {
-  return {
-    runId,
-    occurredAfter,
-    occurredBefore,
-    traceId: null,
-    conversationId: null,
-    correlationId: null,
-    agentId: null,
-    humanActorId: null,
-    provider: null,
-    model: null,
-    tool: null,
-    service: null,
-    environment: null,
-    release: null,
-    executionStatus: null,
-    outcome: null,
-    errorType: null,
-    policyId: null,
-    incidentId: null,
-    hadErrors: null,
-    isSynthetic: null,
-    source: null,
-    minCostNanoUsd: null,
-    minDurationUs: null,
-  };
+  return { ...NO_FILTER, runId, occurredAfter, occurredBefore };
 }

@@ -29,6 +29,34 @@ export interface RunFilters {
   readonly occurredBefore: string | null;
 }
 
+/** Nothing is asked. */
+export const NO_FILTER: RunFilters = {
+  runId: null,
+  traceId: null,
+  conversationId: null,
+  correlationId: null,
+  agentId: null,
+  humanActorId: null,
+  provider: null,
+  model: null,
+  tool: null,
+  service: null,
+  environment: null,
+  release: null,
+  executionStatus: null,
+  outcome: null,
+  errorType: null,
+  policyId: null,
+  incidentId: null,
+  hadErrors: null,
+  isSynthetic: null,
+  source: null,
+  minCostNanoUsd: null,
+  minDurationUs: null,
+  occurredAfter: null,
+  occurredBefore: null,
+};
+
 /**
  * What the newest revision below the pin must be for its run to match, as columns of `llm_run_records`. `trace_id` is not among them: a run
  * may have several traces, and `run_members` names them (store/runWalk.ts).
