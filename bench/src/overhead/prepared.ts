@@ -10,7 +10,7 @@ import {
   createPreparer,
   createPricer,
   createRedactor,
-  type Credential,
+  type KeyCredential,
   decodeTraces,
   type LeafDraft,
   readGovernance,
@@ -41,7 +41,8 @@ export function openPrepare(deployment: Deployment): Prepare {
     now: Date.now,
   });
   return async (tenantId, requests) => {
-    const credential: Credential = {
+    const credential: KeyCredential = {
+      kind: 'key',
       tenantId,
       keyId: randomUUID(),
       role: 'ingest',

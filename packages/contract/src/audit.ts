@@ -64,7 +64,7 @@ export const ACCESS_SCOPES = ['RUN', 'RECORD', 'MANY', 'LOG', 'NOTHING'] as cons
 const actor = {
   actor_type: { ...NullableOneOf(ACTOR_TYPES), description: 'Null: a producer names nobody.' },
   actor_id: { ...NullableString, description: 'Id of the key; of a human his token.' },
-  actor_role: { ...NullableString, description: 'Role of the key.' },
+  actor_role: { ...NullableString, description: 'Role of the key, or roles of the session with + between them.' },
 };
 
 /** What an access record says of a request, wherever it is shown. */

@@ -2,7 +2,7 @@
  * Parts of the server that the benchmarks measure by themselves, in a process of their own: what a row says of one part, the whole server would hide.
  * No part of what the package offers to anybody else.
  */
-export type { Credential } from './access/credential.js';
+export type { Credential, KeyCredential } from './access/credential.js';
 export { type Checking } from './check/checking.js';
 export { checkGeneration, checkMemory, stateOf } from './check/engine.js';
 export { type Finding, findingOf } from './check/finding.js';

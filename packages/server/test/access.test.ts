@@ -203,7 +203,7 @@ describe('an API key', () => {
       originOf: house.read.originOf,
       now: () => now,
     });
-    const of = (key: string) => authenticate({ authorization: [`Bearer ${key}`] });
+    const of = (key: string) => authenticate({ authorization: [`Bearer ${key}`] }, '127.0.0.1');
     const inUse = () => pool.totalCount - pool.idleCount;
     await of(reader);
     const holder = new pg.Client(house.database.url);

@@ -32,7 +32,7 @@ const NO_ACCESS: AccessFilters = {
   runId: null,
   recordId: null,
   about: null,
-  credentialId: null,
+  credentialIds: null,
   actorType: null,
   decision: null,
   permission: null,
@@ -68,8 +68,8 @@ const OF_ACCESS: Case<AccessFilters>[] = [
   [{ recordId: 'rare' }, `record_id = 'rare'`],
   [{ about: 'RUN' }, 'run_id is not null'],
   [{ about: 'RECORD' }, 'run_id is null and record_id is not null'],
-  [{ credentialId: 'rare' }, `credential_id = 'rare'`],
-  [{ credentialId: 'key-1' }, `credential_id = 'key-1'`],
+  [{ credentialIds: ['rare'] }, `credential_id = 'rare'`],
+  [{ credentialIds: ['key-1'] }, `credential_id = 'key-1'`],
   [{ actorType: 'API_KEY' }, 'credential_id is not null'],
   [{ decision: 'ALLOW' }, `decision = 'ALLOW'`],
   [{ decision: 'DENY' }, `decision = 'DENY'`],
@@ -81,10 +81,10 @@ const OF_ACCESS: Case<AccessFilters>[] = [
   [{ view: 'none' }, 'false'],
   [{ endpoint: 'endpoint-2', decision: 'DENY' }, `endpoint = 'endpoint-2' and decision = 'DENY'`],
   [
-    { credentialId: 'key-1', endpoint: 'endpoint-2', decision: 'ALLOW' },
+    { credentialIds: ['key-1'], endpoint: 'endpoint-2', decision: 'ALLOW' },
     `credential_id = 'key-1' and endpoint = 'endpoint-2' and decision = 'ALLOW'`,
   ],
-  [{ credentialId: 'key-1', endpoint: 'rare' }, 'false'],
+  [{ credentialIds: ['key-1'], endpoint: 'rare' }, 'false'],
 ];
 const OF_CONTROL: Case<ControlFilters>[] = [
   [{}, 'true'],

@@ -338,6 +338,7 @@ describe('the facade', () => {
       },
       authenticate: () =>
         Promise.resolve({
+          kind: 'key',
           tenantId: tenant,
           keyId: crypto.randomUUID(),
           role: 'reader',

@@ -8,7 +8,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { AccessRecordDeps } from '../src/access/accessRecord.js';
 import { createAuthenticator } from '../src/access/authenticate.js';
-import type { Credential } from '../src/access/credential.js';
+import type { KeyCredential } from '../src/access/credential.js';
 import { createFirstUses } from '../src/access/firstUse.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
@@ -201,7 +201,8 @@ export async function buildHouse({
     openOriginOf: originOf,
     now,
   });
-  const producer = (tenantId: string, { scopes = [], services = [] }: Partial<Credential>): Credential => ({
+  const producer = (tenantId: string, { scopes = [], services = [] }: Partial<KeyCredential>): KeyCredential => ({
+    kind: 'key',
     tenantId,
     keyId: '00000000-0000-4000-8000-000000000001',
     role: 'ingest',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EMPTY_ROOT } from '@sworn/evidence';
 import { type Audit, auditDatabase, testDatabase, type TestDatabase } from '@sworn/testkit';
-import type { Credential } from '../src/access/credential.js';
+import type { KeyCredential } from '../src/access/credential.js';
 import { createPreparer } from '../src/ingest/prepare.js';
 import { decodeTracesJson } from '../src/otlp/json.js';
 import { createClockGuard } from '../src/record/clockGuard.js';
@@ -110,8 +110,9 @@ export async function buildStage(): Promise<Stage> {
   };
 }
 
-function ingestCredential(tenantId: string): Credential {
+function ingestCredential(tenantId: string): KeyCredential {
   return {
+    kind: 'key',
     tenantId,
     keyId: randomUUID(),
     role: 'ingest',

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Credential, permissionsOf } from '../src/access/credential.js';
+import { type KeyCredential, permissionsOf } from '../src/access/credential.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { Refusal } from '../src/access/refusal.js';
 import { Admission, DEFAULT_ADMISSION } from '../src/ingest/admission.js';
@@ -48,7 +48,7 @@ const large = request(
 
 let accepted: DecodedTraces[];
 let accept: (traces: DecodedTraces) => Promise<void>;
-let credential: Credential;
+let credential: KeyCredential;
 let admission: Admission;
 let logged: string[];
 let receiver: OtlpGrpc;
@@ -59,6 +59,7 @@ beforeEach(async () => {
   accepted = [];
   accept = async (traces) => void accepted.push(traces);
   credential = {
+    kind: 'key',
     tenantId: 'tenant',
     keyId: 'key',
     role: 'ingest',

@@ -12,7 +12,7 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Credential, permissionsOf } from '../src/access/credential.js';
+import { type KeyCredential, permissionsOf } from '../src/access/credential.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { Refusal } from '../src/access/refusal.js';
 import { Admission, DEFAULT_ADMISSION } from '../src/ingest/admission.js';
@@ -46,13 +46,13 @@ const request = (...spans: Uint8Array[]) =>
   ]);
 
 interface Accepted {
-  readonly credential: Credential;
+  readonly credential: KeyCredential;
   readonly traces: DecodedTraces;
 }
 
 let accepted: Accepted[];
-let accept: (credential: Credential, traces: DecodedTraces) => Promise<void>;
-let credential: Credential;
+let accept: (credential: KeyCredential, traces: DecodedTraces) => Promise<void>;
+let credential: KeyCredential;
 let admission: Admission;
 let logged: string[];
 let receiver: OtlpHttp;
@@ -62,6 +62,7 @@ beforeEach(async () => {
   accepted = [];
   accept = async (by, traces) => void accepted.push({ credential: by, traces });
   credential = {
+    kind: 'key',
     tenantId: 'tenant',
     keyId: 'key',
     role: 'ingest',

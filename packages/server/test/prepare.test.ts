@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { decodeLeaf, EMPTY_ROOT, hex, type Leaf } from '@sworn/evidence';
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Credential } from '../src/access/credential.js';
+import type { KeyCredential } from '../src/access/credential.js';
 import { createPreparer, type Preparer } from '../src/ingest/prepare.js';
 import type { SpanSlice } from '../src/otlp/decoded.js';
 import { decodeTracesJson } from '../src/otlp/json.js';
@@ -34,7 +34,7 @@ let root: string;
 let dataKeys: DataKeys;
 let preparer: Preparer;
 let sequencer: Sequencer;
-let credential: Credential;
+let credential: KeyCredential;
 
 beforeAll(async () => {
   database = await testDatabase();
@@ -76,6 +76,7 @@ beforeEach(async () => {
     insertTenant(tx, { tenantId, name: 'test', synthetic: false, platform: false }, EMPTY_ROOT),
   );
   credential = {
+    kind: 'key',
     tenantId,
     keyId: randomUUID(),
     role: 'ingest',

@@ -365,6 +365,7 @@ function facadeFor(tenantId: string, permissions: readonly Permission[]): Return
   return createFacade({
     authenticate: () =>
       Promise.resolve({
+        kind: 'key',
         tenantId,
         keyId: crypto.randomUUID(),
         role: 'auditor',

@@ -2,6 +2,7 @@ import type { Permission, ProblemCode } from '@sworn/contract';
 import type { JsonValue, Topic } from '@sworn/evidence';
 import type { LeafDraft } from '../record/draft.js';
 import { ownEventKey, ownLeaf } from '../record/ownLeaf.js';
+import type { NamedCredential } from './credential.js';
 
 /** One read, decided and, when allowed, about to be answered (CONTRACT.md §1, "No unaudited read"). */
 export interface AccessEvent {
@@ -13,7 +14,7 @@ export interface AccessEvent {
   /** Id of the matched endpoint, never URL text; `unknown_route`, `method_not_allowed`, `cli:leaf`, … */
   readonly endpoint: string;
   readonly method: string;
-  readonly credential: { readonly keyId: string; readonly role: string } | null;
+  readonly credential: NamedCredential | null;
   readonly permission: Permission | null;
   readonly decision: 'ALLOW' | 'DENY';
   readonly reason: ProblemCode | null;
@@ -121,8 +122,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
       source,
       pins: event.pins.map(({ log, size }) => ({ log, size })),
       ...present({
-        credential_id: event.credential?.keyId ?? null,
-        role: event.credential?.role ?? null,
+        ...namedFields(event.credential),
         permission: event.permission,
         reason_code: event.reason,
         correlation_id: correlationId,
@@ -142,7 +142,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
       kind,
       requestId: event.requestId,
       endpoint: event.endpoint,
-      credentialId: event.credential?.keyId ?? null,
+      credentialId: event.credential?.id ?? null,
       decision: event.decision,
       permission: event.permission,
       runId: event.runId,
@@ -152,6 +152,19 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
       correlationId,
     },
   });
+}
+
+/** What leaves say of who asked. A person's token is named as a person too. */
+export function namedFields(credential: NamedCredential | null): Readonly<Record<string, string | null>> {
+  if (credential === null) return {};
+  const { id, role, session } = credential;
+  return {
+    credential_id: id,
+    role,
+    human_actor_id: session === null ? null : id,
+    identity_provider: session?.issuer ?? null,
+    session: session?.id ?? null,
+  };
 }
 
 function bodyOf(event: AccessEvent): Uint8Array | null {

@@ -4,14 +4,17 @@ import { findApiKey } from '../store/apiKey.js';
 import { type Database, inTenant, type Tx } from '../store/database.js';
 import { readTenant } from '../store/tenant.js';
 import { type ApiKey, apiKeyMac, parseApiKey } from './apiKey.js';
-import { type Credential, permissionsOf } from './credential.js';
+import { type Credential, type KeyCredential, permissionsOf } from './credential.js';
 import { createGate } from './gate.js';
 import { isKeyProven, isTenantProven, type ProofDeps } from './directory.js';
 import { presentedCredential, type RequestHeaders } from './presented.js';
 import { Refusal } from './refusal.js';
 
-/** Verifies the credential of a request. @throws Refusal `not_authenticated`, `credential_expired`, `ambiguous_credential`, `tenant_required`. */
-export type Authenticate = (headers: RequestHeaders) => Promise<Credential>;
+/**
+ * Verifies the credential of a request; `source` is the address it came from.
+ * @throws Refusal `not_authenticated`, `credential_expired`, `ambiguous_credential`, `tenant_required`.
+ */
+export type Authenticate<C extends Credential = Credential> = (headers: RequestHeaders, source: string) => Promise<C>;
 
 /** What verifying needs. */
 export interface AuthenticatorDeps extends ProofDeps {
@@ -35,12 +38,12 @@ const STRANGERS_WAITING = 256;
 
 interface Answered {
   /** Null: unknown or revoked. */
-  readonly credential: Credential | null;
+  readonly credential: KeyCredential | null;
   readonly askedAt: number;
 }
 
 /** An authenticator for API keys, for ingest and facade alike. @throws Refusal `unavailable` too, while more unknown keys are tried than can be looked up. */
-export function createAuthenticator(deps: AuthenticatorDeps): Authenticate {
+export function createAuthenticator(deps: AuthenticatorDeps): Authenticate<KeyCredential> {
   const { db, pepper, now } = deps;
   const held = new Map<string, Answered>();
   const refused = new Map<string, Answered>();
@@ -96,14 +99,14 @@ function remember(answers: Map<string, Answered>, name: string, answered: Answer
   answers.set(name, answered);
 }
 
-function living(credential: Credential, now: number): Credential {
+function living(credential: KeyCredential, now: number): KeyCredential {
   if (credential.expiresAt.getTime() <= now)
     throw new Refusal('credential_expired', 'the API key has passed its expiry');
   return credential;
 }
 
 /** Null: unknown, revoked or not proven. */
-async function load(deps: ProofDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Promise<Credential | null> {
+async function load(deps: ProofDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Promise<KeyCredential | null> {
   const row = await findApiKey(tx, key.tenantId, mac);
   if (row === null || !timingSafeEqual(row.secretMac, mac)) return null;
   if (!(await isKeyProven(deps, tx, key.tenantId, row))) return null;
@@ -112,6 +115,7 @@ async function load(deps: ProofDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Prom
     throw new Refusal('tenant_required', 'the credential does not belong to a living tenant');
   }
   return {
+    kind: 'key',
     tenantId: key.tenantId,
     keyId: row.keyId,
     role: row.role,

@@ -6,17 +6,60 @@ export type { Permission } from '@sworn/contract';
 export type KeyRole = 'ingest' | 'reader' | 'auditor';
 
 /** A verified credential: the only source of the tenant. */
-export interface Credential {
+export type Credential = KeyCredential | SessionCredential;
+
+/** What every credential says. */
+interface Verified {
   readonly tenantId: string;
+  readonly permissions: ReadonlySet<Permission>;
+  readonly tenantSynthetic: boolean;
+  readonly expiresAt: Date;
+}
+
+/** An API key of ours. */
+export interface KeyCredential extends Verified {
+  readonly kind: 'key';
   readonly keyId: string;
   readonly role: KeyRole;
-  readonly permissions: ReadonlySet<Permission>;
   /** e.g. `ingest:assert`: `sworn.*` attributes of this key take effect. */
   readonly scopes: readonly string[];
   /** Service names this ingest key is bound to; empty: any. */
   readonly services: readonly string[];
-  readonly tenantSynthetic: boolean;
-  readonly expiresAt: Date;
+}
+
+/** Somebody whom an identity provider signed in. */
+export interface SessionCredential extends Verified {
+  readonly kind: 'session';
+  /** Token (`tok_…`) of the issuer and its subject: the same person at two issuers is two. */
+  readonly actorId: string;
+  /** The issuer's name in `config/oidc.yaml`. */
+  readonly issuer: string;
+  /** Token (`tok_…`) of what the issuer calls the session: `sid`, else `jti`, else the token itself. */
+  readonly sessionId: string;
+  /** At least one; names of roles, as `config/oidc.yaml` gives them to values of claims. */
+  readonly roles: readonly string[];
+}
+
+/** A credential as records name it. Holds no personal value. */
+export interface NamedCredential {
+  /** Of a key its id, of a person a token. */
+  readonly id: string;
+  /** Role, or roles with `+` between them. */
+  readonly role: string;
+  /** Null: of a key. */
+  readonly session: { readonly issuer: string; readonly id: string } | null;
+}
+
+/** Who it is, for records. */
+export function nameOf(credential: Credential): NamedCredential {
+  const role = rolesOf(credential).join('+');
+  if (credential.kind === 'key') return { id: credential.keyId, role, session: null };
+  return { id: credential.actorId, role, session: { issuer: credential.issuer, id: credential.sessionId } };
+}
+
+/** Names of the roles it has. */
+export function rolesOf(credential: Credential): readonly string[] {
+  return credential.kind === 'key' ? [credential.role] : credential.roles;
 }
 
 const ROLE_PERMISSIONS: Readonly<Record<KeyRole, ReadonlySet<Permission>>> = {

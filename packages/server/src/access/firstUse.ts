@@ -3,7 +3,7 @@ import { ownLeaf } from '../record/ownLeaf.js';
 import { hasControlOf } from '../store/control.js';
 import { type Database, inTenant } from '../store/database.js';
 import type { Authenticate } from './authenticate.js';
-import type { Credential } from './credential.js';
+import type { KeyCredential } from './credential.js';
 import { type Append, timestamp } from './keys.js';
 import { Refusal } from './refusal.js';
 
@@ -28,11 +28,13 @@ const KEYS_HELD = 10_000;
  * that see a key at once write one record: it is known by the key.
  * @throws Refusal, from what is returned, `unavailable` when it cannot be recorded
  */
-export function createFirstUses(deps: FirstUseDeps): (authenticate: Authenticate, use: Use) => Authenticate {
+export function createFirstUses(
+  deps: FirstUseDeps,
+): (authenticate: Authenticate<KeyCredential>, use: Use) => Authenticate<KeyCredential> {
   const known = new Map<string, Promise<void>>();
 
-  return (authenticate, use) => async (headers) => {
-    const credential = await authenticate(headers);
+  return (authenticate, use) => async (headers, source) => {
+    const credential = await authenticate(headers, source);
     const { keyId } = credential;
     let recorded = known.get(keyId);
     if (recorded === undefined) {
@@ -49,7 +51,7 @@ export function createFirstUses(deps: FirstUseDeps): (authenticate: Authenticate
   };
 }
 
-async function record(deps: FirstUseDeps, { tenantId, keyId, role }: Credential, use: Use): Promise<void> {
+async function record(deps: FirstUseDeps, { tenantId, keyId, role }: KeyCredential, use: Use): Promise<void> {
   const isRecorded = await inTenant(
     deps.db,
     'reader',

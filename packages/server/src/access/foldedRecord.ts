@@ -1,7 +1,7 @@
 import { hex } from '@sworn/evidence';
 import type { LeafDraft } from '../record/draft.js';
 import { ownLeaf } from '../record/ownLeaf.js';
-import { type AccessRecordDeps, present } from './accessRecord.js';
+import { type AccessRecordDeps, namedFields, present } from './accessRecord.js';
 import type { FoldedReads, StandIn } from './folds.js';
 
 /** Stands where endpoints differ. */
@@ -36,8 +36,7 @@ export async function foldedLeaf(
       decision,
       ...present({
         source: by === 'overflow' ? null : await deps.tokenOf(tenantId, standIn.source),
-        credential_id: credential?.keyId ?? null,
-        role: credential?.role ?? null,
+        ...namedFields(credential),
         permission,
         status,
         reason_code: isMixed ? null : standIn.reason,
@@ -49,7 +48,7 @@ export async function foldedLeaf(
       kind: 'READ_FOLDED',
       requestId,
       endpoint,
-      credentialId: credential?.keyId ?? null,
+      credentialId: credential?.id ?? null,
       decision,
       permission,
       runId,

@@ -66,7 +66,7 @@ export class Folds {
     const minute = event.at.slice(0, 16);
     if (fold.by === 'source') return this.#ofStranger(event, fold.network, minute);
     const alike = fold.by === 'poll' ? fold.representation : event.reason;
-    const name = [minute, fold.by, event.tenantId, event.credential?.keyId, fold.network, event.endpoint, alike].join(
+    const name = [minute, fold.by, event.tenantId, event.credential?.id, fold.network, event.endpoint, alike].join(
       '\0',
     );
     const open = this.#open.get(name);

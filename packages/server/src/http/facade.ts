@@ -199,7 +199,7 @@ async function refuseRoute(
   const caller = callerOf(request, deps.trustedProxies);
   let credential: Credential | null = null;
   try {
-    credential = await deps.authenticate(request.raw.headersDistinct);
+    credential = await deps.authenticate(request.raw.headersDistinct, caller.source);
   } catch (error) {
     // A caller nobody knows; the refusal of the route stands, whoever asks.
     if (!(error instanceof Refusal)) return sendProblem(reply, refusalOf(error));

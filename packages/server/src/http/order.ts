@@ -3,7 +3,7 @@ import { type Endpoint, type EndpointId, PATH_ID, type Permission, TOPIC_PERMISS
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessEvent } from '../access/accessRecord.js';
 import type { Authenticate } from '../access/authenticate.js';
-import type { Credential } from '../access/credential.js';
+import { type Credential, nameOf, rolesOf } from '../access/credential.js';
 import { timestamp } from '../access/keys.js';
 import type { Leave } from '../access/recorder.js';
 import { invalidParameter, Refusal } from '../access/refusal.js';
@@ -60,7 +60,7 @@ export async function inOrder(
   const caller = callerOf(request, deps.trustedProxies);
   let credential: Credential | null = null;
   try {
-    credential = await deps.authenticate(credentialHeaders(request));
+    credential = await deps.authenticate(credentialHeaders(request), caller.source);
     const leave = deps.enter(credential.tenantId);
     if (leave === null) return await sendProblem(reply, noRoom());
     try {
@@ -95,7 +95,10 @@ function credentialHeaders(request: FastifyRequest): Readonly<Record<string, rea
 /** @throws Refusal `permission_denied` */
 export function demandPermission(credential: Credential, permission: Permission): void {
   if (credential.permissions.has(permission)) return;
-  throw new Refusal('permission_denied', `a key of role ${credential.role} lacks ${permission}`);
+  throw new Refusal(
+    'permission_denied',
+    `${credential.kind === 'key' ? 'a key' : 'a session'} of role ${rolesOf(credential).join('+')} lacks ${permission}`,
+  );
 }
 
 function demandNoBody(request: FastifyRequest): void {
@@ -230,7 +233,7 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
       items: ITEMS[endpoint.id] ?? 'items',
       async next(cursor) {
         // Whoever takes it slowly keeps it open for as long as he likes; his key may be revoked, or expire, meanwhile.
-        await deps.authenticate(credentialHeaders(request));
+        await deps.authenticate(credentialHeaders(request), a.caller.source);
         return QUESTIONS[endpoint.id](deps.read, { ...question, query: { ...question.query, cursor } });
       },
       ended: (end) =>
@@ -271,7 +274,7 @@ function allowed(deps: OrderDeps, { id, permission, caller, credential }: Admitt
     tenantId: credential.tenantId,
     ...caller,
     endpoint: id,
-    credential: { keyId: credential.keyId, role: credential.role },
+    credential: nameOf(credential),
     permission,
     decision: 'ALLOW',
     reason: null,

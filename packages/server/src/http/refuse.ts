@@ -1,7 +1,7 @@
 import type { Permission } from '@sworn/contract';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessEvent, Fold } from '../access/accessRecord.js';
-import type { Credential } from '../access/credential.js';
+import { type Credential, nameOf } from '../access/credential.js';
 import { timestamp } from '../access/keys.js';
 import type { AccessRecorder, RecordAccess } from '../access/recorder.js';
 import { Refusal } from '../access/refusal.js';
@@ -52,7 +52,7 @@ export async function refuse(deps: RefuseDeps, r: Refusing): Promise<FastifyRepl
       correlationId: credential === null ? null : caller.correlationId,
       view: credential === null ? null : caller.view,
       endpoint,
-      credential: credential === null ? null : { keyId: credential.keyId, role: credential.role },
+      credential: credential === null ? null : nameOf(credential),
       permission: r.permission,
       decision: 'DENY',
       reason: refusal.code,

@@ -1,4 +1,4 @@
-import type { Credential } from '../access/credential.js';
+import type { KeyCredential } from '../access/credential.js';
 import { loggable } from '../loggable.js';
 import type { DecodedLogs, DecodedMetrics, DecodedTraces, Refused } from '../otlp/decoded.js';
 import { decodeLogsJson, decodeMetricsJson, decodeTracesJson } from '../otlp/json.js';
@@ -14,13 +14,13 @@ import type { SignalName } from './signals.js';
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 /** The credential of a request, by its headers with repeats kept apart. Throws Refusal; any other error is UNAVAILABLE. */
-export type AuthenticateSender = (headers: NodeJS.Dict<string[]>) => Promise<Credential>;
+export type AuthenticateSender = (headers: NodeJS.Dict<string[]>, source: string) => Promise<KeyCredential>;
 
 /** Keeps what a request holds: resolves when all of it is durable. Any error: the client sends it again. Never called without items. */
 export interface Acceptors {
-  readonly traces: (credential: Credential, traces: DecodedTraces) => Promise<void>;
-  readonly logs: (credential: Credential, logs: DecodedLogs) => Promise<void>;
-  readonly metrics: (credential: Credential, metrics: DecodedMetrics) => Promise<void>;
+  readonly traces: (credential: KeyCredential, traces: DecodedTraces) => Promise<void>;
+  readonly logs: (credential: KeyCredential, logs: DecodedLogs) => Promise<void>;
+  readonly metrics: (credential: KeyCredential, metrics: DecodedMetrics) => Promise<void>;
 }
 
 /** What the intake is told. */
@@ -71,14 +71,14 @@ export class Intake {
   }
 
   /** The sender of a request, who may send. @throws Refusal, RefusedRequest 403. */
-  async admit(headers: NodeJS.Dict<string[]>): Promise<Credential> {
-    const credential = await this.#options.authenticate(headers);
+  async admit(headers: NodeJS.Dict<string[]>, source: string): Promise<KeyCredential> {
+    const credential = await this.#options.authenticate(headers, source);
     if (!credential.permissions.has('logs.ingest')) throw forbidden('this key may not send telemetry');
     return credential;
   }
 
   /** Reads, decodes and stores: when it resolves, what was not refused is durable. Throws what `refusalOf` knows, and SenderGone. */
-  async store(credential: Credential, { signal, encoding, body }: ExportRequest): Promise<Refused> {
+  async store(credential: KeyCredential, { signal, encoding, body }: ExportRequest): Promise<Refused> {
     const reservation = this.#options.admission.open(credential.tenantId);
     try {
       const bytes = await readBody(await body(), { maxBytes: this.maxBodyBytes, reservation });
@@ -95,12 +95,12 @@ export class Intake {
 }
 
 /** Decodes the body of one signal and has it stored. */
-type Take = (credential: Credential, encoding: Encoding, body: Uint8Array) => Promise<Refused>;
+type Take = (credential: KeyCredential, encoding: Encoding, body: Uint8Array) => Promise<Refused>;
 
 function take<Decoded extends Refused>(
   decode: Readonly<Record<Encoding, (body: Uint8Array) => Decoded>>,
   itemsOf: (decoded: Decoded) => number,
-  accept: (credential: Credential, decoded: Decoded) => Promise<void>,
+  accept: (credential: KeyCredential, decoded: Decoded) => Promise<void>,
 ): Take {
   return async (credential, encoding, body) => {
     const decoded = decode[encoding](body);

@@ -110,7 +110,7 @@ async function answer(intake: Intake, { stream, headers, raw }: Call): Promise<v
   stream.once('end', inTime).once('close', inTime);
   try {
     const signal = signalOf(headers);
-    const credential = await intake.admit(credentialHeaders(raw));
+    const credential = await intake.admit(credentialHeaders(raw), stream.session?.socket.remoteAddress ?? 'unknown');
     if (isOpen(stream)) stream.session?.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     const encoding = headerOf(headers, 'grpc-encoding').toLowerCase();
     const body = () => incomingMessage(stream, encoding);

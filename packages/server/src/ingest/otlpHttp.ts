@@ -110,7 +110,7 @@ class Receiver {
     if (this.#stopping) throw retryLater(503, 'the server is stopping', UNAVAILABLE_RETRY_SECONDS);
     const signal = signalOf(request);
     const encoding = encodingOf(request.headers);
-    const credential = await this.#intake.admit(request.headersDistinct);
+    const credential = await this.#intake.admit(request.headersDistinct, request.socket.remoteAddress ?? 'unknown');
     return { signal, refused: await this.#intake.store(credential, { signal, encoding, body: () => bodyOf(request) }) };
   }
 

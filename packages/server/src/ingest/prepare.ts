@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Topic } from '@sworn/evidence';
-import type { Credential } from '../access/credential.js';
+import type { KeyCredential } from '../access/credential.js';
 import type { ItemSlice, LogSlice, MetricsSlice, SourceSlice, SpanSlice } from '../otlp/decoded.js';
 import type { GovernanceRules } from '../otlp/map/governanceRules.js';
 import type { Mapper } from '../otlp/map/step.js';
@@ -24,11 +24,11 @@ export interface Preparer {
    * when it resolves. Never refuses a span: what can be decoded is stored, with less in its leaf where it has to be.
    * @throws StoreFailure when the database is away, KeyRefused when the tenant's keys are.
    */
-  prepareTraces(credential: Credential, spans: readonly SpanSlice[]): Promise<LeafDraft[]>;
+  prepareTraces(credential: KeyCredential, spans: readonly SpanSlice[]): Promise<LeafDraft[]>;
   /** The same of log records: drafts of `audit` for events of its vocabulary, of `system` for all others. */
-  prepareLogs(credential: Credential, records: readonly LogSlice[]): Promise<LeafDraft[]>;
+  prepareLogs(credential: KeyCredential, records: readonly LogSlice[]): Promise<LeafDraft[]>;
   /** The same of metrics: one draft of `system` a record. */
-  prepareMetrics(credential: Credential, batches: readonly MetricsSlice[]): Promise<LeafDraft[]>;
+  prepareMetrics(credential: KeyCredential, batches: readonly MetricsSlice[]): Promise<LeafDraft[]>;
 }
 
 /** What preparing needs. */
@@ -107,7 +107,7 @@ export function createPreparer(deps: PreparerDeps): Preparer {
   };
 
   /** What is the same for all items of a request. */
-  async function open(credential: Credential, scopes: readonly KeyScope[]) {
+  async function open(credential: KeyCredential, scopes: readonly KeyScope[]) {
     const { tenantId } = credential;
     const at = new Date(deps.now());
     const systemScope = dayScope('system', null, at.toISOString().slice(0, 10));

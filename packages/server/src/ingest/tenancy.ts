@@ -1,10 +1,10 @@
 import { hmacSha256, token } from '@sworn/evidence';
-import type { Credential } from '../access/credential.js';
+import type { KeyCredential } from '../access/credential.js';
 import type { TenantKeys } from '../record/keyStore.js';
 
 /** Whose request is prepared, and when. */
 export interface Tenancy {
-  readonly credential: Credential;
+  readonly credential: KeyCredential;
   readonly keys: TenantKeys;
   /** The server's clock when the request was taken up. */
   readonly at: Date;

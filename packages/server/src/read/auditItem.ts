@@ -143,8 +143,8 @@ export function actorOf(entry: SoundEntry): Pick<AuditItem, 'actor_type' | 'acto
   const topic = topicOf(entry);
   if (topic === 'control') return { actor_type: 'SWORN', actor_id: null };
   if (topic === 'access') {
-    const type = key !== null ? 'API_KEY' : m.text('method') === 'CLI' ? 'COMMAND' : 'UNKNOWN';
-    return { actor_type: type, actor_id: key };
+    if (key !== null) return { actor_type: m.text('human_actor_id') === null ? 'API_KEY' : 'HUMAN', actor_id: key };
+    return { actor_type: m.text('method') === 'CLI' ? 'COMMAND' : 'UNKNOWN', actor_id: null };
   }
   const named = NAMED.find(([member]) => m.text(member) !== null);
   return { actor_type: named?.[1] ?? null, actor_id: named === undefined ? null : m.text(named[0]) };

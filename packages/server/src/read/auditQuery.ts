@@ -2,6 +2,8 @@ import { AUDIT_EVENTS, type AuditCategory, type AuditQuery, type AuthorizationQu
 import { parseRecordId } from '@sworn/evidence';
 import {
   accessSelection,
+  type ReaderType,
+  READERS,
   type ControlFilters,
   controlSelection,
   ledgerSelection,
@@ -80,14 +82,15 @@ function ofLedger(query: Parameters, tokens: Tokens): EntrySelection | null {
   return ledgerSelection(filters);
 }
 
+const isReader = (type: string): type is ReaderType => Object.hasOwn(READERS, type);
+
 const ACCESS_DECISIONS: ReadonlySet<string> = new Set(['ALLOW', 'DENY']);
 
 function ofAccess(query: Parameters, tokens: Tokens): EntrySelection | null {
   const { actor_type: actorType, entity_type: about, decision } = query;
   if (query.policy_id !== undefined || query.incident_id !== undefined) return null;
   if (decision !== undefined && !ACCESS_DECISIONS.has(decision)) return null;
-  if (actorType !== undefined && actorType !== 'API_KEY' && actorType !== 'COMMAND' && actorType !== 'UNKNOWN')
-    return null;
+  if (actorType !== undefined && !isReader(actorType)) return null;
   if (about !== undefined && about !== 'RUN' && about !== 'RECORD') return null;
   if (query.category !== undefined && query.category !== 'ACCESS') return null;
   const named = namedEntity(query);
@@ -97,7 +100,7 @@ function ofAccess(query: Parameters, tokens: Tokens): EntrySelection | null {
     runId: named.runId,
     recordId: named.recordId,
     about: query.entity_id === undefined ? (about ?? null) : null,
-    credentialId: query.actor_id ?? null,
+    credentialIds: inClearAndToken(query.actor_id, tokens.actor_id),
     actorType: actorType ?? null,
     decision: decision ?? null,
     permission: query.permission ?? null,

@@ -78,7 +78,7 @@ export function aggregateOfEntries(
 }
 
 /**
- * The spine of an entry. Of Sworn's own a key is a system's; who held it, no record says. Who approved a recovery is named by his token. Of a
+ * The spine of an entry. Of Sworn's own a key is a system's, and who held it no record says; a session is a human's. Who approved a recovery is named by his token. Of a
  * producer's record those it names, and the service it comes from.
  */
 export function entrySpine(entry: SoundEntry): Spine {
@@ -88,12 +88,17 @@ export function entrySpine(entry: SoundEntry): Spine {
     runId: m.text('run_id'),
     traceId: m.text('trace_id'),
     correlationId: m.text('correlation_id'),
-    human: isOwn ? m.text('approver') : m.text('human_actor_id'),
+    human: m.text('human_actor_id') ?? (isOwn ? m.text('approver') : null),
     agent: isOwn ? null : m.text('agent_id'),
-    system: isOwn ? m.text('credential_id') : (m.text('system_id') ?? systemOf(m)),
+    system: isOwn ? keyOf(m) : (m.text('system_id') ?? systemOf(m)),
     policyIds: named(m.text('policy_id'), m.texts('policy_ids')),
     incidentIds: named(m.text('incident_id'), m.texts('incident_ids')),
   };
+}
+
+/** The credential, where it is no person's. */
+function keyOf(m: SoundEntry['members']): string | null {
+  return m.text('human_actor_id') === null ? m.text('credential_id') : null;
 }
 
 function named(one: string | null, others: readonly string[]): readonly string[] {

@@ -63,7 +63,7 @@ function accessesOf(deps: ReadDeps, tenantId: string, runId: string, mayAudit: b
     runId,
     recordId: null,
     about: null,
-    credentialId: null,
+    credentialIds: null,
     actorType: null,
     decision: null,
     permission: null,

@@ -25,8 +25,9 @@ export interface AccessFilters {
   readonly recordId: string | null;
   /** What was read by its id. */
   readonly about: 'RUN' | 'RECORD' | null;
-  readonly credentialId: string | null;
-  readonly actorType: 'API_KEY' | 'COMMAND' | 'UNKNOWN' | null;
+  /** Any of these: ids of keys, tokens of persons. */
+  readonly credentialIds: readonly string[] | null;
+  readonly actorType: ReaderType | null;
   readonly decision: string | null;
   readonly permission: string | null;
   readonly endpoint: string | null;
@@ -75,7 +76,7 @@ export function accessSelection(f: AccessFilters): EntrySelection {
       : (anyOf(sql`kind`, f.kinds)?.map((value) => sql`${value} and kind <> 'READ'`) ?? null),
     anyOf(sql`decision`, f.decision === 'ALLOW' ? null : one(f.decision)),
     anyOf(sql`endpoint`, one(f.endpoint)),
-    anyOf(sql`credential_id`, one(f.credentialId)),
+    anyOf(sql`credential_id`, f.credentialIds),
   ].filter((values) => values !== null);
   const others: Sql[] = [];
   if (f.kinds?.includes('READ') === true) others.push(sql`kind = any(${[...f.kinds]}::text[])`);
@@ -83,13 +84,17 @@ export function accessSelection(f: AccessFilters): EntrySelection {
   if (f.permission !== null) others.push(sql`permission = ${f.permission}`);
   if (f.about === 'RUN') others.push(sql`run_id is not null`);
   if (f.about === 'RECORD') others.push(sql`run_id is null and record_id is not null`);
-  if (f.actorType !== null) others.push(ACTORS[f.actorType]);
+  if (f.actorType !== null) others.push(READERS[f.actorType]);
   return { table: 'access_records', unasked: 'leaves', conditions: [...leads.map(either), ...others], leads };
 }
 
-/** Who asked, as `access_records` says it: commands name themselves as their endpoint. */
-const ACTORS: Readonly<Record<'API_KEY' | 'COMMAND' | 'UNKNOWN', Sql>> = {
-  API_KEY: sql`credential_id is not null`,
+/** Who reads. */
+export type ReaderType = 'API_KEY' | 'HUMAN' | 'COMMAND' | 'UNKNOWN';
+
+/** Who asked, as `access_records` says it: ids of persons are tokens, commands name themselves as their endpoint. */
+export const READERS: Readonly<Record<ReaderType, Sql>> = {
+  API_KEY: sql`credential_id is not null and left(credential_id, 4) <> 'tok_'`,
+  HUMAN: sql`left(credential_id, 4) = 'tok_'`,
   COMMAND: sql`credential_id is null and endpoint like 'cli:%'`,
   UNKNOWN: sql`credential_id is null and endpoint not like 'cli:%'`,
 };
