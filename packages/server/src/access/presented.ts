@@ -32,9 +32,8 @@ export function presentedCredential(headers: RequestHeaders): Presented {
 }
 
 function valuesOf(header: string | readonly string[] | undefined): readonly string[] {
-  if (header === undefined) return [];
-  // Node joins repeats of x-api-key with a comma, and no key holds one.
-  return typeof header === 'string' ? header.split(',').map((part) => part.trim()) : header;
+  // Whoever stands between may have joined repeats with a comma, and no credential holds one.
+  return [header ?? []].flat().flatMap((value) => value.split(',').map((part) => part.trim()));
 }
 
 /** RFC 7617: base64 of `user:password`. Two keys in one header are two credentials. */
