@@ -376,6 +376,7 @@ table leaf owner sworn_owner row security forced with toast_tuple_target=8160
   constraint leaf_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   constraint leaf_trace_id_check CHECK ((octet_length(trace_id) = 16))
   CREATE INDEX leaf_occurred ON sworn.leaf USING btree (tenant_id, log, occurred_at, leaf_index) WHERE (log < 'd'::text)
+  CREATE INDEX leaf_system_entries ON sworn.leaf USING btree (tenant_id, leaf_index, log) WHERE ((log > 's'::text) AND (kind <> 'RESOURCE'::text) AND (kind <> 'TELEMETRY'::text))
   CREATE INDEX leaf_trace ON sworn.leaf USING btree (tenant_id, trace_id, leaf_index)
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))

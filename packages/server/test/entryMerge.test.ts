@@ -54,8 +54,7 @@ function laneOf(
   const places = walked.filter(({ time }) => time !== null).slice(0, w.limit);
   const isCut = places.length < w.limit && walked.length === w.examine;
   return {
-    topic: name,
-    log: name,
+    name,
     from,
     below,
     after: order === 'occurred' ? after : null,
@@ -87,12 +86,12 @@ describe('entries of several logs', () => {
           for (let pages = 0; ; pages++) {
             expect(pages).toBeLessThan(200);
             const at: ReadonlyMap<string, GoesOn> | null = next;
-            const lanes = named.map(({ name, entries }) =>
+            const lanes: Lane[] = named.map(({ name, entries }) =>
               laneOf(name, entries, { after: at?.get(name) ?? null, limit: limit + 1, examine, order }),
             );
             const merged = mergeLanes(lanes, limit, order);
             expect(merged.shown.length).toBeLessThanOrEqual(limit);
-            seen.push(...merged.shown.map(({ lane, index }) => `${lane.log} ${index}`));
+            seen.push(...merged.shown.map(({ lane, index }) => `${lane.name} ${index}`));
             next = merged.next;
             if (!merged.hasMore) break;
           }

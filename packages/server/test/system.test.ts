@@ -234,6 +234,7 @@ describe('the list', () => {
 describe('a record that is not as it was written', () => {
   const wrongs: [what: string, statement: string, check: string, code: string][] = [
     ['its row', `update sworn.system_records set severity = 'INFO'`, 'V6', 'PROJECTION_MISMATCH'],
+    ['a row that is gone', `delete from sworn.system_records`, 'V6', 'PROJECTION_MISSING'],
     ['its leaf', `update sworn.leaf set leaf = convert_to('{}', 'UTF8')`, 'V4', 'LEAF_HASH_MISMATCH'],
     ['a column beside its leaf', `update sworn.leaf set occurred_at = now()`, 'V6', 'COLUMN_MISMATCH'],
     ['its body', `update sworn.leaf set body = body || '\\x00'::bytea`, 'V8', 'BODY_MISMATCH'],

@@ -2,8 +2,8 @@ import type { EntryPlace, FoundEntries } from '../store/entryPlaces.js';
 
 /** What one log has for a page, in the asked order. */
 export interface Lane extends FoundEntries {
-  readonly topic: string;
-  readonly log: string;
+  /** Of the log, among those of the list. */
+  readonly name: string;
   /** The window it was found in. */
   readonly from: number;
   readonly below: number;
@@ -21,8 +21,8 @@ export interface GoesOn {
 export type ListOrder = 'desc' | 'asc' | 'occurred';
 
 /** A page of several logs. */
-export interface Merged {
-  readonly shown: readonly { readonly lane: Lane; readonly index: number }[];
+export interface Merged<L extends Lane> {
+  readonly shown: readonly { readonly lane: L; readonly index: number }[];
   readonly hasMore: boolean;
   /** It ends where a log had been examined for as far as a page may. */
   readonly limitReached: boolean;
@@ -30,13 +30,13 @@ export interface Merged {
 }
 
 /**
- * Merges logs by (recorded_at, log, leaf_index), from the newest or from the oldest, or by (occurred_at, log, leaf_index). By place it goes within
+ * Merges logs by (recorded_at, name, leaf_index), from the newest or from the oldest, or by (occurred_at, name, leaf_index). By place it goes within
  * a log by leaf index alone, whatever the rows say of their times: a page takes a beginning of each, so that no crawl passes an entry over.
  */
-export function mergeLanes(lanes: readonly Lane[], limit: number, order: ListOrder): Merged {
+export function mergeLanes<L extends Lane>(lanes: readonly L[], limit: number, order: ListOrder): Merged<L> {
   const taken = new Map(lanes.map((lane) => [lane, 0]));
-  const ended = new Set<Lane>();
-  const shown: { lane: Lane; index: number }[] = [];
+  const ended = new Set<L>();
+  const shown: { lane: L; index: number }[] = [];
   for (;;) {
     const lane = firstOf(lanes, taken, order);
     if (lane === null || shown.length === limit)
@@ -55,15 +55,15 @@ export function mergeLanes(lanes: readonly Lane[], limit: number, order: ListOrd
     return new Map(
       lanes.flatMap((lane) => {
         const going = goesOn(lane, taken.get(lane) ?? 0, ended.has(lane), order);
-        return going === null ? [] : [[lane.log, going] as const];
+        return going === null ? [] : [[lane.name, going] as const];
       }),
     );
   }
 }
 
 /** The log whose next entry comes first; null: none has one. Where a log's examined part ends counts as an entry. */
-function firstOf(lanes: readonly Lane[], taken: ReadonlyMap<Lane, number>, order: ListOrder): Lane | null {
-  let first: { lane: Lane; head: EntryPlace } | null = null;
+function firstOf<L extends Lane>(lanes: readonly L[], taken: ReadonlyMap<L, number>, order: ListOrder): L | null {
+  let first: { lane: L; head: EntryPlace } | null = null;
   for (const lane of lanes) {
     const head = lane.places[taken.get(lane) ?? 0] ?? lane.examinedEnd;
     if (head === null) continue;
@@ -81,7 +81,7 @@ interface Head {
 function comesBefore(a: Head, b: Head, order: ListOrder): boolean {
   const [x, y] = [timeOf(a.head, order), timeOf(b.head, order)];
   if (x === null || y === null) return x === null && y !== null;
-  const isLess = x < y || (x === y && a.lane.log < b.lane.log);
+  const isLess = x < y || (x === y && a.lane.name < b.lane.name);
   return order === 'asc' ? isLess : !isLess;
 }
 

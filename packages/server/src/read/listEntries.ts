@@ -1,22 +1,28 @@
 import type { AggregateMetadata, CompromisedItem, EndpointId } from '@sworn/contract';
 import { invalidParameter } from '../access/refusal.js';
-import { readEntriesAt, type StoredEntry } from '../store/auditEntries.js';
-import { readLogSizes } from '../store/checkpointRead.js';
-import { inTenant, isStatementTimeout, type Tx } from '../store/database.js';
-import { countEntries, type EntrySelection, type EntryWindow, findEntries } from '../store/entryPlaces.js';
-import { MAX_EXAMINED } from '../store/runLead.js';
-import { findPlaceOf } from '../store/runPlaces.js';
+import { inTenant, isStatementTimeout, type TxOptions } from '../store/database.js';
+import type { EntrySelection } from '../store/entryPlaces.js';
+import type { StoredEntry } from '../store/auditEntries.js';
 import type { Checked } from './check.js';
-import { checkEntry, type SoundEntry } from './checkEntry.js';
+import type { SoundEntry } from './checkEntry.js';
 import { coveredAt } from './checkpoints.js';
-import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
-import { emptyTimes } from './emptyTimes.js';
-import { type GoesOn, type Lane, mergeLanes, type Merged } from './entryMerge.js';
+import { type CursorScope, openCursor, sealCursor } from './cursor.js';
+import { type Lane, mergeLanes, type Merged } from './entryMerge.js';
+import {
+  type AskedPage,
+  countSource,
+  type EntrySource,
+  placeName,
+  PLATFORM_PREFIX,
+  positionsOf,
+  type WalkedSource,
+  walkSource,
+} from './entryWalk.js';
 import type { ListAsked } from './listAsked.js';
 import { type AggregatedItem, aggregateMetadata, type Spine } from './metadata.js';
-import { heldAgainst } from './openFindings.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
 import { compromisedItem } from './runItem.js';
+import { openBodiesOf } from './systemBodies.js';
 import { type Covered, coveredBy } from './tier.js';
 
 /** A list of the records of one or several logs of a tenant: which of them, and how they are shown. */
@@ -26,9 +32,13 @@ export interface EntryListing<I> {
   readonly topics: readonly string[];
   /** What is asked of a topic's logs; null: none of its records can have it. */
   readonly selectionOf: (topic: string) => EntrySelection | null;
+  /** What is asked of the platform's logs, which stand beside the tenant's own; absent: they do not. */
+  readonly platformSelection?: EntrySelection;
   readonly asked: ListAsked;
-  /** `covered`: by the verified checkpoint. */
-  readonly itemOf: (tenantId: string, entry: SoundEntry, covered: Covered | null) => I;
+  /** Whether an entry's body is opened for its item; absent: none is. */
+  readonly opensBody?: (entry: SoundEntry) => boolean;
+  /** `tenantId`: whose record it is; `covered`: by the verified checkpoint; `body`: null where it is not opened. */
+  readonly itemOf: (tenantId: string, entry: SoundEntry, covered: Covered | null, body: Uint8Array | null) => I;
   readonly spineOf: (entry: SoundEntry) => Spine;
   /** What of the aggregate is the endpoint's own. */
   readonly aggregateOf: (entries: readonly SoundEntry[]) => Pick<AggregateMetadata, 'actor_basis' | 'source_domain'>;
@@ -45,183 +55,163 @@ export interface EntryList<I> {
   metadata: AggregateMetadata;
 }
 
-interface Asked<I> {
-  readonly tenantId: string;
-  readonly listing: EntryListing<I>;
-  readonly scope: CursorScope;
-  readonly cursor: Cursor | null;
-}
+const PAGE: TxOptions = { readOnly: true, snapshot: true, inIndexOrder: true };
 
-/** One page, at one pin for a whole crawl; each record held against its leaf, its row and the open findings. @throws Refusal */
+/**
+ * One page, at one pin for a whole crawl; each record held against its leaf, its row and the open findings. What is the platform's is read by statements
+ * of its own, in a transaction that sees the platform's tenant and nothing of this one. @throws Refusal
+ */
 export async function listEntries<I>(
   deps: ReadDeps,
   tenantId: string,
   listing: EntryListing<I>,
 ): Promise<Reading<EntryList<I>>> {
-  const { applied, cursor: text, includeTotal } = listing.asked;
-  const scope: CursorScope = { key: deps.cursorKey, tenantId, of: [listing.id], filters: applied };
-  const asked: Asked<I> = { tenantId, listing, scope, cursor: text === null ? null : openCursor(scope, text) };
-  const reading = await inTenant(deps.db, 'reader', tenantId, (tx) => page(deps, tx, asked), {
-    readOnly: true,
-    snapshot: true,
-    inIndexOrder: true,
-  });
-  if (!includeTotal) return reading;
+  const { asked, opensBody = () => false } = listing;
+  const scope: CursorScope = { key: deps.cursorKey, tenantId, of: [listing.id], filters: asked.applied };
+  const cursor = asked.cursor === null ? null : openCursor(scope, asked.cursor);
+  const sources = sourcesOf(deps, tenantId, listing);
+  const page: AskedPage = { asked, cursor, opensBody, sources: sources.filter(isLookedAt).length };
+  const walked: WalkedSource[] = [];
+  for (const source of sources)
+    walked.push(await inTenant(deps.db, 'reader', source.tenantId, (tx) => walkSource(deps, tx, page, source), PAGE));
+  const reading = await answer(deps, { tenantId, listing, page, scope }, walked);
+  if (!asked.includeTotal) return reading;
   // Only now: a request that held one connection and waited for another could wait for itself.
-  return { ...reading, answer: { ...reading.answer, total: await total(deps, asked, reading.pins) } };
+  let total = 0;
+  for (const one of walked) total += await totalOf(deps, asked, one);
+  return { ...reading, answer: { ...reading.answer, total } };
 }
 
-async function page<I>(deps: ReadDeps, tx: Tx, asked: Asked<I>): Promise<Reading<EntryList<I>>> {
-  const { tenantId, listing } = asked;
+/** The tenant's own first. */
+function sourcesOf(
+  { platformTenant }: ReadDeps,
+  tenantId: string,
+  { topics, selectionOf, platformSelection }: EntryListing<unknown>,
+): readonly EntrySource[] {
+  const own: EntrySource = { tenantId, prefix: '', topics, selectionOf };
+  if (platformSelection === undefined) return [own];
+  return [own, { tenantId: platformTenant, prefix: PLATFORM_PREFIX, topics, selectionOf: () => platformSelection }];
+}
+
+function isLookedAt({ topics, selectionOf }: EntrySource): boolean {
+  return topics.some((topic) => selectionOf(topic) !== null);
+}
+
+interface Asked<I> {
+  readonly tenantId: string;
+  readonly listing: EntryListing<I>;
+  readonly page: AskedPage;
+  readonly scope: CursorScope;
+}
+
+async function answer<I>(
+  deps: ReadDeps,
+  request: Asked<I>,
+  walked: readonly WalkedSource[],
+): Promise<Reading<EntryList<I>>> {
+  const { tenantId, listing } = request;
+  const [own] = walked;
+  if (own === undefined) throw new Error('a tenant has logs of its own');
   const { limit, order, applied } = listing.asked;
-  const sizes = await readLogSizes(tx, tenantId);
-  const logs = sizes
-    .filter(({ topic }) => listing.topics.includes(topic))
-    .map(({ topic, log, size }) => ({ topic, log, size: pinOf(asked, log, size) }));
-  const merged = mergeLanes(await lanesOf(tx, asked, logs), limit, order);
-  const checked = await checkedOf(deps, tx, tenantId, merged);
-  const coveringOf = coveredBy(deps, tenantId, sizes);
+  const merged = mergeLanes(
+    walked.flatMap(({ lanes }) => lanes),
+    limit,
+    order,
+  );
   const items: (I | CompromisedItem)[] = [];
-  const sound: AggregatedItem[] = [];
-  for (const entry of checked) {
+  const sound: (AggregatedItem & { readonly entry: SoundEntry })[] = [];
+  for (const { owner, name, entry, body, covered } of await shownOf(deps, request, walked, merged)) {
     if (entry.kind === 'compromised') {
       items.push(compromisedItem(entry));
       continue;
     }
-    const covered = coveringOf(entry.stored, await coveredAt(deps.verifyCheckpoint, tenantId, entry.stored));
-    items.push(listing.itemOf(tenantId, entry, covered));
-    sound.push({ ...entry.stored, covered, spine: listing.spineOf(entry) });
+    items.push(listing.itemOf(owner, entry, covered, body));
+    sound.push({ ...entry.stored, log: name, covered, spine: listing.spineOf(entry), entry });
   }
-  const pins: Pin[] = logs.map(({ log, size }) => ({ log, size }));
+  const pins = walked.flatMap((one) => one.pins);
   const metadata = aggregateMetadata({
     tenantId,
     items: sound,
     pins,
-    whenEmpty: await emptyTimes(tx, tenantId, pins),
-    sound: sound.length === checked.length,
+    whenEmpty: own.whenEmpty,
+    sound: sound.length === items.length,
   });
   return {
     answer: {
       items,
       has_more: merged.hasMore,
       examined_limit_reached: merged.limitReached,
-      next_cursor: nextCursor(asked, merged, pins),
+      next_cursor: nextCursor(request, merged, pins),
       filters_applied: applied,
-      metadata: { ...metadata, ...listing.aggregateOf(checked.filter((entry) => entry.kind === 'sound')) },
+      metadata: { ...metadata, ...listing.aggregateOf(sound.map(({ entry }) => entry)) },
     },
     pins,
     count: items.length,
-    sizes,
+    sizes: own.sizes,
   };
 }
 
-interface AskedLog extends Pin {
-  readonly topic: string;
+interface Shown {
+  readonly owner: string;
+  /** Of the log. */
+  readonly name: string;
+  readonly entry: Checked<StoredEntry>;
+  readonly body: Uint8Array | null;
+  readonly covered: Covered | null;
 }
 
-/** A log that the cursor does not name was opened after the crawl began, and is not part of it; a tail has no end. */
-function pinOf({ listing, cursor }: Asked<unknown>, log: string, size: number): number {
-  return cursor === null || listing.asked.order === 'asc' ? size : Math.min(size, cursor.pins[log] ?? 0);
-}
-
-/** What each log has for the page. They share what a page may examine. */
-async function lanesOf<I>(tx: Tx, asked: Asked<I>, logs: readonly AskedLog[]): Promise<Lane[]> {
-  const { tenantId, listing, cursor } = asked;
-  const { order, occurred, limit } = listing.asked;
-  const walked = selected(listing, logs);
-  const examine = Math.floor(MAX_EXAMINED / Math.max(1, walked.length));
-  const goOn = cursor === null ? null : positionsOf(cursor);
-  const lanes: Lane[] = [];
-  for (const { topic, log, size, selection } of walked) {
-    const range = await rangeOf(tx, asked, { log, size });
-    const at = goOn?.get(log) ?? null;
-    const from = order === 'asc' ? Math.max(range.from, at?.index ?? 0) : range.from;
-    const below = order === 'desc' ? Math.min(range.below, at?.index ?? size) : range.below;
-    const after = order === 'occurred' ? at : null;
-    const window: EntryWindow = {
-      log,
-      order: order === 'asc' ? 'asc' : 'desc',
-      from,
-      below,
-      occurred,
-      after,
-      limit: limit + 1,
-      examine,
-    };
-    const found = from < below ? await findEntries(tx, tenantId, selection, window) : NOTHING;
-    lanes.push({ ...found, topic, log, from, below, after });
+/** The entries of a page in its order, with the bodies that the list opens. Outside any transaction, see `openBodies`. */
+async function shownOf(
+  deps: ReadDeps,
+  { page }: Pick<Asked<unknown>, 'page'>,
+  walked: readonly WalkedSource[],
+  merged: Merged<Lane>,
+): Promise<readonly Shown[]> {
+  const shown = new Map<string, Shown>();
+  for (const { source, sizes, lanes, entries, bodies } of walked) {
+    const { tenantId: owner } = source;
+    const found = merged.shown
+      .filter(({ lane }) => lanes.includes(lane))
+      .map(({ lane: { name }, index }) => {
+        const entry = entries.get(placeName(name, index));
+        if (entry === undefined) throw new Error('an entry that was found is in the same snapshot');
+        return { name, index, entry };
+      });
+    const opened = found.flatMap(({ entry }) => (entry.kind === 'sound' && page.opensBody(entry) ? [entry] : []));
+    const bodyOf = await openBodiesOf(deps, owner, opened, bodies);
+    const coveringOf = coveredBy(deps, owner, sizes);
+    for (const { name, index, entry } of found) {
+      const body = entry.kind === 'sound' ? bodyOf(entry) : null;
+      const checked: Checked<StoredEntry> =
+        body?.kind === 'compromised' ? { kind: 'compromised', stored: entry.stored, finding: body.finding } : entry;
+      const covered =
+        checked.kind === 'sound'
+          ? coveringOf(checked.stored, await coveredAt(deps.verifyCheckpoint, owner, checked.stored))
+          : null;
+      shown.set(placeName(name, index), {
+        owner,
+        name,
+        entry: checked,
+        body: body?.kind === 'open' ? body.value : null,
+        covered,
+      });
+    }
   }
-  return lanes;
+  return merged.shown.flatMap(({ lane, index }) => shown.get(placeName(lane.name, index)) ?? []);
 }
 
-const NOTHING = { places: [], examinedEnd: null } as const;
-
-/** Logs that can have what is asked. */
-function selected<L extends AskedLog>(
-  { selectionOf }: EntryListing<unknown>,
-  logs: readonly L[],
-): (L & { readonly selection: EntrySelection })[] {
-  return logs.flatMap((log) => {
-    const selection = selectionOf(log.topic);
-    return selection === null ? [] : [{ ...log, selection }];
-  });
-}
-
-/** `recorded_*` as leaf indexes of one log, below its pin. */
-async function rangeOf(tx: Tx, { tenantId, listing }: Asked<unknown>, { log, size }: Pin) {
-  const { recordedAfter, recordedBefore } = listing.asked;
-  const placeOf = (time: string | null, otherwise: number) =>
-    time === null ? otherwise : findPlaceOf(tx, tenantId, log, size, time);
-  return { from: await placeOf(recordedAfter, 0), below: await placeOf(recordedBefore, size) };
-}
-
-/** A cursor's position is a list of logs, each with where it goes on. */
-function positionsOf({ position }: Cursor): ReadonlyMap<string, GoesOn> {
-  const positions = new Map<string, GoesOn>();
-  for (let at = 0; at + 2 < position.length; at += 3) {
-    const occurredAt = String(position[at + 2]);
-    positions.set(String(position[at]), {
-      index: Number(position[at + 1]),
-      occurredAt: occurredAt === '' ? null : occurredAt,
-    });
-  }
-  return positions;
-}
-
-function nextCursor<I>(
-  { listing, scope, cursor }: Asked<I>,
-  { hasMore, next }: Merged,
+function nextCursor(
+  { page: { asked, cursor }, scope }: Asked<unknown>,
+  { hasMore, next }: Merged<Lane>,
   pins: readonly Pin[],
 ): string | null {
-  const isTail = listing.asked.order === 'asc';
+  const isTail = asked.order === 'asc';
   if (!isTail && !hasMore) return null;
   // What a tail knows of a log that is not walked now stays known.
-  const positions = new Map([...(cursor === null ? [] : positionsOf(cursor)), ...next]);
+  const positions = new Map([...positionsOf(cursor), ...next]);
   return sealCursor(scope, {
     pins: isTail ? {} : Object.fromEntries(pins.map(({ log, size }) => [log, size])),
     position: [...positions].flatMap(([log, { index, occurredAt }]) => [log, index, occurredAt ?? '']),
-  });
-}
-
-/** The shown entries, each held against its leaf, its row and the open findings. */
-async function checkedOf(
-  deps: ReadDeps,
-  tx: Tx,
-  tenantId: string,
-  { shown }: Merged,
-): Promise<readonly Checked<StoredEntry>[]> {
-  const open = await deps.openFindings(tx, tenantId);
-  const byPlace = new Map<string, Checked<StoredEntry>>();
-  for (const lane of new Set(shown.map((one) => one.lane))) {
-    const indexes = shown.filter((one) => one.lane === lane).map(({ index }) => index);
-    const origin = deps.originOf(tenantId, lane.log);
-    for (const stored of await readEntriesAt(tx, tenantId, lane, indexes))
-      byPlace.set(`${lane.log} ${stored.index}`, heldAgainst(checkEntry(stored, lane.topic, origin), open));
-  }
-  return shown.map(({ lane, index }) => {
-    const checked = byPlace.get(`${lane.log} ${index}`);
-    if (checked === undefined) throw new Error('an entry that was found is in the same snapshot');
-    return checked;
   });
 }
 
@@ -229,20 +219,13 @@ async function checkedOf(
  * How many match at the pins. In a transaction of its own: the planner may read whole tables, and one that takes too long has not spoilt the
  * page's. @throws Refusal `invalid_parameter` when it takes longer than the database lets it.
  */
-async function total<I>(deps: ReadDeps, asked: Asked<I>, pins: readonly Pin[]): Promise<number> {
-  const { tenantId, listing } = asked;
-  const count = async (tx: Tx): Promise<number> => {
-    const sizes = await readLogSizes(tx, tenantId);
-    const logs = pins.map((pin) => ({ ...pin, topic: sizes.find(({ log }) => log === pin.log)?.topic ?? '' }));
-    let sum = 0;
-    for (const { log, size, selection } of selected(listing, logs)) {
-      const window = { log, ...(await rangeOf(tx, asked, { log, size })), occurred: listing.asked.occurred };
-      sum += await countEntries(tx, tenantId, selection, window);
-    }
-    return sum;
-  };
+async function totalOf(deps: ReadDeps, asked: ListAsked, walked: WalkedSource): Promise<number> {
+  const { tenantId } = walked.source;
   try {
-    return await inTenant(deps.db, 'reader', tenantId, count, { readOnly: true, snapshot: true });
+    return await inTenant(deps.db, 'reader', tenantId, (tx) => countSource(tx, asked, walked), {
+      readOnly: true,
+      snapshot: true,
+    });
   } catch (error) {
     if (!isStatementTimeout(error)) throw error;
     throw invalidParameter(

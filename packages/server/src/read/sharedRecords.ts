@@ -5,13 +5,11 @@ import { inTenant, type Tx } from '../store/database.js';
 import type { TiedPage, TiedRecord } from './association.js';
 import { checkEntry } from './checkEntry.js';
 import type { Cursor } from './cursor.js';
+import { PLATFORM_PREFIX } from './entryWalk.js';
 import { heldAgainst } from './openFindings.js';
 import type { Pin, ReadDeps } from './reading.js';
 import { type CoveredBy, coveredBy } from './tier.js';
 import type { Life } from './ties.js';
-
-/** What stands before the name of a log that is the platform's. */
-const PREFIX = 'platform/';
 
 /** Which of them. */
 export interface AskedShared {
@@ -58,7 +56,7 @@ async function readPage(deps: ReadDeps, tx: Tx, asked: AskedShared & { readonly 
   const records: TiedRecord[] = [];
   let end: TiedPlace | null = null;
   for (const { log, size } of sizes.filter(({ topic }) => topic === 'system')) {
-    const name = `${PREFIX}${log}`;
+    const name = `${PLATFORM_PREFIX}${log}`;
     const pin = cursor === null ? size : Math.min(size, cursor.pins[name] ?? 0);
     pins.push({ log: name, size: pin });
     const found = await findShared(

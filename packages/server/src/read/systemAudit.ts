@@ -8,7 +8,9 @@ import {
 import { readEntriesAt } from '../store/auditEntries.js';
 import { type LogSize, readLogSizes } from '../store/checkpointRead.js';
 import { inTenant, type Tx, type TxOptions } from '../store/database.js';
-import { findSystemRecords } from '../store/systemPlaces.js';
+import { findEntries } from '../store/entryPlaces.js';
+import { MAX_EXAMINED } from '../store/runLead.js';
+import { systemSelection } from '../store/systemSelection.js';
 import { attributed, attributionItem } from './attributionItem.js';
 import type { Checked } from './check.js';
 import { checkEntry, type SoundEntry } from './checkEntry.js';
@@ -131,6 +133,15 @@ function placeOf(cursor: Cursor | null): EndedPlace | null {
   return { log: String(log), place: Number(place), occurredAt: String(occurredAt) };
 }
 
+const SHARED = systemSelection({
+  component: null,
+  eventType: null,
+  severity: null,
+  correlationId: null,
+  service: null,
+  shared: true,
+});
+
 /** What Sworn itself went through while these runs were open: only what it shares. In a transaction that sees the platform's tenant alone. */
 async function platformRecords(deps: ReadDeps, tx: Tx, { judged }: Found): Promise<readonly SoundEntry[]> {
   const kinds = new Set(deps.attribution.rules.flatMap(({ when }) => when.platform_event ?? []));
@@ -142,24 +153,15 @@ async function platformRecords(deps: ReadDeps, tx: Tx, { judged }: Found): Promi
   const records: SoundEntry[] = [];
   for (const { topic, log, size } of await readLogSizes(tx, tenantId)) {
     if (topic !== 'system') continue;
-    const filters = {
-      component: null,
-      eventType: null,
-      severity: null,
-      correlationId: null,
-      service: null,
-      shared: true,
-    };
-    const { places } = await findSystemRecords(tx, tenantId, filters, {
+    const { places } = await findEntries(tx, tenantId, SHARED, {
       log,
-      order: 'occurred',
+      order: 'desc',
       from: 0,
       below: size,
-      occurredAfter: from,
-      occurredBefore: null,
+      occurred: { after: from, before: null },
       after: null,
       limit: MAX_PLATFORM,
-      examine: MAX_PLATFORM,
+      examine: MAX_EXAMINED,
     });
     const indexes = places.map(({ index }) => index);
     for (const stored of await readEntriesAt(tx, tenantId, { topic, log }, indexes)) {

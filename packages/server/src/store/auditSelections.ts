@@ -57,7 +57,7 @@ export function ledgerSelection(f: LedgerFilters): EntrySelection {
     anyOf(sql`decision`, one(f.decision)),
     anyOf(sql`actor_type`, one(f.actorType)),
   ].filter((values) => values !== null);
-  return { table: 'audit_ledger', unasked: 'leaves', conditions: asked.map(either), leads: asked };
+  return { table: 'audit_ledger', conditions: asked.map(either), leads: asked };
 }
 
 /**
@@ -85,7 +85,7 @@ export function accessSelection(f: AccessFilters): EntrySelection {
   if (f.about === 'RUN') others.push(sql`run_id is not null`);
   if (f.about === 'RECORD') others.push(sql`run_id is null and record_id is not null`);
   if (f.actorType !== null) others.push(READERS[f.actorType]);
-  return { table: 'access_records', unasked: 'leaves', conditions: [...leads.map(either), ...others], leads };
+  return { table: 'access_records', conditions: [...leads.map(either), ...others], leads };
 }
 
 /** Who reads. */
@@ -102,7 +102,7 @@ export const READERS: Readonly<Record<ReaderType, Sql>> = {
 /** Indexes `control_records_subject`, `…_kind`. */
 export function controlSelection(f: ControlFilters): EntrySelection {
   const asked = [anyOf(sql`subject`, one(f.subject)), anyOf(sql`kind`, f.kinds)].filter((values) => values !== null);
-  return { table: 'control_records', unasked: 'leaves', conditions: asked.map(either), leads: asked };
+  return { table: 'control_records', conditions: asked.map(either), leads: asked };
 }
 
 function one(value: string | null): readonly string[] | null {

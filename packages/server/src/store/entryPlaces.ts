@@ -13,11 +13,19 @@ export const ENTRY_TABLES: Readonly<Record<EntryTable, Sql>> = {
   system_records: sql`sworn.system_records`,
 };
 
+/** Tables whose rows say when it happened; of the others the leaves do. */
+const TIMED: ReadonlySet<EntryTable> = new Set(['audit_ledger', 'system_records']);
+
+/** Leaves that have a row in the table, in the order of places: by the primary key; in `system`, where others stand between, by `leaf_system_entries`. */
+function besideOf(table: EntryTable, log: string): Sql {
+  return table === 'system_records'
+    ? sql`log is not distinct from ${log}::text and log > 's' and kind <> 'RESOURCE' and kind <> 'TELEMETRY'`
+    : sql`log = ${log}`;
+}
+
 /** What a list asks of the records of one log. */
 export interface EntrySelection {
   readonly table: EntryTable;
-  /** Where it looks when nothing is asked: at the leaves, so that a row that is gone hides none; at rows, where leaves without one stand between. */
-  readonly unasked: 'leaves' | 'rows';
   /** What a row must say, all of it. */
   readonly conditions: readonly Sql[];
   /**
@@ -65,8 +73,9 @@ export interface FoundEntries {
 }
 
 /**
- * The entries of a window that match. Without conditions by the leaves themselves (primary key, or `leaf_occurred`); else by the index of the
- * condition that leads, or by the primary key of the rows. In a transaction with `inIndexOrder`.
+ * The entries of a window that match. Without conditions by leaves and rows both, so that neither is hidden where the other is gone; by time, by
+ * `leaf_occurred`, or the rows of `system`. Else by the index of the condition that leads, or by the primary key of the rows. In a transaction with
+ * `inIndexOrder`.
  */
 export async function findEntries(
   tx: Tx,
@@ -100,27 +109,35 @@ interface Walk {
 
 async function walkOf(tx: Tx, asked: Asked): Promise<Walk> {
   const { selection, window } = asked;
-  if (selection.conditions.length === 0 && selection.unasked === 'leaves') return ofLeaves(asked);
+  if (selection.conditions.length === 0) return window.occurred === null ? ofAll(asked) : ofAllByOccurrence(asked);
   const lead = await leadOf(tx, asked);
   if (window.occurred === null) return byPlace(asked, lead?.rows ?? rowsOf(asked, null));
   // As for runs (store/runPlaces.ts): what is narrow is looked at whole and sorted; in what is wide, the next match is not far.
   return lead?.isNarrow === true ? narrow(asked, lead.rows) : byOccurrence(asked);
 }
 
-function ofLeaves({ tenantId, window }: Asked): Walk {
-  const order = orderOf(window);
-  const of = sql`from sworn.leaf where tenant_id = ${tenantId}::uuid and log = ${window.log}`;
-  if (window.occurred === null) {
-    const entries = sql`select leaf_index as place, null::timestamptz as at ${of} and ${inWindow(window)}
-      order by ${along(window)} limit ${window.limit}`;
-    return { entries, matching: entries, order, isComplete: true };
-  }
-  const entries = sql`select leaf_index as place, occurred_at as at ${of} and log < 'd' and ${hasOccurred(window)}
+/** What either a leaf or a row is there of: of the two, a superuser may have taken one. */
+function ofAll({ tenantId, selection, window }: Asked): Walk {
+  const inOrder = sql`${inWindow(window)} order by ${along(window)} limit ${window.limit}`;
+  const entries = sql`
+    select place, null::timestamptz as at from (
+      (select leaf_index as place from sworn.leaf where tenant_id = ${tenantId}::uuid and ${besideOf(selection.table, window.log)} and ${inOrder})
+      union
+      (select leaf_index from ${ENTRY_TABLES[selection.table]} where tenant_id = ${tenantId}::uuid and log = ${window.log} and ${inOrder})) e`;
+  return { entries, matching: entries, order: orderOf(window), isComplete: true };
+}
+
+/** By the leaves; of `system`, whose leaves have no index by time, by the rows. */
+function ofAllByOccurrence(asked: Asked): Walk {
+  const { tenantId, selection, window } = asked;
+  if (selection.table === 'system_records') return byOccurrence(asked);
+  const entries = sql`select leaf_index as place, occurred_at as at from sworn.leaf
+    where tenant_id = ${tenantId}::uuid and log = ${window.log} and log < 'd' and ${hasOccurred(window)}
     order by occurred_at desc, leaf_index desc limit ${window.examine}`;
   return {
     entries,
     matching: sql`select place, at from (${entries}) e where place >= ${window.from}::bigint and place < ${window.below}::bigint`,
-    order,
+    order: orderOf(window),
     isComplete: false,
   };
 }
@@ -132,13 +149,13 @@ function byPlace({ selection, window }: Asked, rows: Sql): Walk {
     matching: sql`select leaf_index as place, null::timestamptz as at from (${rows}) r where ${all(selection.conditions)}
       order by ${along(window)} limit ${window.limit}`,
     order,
-    isComplete: selection.conditions.length === 0,
+    isComplete: false,
   };
 }
 
 /** All rows of a lead, sorted by when they happened. */
 function narrow({ tenantId, selection, window }: Asked, rows: Sql): Walk {
-  const said = IN_ROWS.has(selection.table);
+  const said = TIMED.has(selection.table);
   const at = said ? sql`r.occurred_at` : sql`l.at`;
   const leaf = said
     ? sql.empty
@@ -156,7 +173,7 @@ function byOccurrence({ tenantId, selection, window }: Asked): Walk {
   const ofLog = sql`tenant_id = ${tenantId}::uuid and log = ${window.log}`;
   const along = sql`order by occurred_at desc, leaf_index desc limit ${window.examine}`;
   const order = orderOf(window);
-  if (IN_ROWS.has(table)) {
+  if (TIMED.has(table)) {
     const rows = sql`select * from ${ENTRY_TABLES[table]} where ${ofLog} and ${hasOccurred(window)} ${along}`;
     return {
       entries: sql`select leaf_index as place, occurred_at as at from (${rows}) r`,
@@ -221,12 +238,13 @@ function rowsOf({ tenantId, selection, window }: Asked, lead: readonly Sql[] | n
 export async function countEntries(
   tx: Tx,
   tenantId: string,
-  { table, unasked, conditions }: EntrySelection,
+  { table, conditions }: EntrySelection,
   window: Pick<EntryWindow, 'log' | 'from' | 'below' | 'occurred'>,
 ): Promise<number> {
-  const isOfLeaves = conditions.length === 0 && unasked === 'leaves';
+  // Leaves of `system` are many more, and are wide.
+  const isOfLeaves = conditions.length === 0 && table !== 'system_records';
   const from = isOfLeaves ? sql`sworn.leaf` : ENTRY_TABLES[table];
-  const isTimed = window.occurred !== null && !isOfLeaves && !IN_ROWS.has(table);
+  const isTimed = window.occurred !== null && !isOfLeaves && !TIMED.has(table);
   const range = window.occurred === null || isTimed ? sql`true` : inRange(window, sql`occurred_at`);
   const rows = sql`select * from ${from}
     where tenant_id = ${tenantId}::uuid and log = ${window.log} and ${inWindow(window)} and ${all(conditions)} and ${range}`;
@@ -240,9 +258,6 @@ export async function countEntries(
   const [row] = await tx.query<{ total: number }>(sql`select count(*) as total from (${rows}) r ${leaf}`);
   return row?.total ?? 0;
 }
-
-/** Tables whose rows say when it happened; of the others the leaves do. */
-const IN_ROWS: ReadonlySet<EntryTable> = new Set(['audit_ledger', 'system_records']);
 
 /** Places with the times of their leaves. Primary key of `leaf`, looked up one by one. */
 async function timed(tx: Tx, tenantId: string, places: Sql, order: Sql, { log }: EntryWindow): Promise<EntryPlace[]> {

@@ -1,8 +1,7 @@
-import type { Tx } from './database.js';
-import { countRecords, findRecords, type FoundRecords, type RecordSource, type RecordWindow } from './recordPlaces.js';
+import type { EntrySelection } from './entryPlaces.js';
 import { type Sql, sql } from './sql.js';
 
-/** What a list of `system` records asks for. Null: not asked. */
+/** What is asked of `system_records`. Null: not asked. */
 export interface SystemFilters {
   readonly component: string | null;
   readonly eventType: string | null;
@@ -13,28 +12,8 @@ export interface SystemFilters {
   readonly shared: boolean | null;
 }
 
-/** The records of a window that match: see `findRecords`. */
-export function findSystemRecords(
-  tx: Tx,
-  tenantId: string,
-  filters: SystemFilters,
-  window: RecordWindow,
-): Promise<FoundRecords> {
-  return findRecords(tx, tenantId, sourceOf(filters), window);
-}
-
-/** How many of them there are. */
-export function countSystemRecords(
-  tx: Tx,
-  tenantId: string,
-  filters: SystemFilters,
-  window: RecordWindow,
-): Promise<number> {
-  return countRecords(tx, tenantId, sourceOf(filters), window);
-}
-
 /** Indexes `system_records_shared`, `…_correlation`, `…_component`, `…_service`, `…_type`, `…_severity`. LOG and INFO are what nearly all records are: they lead last. */
-function sourceOf(f: SystemFilters): RecordSource {
+export function systemSelection(f: SystemFilters): EntrySelection {
   const asked: Sql[] = f.shared === true ? [sql`shared`] : [];
   const [kind, severity] = [sql`event_type = ${f.eventType}`, sql`severity = ${f.severity}`];
   if (f.correlationId !== null) asked.push(sql`correlation_id = ${f.correlationId}`);
@@ -45,5 +24,5 @@ function sourceOf(f: SystemFilters): RecordSource {
   if (f.eventType === 'LOG') asked.push(kind);
   if (f.severity === 'INFO') asked.push(severity);
   const others = f.shared === false ? [sql`shared is not true`] : [];
-  return { table: sql`sworn.system_records`, conditions: [...asked, ...others], leads: asked };
+  return { table: 'system_records', conditions: [...asked, ...others], leads: asked.map((condition) => [condition]) };
 }
