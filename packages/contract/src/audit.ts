@@ -137,7 +137,7 @@ export const AuthorizationItem = Type.Object(
     rule: {
       ...NullableString,
       description:
-        'What was decided by: `role <role> has <permission>` or `role <role> lacks <permission>`. Null: it was refused before, or for something else.',
+        'Id of the access rule that decided (docs/operate/rbac.md); of records of before there were any, `role <role> has <permission>` or `role <role> lacks <permission>`. Null: no rule was asked or there is none, or it was refused for something else.',
     },
     reason_code: NullableString,
     override: {

@@ -40,9 +40,10 @@ export const PROBLEMS = {
   permission_denied: {
     status: 403,
     title: 'Permission denied',
-    meaning: 'The credential is valid but its role lacks the permission of this endpoint.',
+    meaning:
+      'The credential is valid, but the access rule that `detail` names asks for a permission that its role lacks, allows no range as wide, or has expired, or there is no rule for it.',
     remedy:
-      'Use a key of a role that has it: reader reads runs, auditor also audit logs and proofs, ingest reads nothing.',
+      'Use a key of a role that has the permission: reader reads runs, auditor also audit logs and proofs, ingest reads nothing. Rules are data, and whoever runs the server may change them: [rbac.md](../operate/rbac.md).',
   },
   tenant_required: {
     status: 403,

@@ -7,6 +7,8 @@ import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createAuthenticator } from './access/authenticate.js';
 import { createFirstUses } from './access/firstUse.js';
 import { createAccessRecorder } from './access/recorder.js';
+import { permissionsOf, type Rules } from './access/rules.js';
+import { BUILT_IN_RULES, readAccessRules, rulingOf } from './accessRules.js';
 import { createBackground } from './background.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
@@ -71,6 +73,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
   );
   const touched = new Set<string>();
   const onCommit = (tenantId: string): void => void touched.add(tenantId);
+  const rules = readAccessRules(config.rbacFile ?? BUILT_IN_RULES);
   const redactor = createRedactor(redactionRules(config));
   const mapping = readMapping(config.mappingDir ?? BUILT_IN_MAPPING);
   const mapper: Mapper = { mapping, pricer: createPricer(mapping) };
@@ -88,6 +91,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
       config,
       log,
       deployment,
+      rules,
       redactor,
       mapper,
       vocabulary,
@@ -107,6 +111,7 @@ interface Parts {
   readonly config: Config;
   readonly log: Logger;
   readonly deployment: Deployment;
+  readonly rules: Rules;
   readonly redactor: ReturnType<typeof createRedactor>;
   readonly mapper: Mapper;
   readonly vocabulary: Vocabulary;
@@ -122,6 +127,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     config,
     log,
     deployment,
+    rules,
     redactor,
     mapper,
     vocabulary,
@@ -167,6 +173,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   const authenticate = createAuthenticator({
     db,
     pepper: keyStore.deployment.apiKeyPepper,
+    permissionsOf: (role) => permissionsOf(rules, [role]),
     directoryKey: keyStore.deployment.directory,
     originOf,
     now: Date.now,
@@ -229,9 +236,11 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   const verifyCheckpoint = createCheckpointVerifier({ signingKeysOf: deployment.signingKeysOf, originOf });
   const background = createBackground({ config, deployment, writer, access, touched, registry, log, verifyCheckpoint });
   const lifetime = createLifetime({ config, deployment, version: VERSION, log });
+  const ruling = rulingOf(config, rules, deployment);
   const facadeLog = log.child({});
   const facade = createFacade({
     authenticate: withFirstUse(authenticate, 'READ'),
+    ruling,
     recordAccess: access.record,
     enter: access.enter,
     read: {

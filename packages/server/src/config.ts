@@ -1,5 +1,6 @@
 import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import { ENVIRONMENTS, type Environment } from './access/rules.js';
 import { readSinks, type SinkAddress } from './sinkAddress.js';
 
 /** Everything a Sworn process is told from outside. Read once, at the edge; nothing else reads the environment. */
@@ -30,6 +31,10 @@ export interface Config {
   readonly mappingDir: string | null;
   /** Null: the rules that come with Sworn. */
   readonly telemetryFile: string | null;
+  /** Null: the rules of access that come with Sworn. */
+  readonly rbacFile: string | null;
+  /** What the server is for; rules of access may ask. */
+  readonly environment: Environment;
   readonly allowedHosts: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -135,6 +140,16 @@ export const SETTINGS = [
     name: 'SWORN_TELEMETRY_FILE',
     default: '(built-in rules)',
     meaning: 'YAML of how metrics are read for a run, whole, in the place of the built-in one. See docs/telemetry.md.',
+  },
+  {
+    name: 'SWORN_RBAC_FILE',
+    default: '(built-in rules)',
+    meaning: 'YAML of who may read what, whole, in the place of the built-in one. See docs/operate/rbac.md.',
+  },
+  {
+    name: 'SWORN_ENVIRONMENT',
+    default: 'production',
+    meaning: 'production or preflight: what the server is for, which rules of access may ask.',
   },
   {
     name: 'SWORN_ALLOWED_HOSTS',
@@ -249,6 +264,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const logLevel = text('SWORN_LOG_LEVEL') ?? 'info';
   if (!isLogLevel(logLevel)) mistakes.push(`SWORN_LOG_LEVEL must be debug, info, warn or error, not "${logLevel}"`);
 
+  const environmentText = text('SWORN_ENVIRONMENT') ?? 'production';
+  const environment = ENVIRONMENTS.find((one) => one === environmentText);
+  if (environment === undefined)
+    mistakes.push(`SWORN_ENVIRONMENT must be ${ENVIRONMENTS.join(' or ')}, not "${environmentText}"`);
+
   const config: Config = {
     dataDir,
     host,
@@ -267,6 +287,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     redactionFile: path('SWORN_REDACTION_FILE'),
     mappingDir: path('SWORN_MAPPING_DIR'),
     telemetryFile: path('SWORN_TELEMETRY_FILE'),
+    rbacFile: path('SWORN_RBAC_FILE'),
+    environment: environment ?? 'production',
     allowedHosts: list('SWORN_ALLOWED_HOSTS'),
     trustedProxies: list('SWORN_TRUSTED_PROXIES'),
     tls,

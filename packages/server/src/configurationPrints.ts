@@ -55,6 +55,7 @@ function settings(config: Config): readonly (readonly [string, Uint8Array])[] {
     SWORN_SEAL_IDLE_MS: config.sealIdleMs,
     SWORN_MAX_REQUEST_BYTES: config.maxRequestBytes,
     SWORN_MAX_IN_FLIGHT_BYTES: config.maxInFlightBytes,
+    SWORN_ENVIRONMENT: config.environment,
     SWORN_ALLOWED_HOSTS: config.allowedHosts,
     SWORN_TRUSTED_PROXIES: config.trustedProxies,
     SWORN_TLS_CERT: config.tls?.cert,
@@ -76,10 +77,11 @@ function files(config: Config): readonly (readonly [string, Uint8Array])[] {
       (name) => [`config/${folder}${name}`, readFileSync(join(BUILT_IN, folder, name))] as const,
     ),
   );
-  const { redactionFile, mappingDir } = config;
+  const { redactionFile, mappingDir, rbacFile } = config;
   return [
     ...builtIn,
     ...(redactionFile === null ? [] : [['SWORN_REDACTION_FILE', readFileSync(redactionFile)] as const]),
+    ...(rbacFile === null ? [] : [['SWORN_RBAC_FILE', readFileSync(rbacFile)] as const]),
     ...(mappingDir === null ? [] : [['SWORN_MAPPING_DIR', allOf(mappingDir)] as const]),
   ];
 }

@@ -32,6 +32,7 @@ export async function readLeaf(
     method: 'CLI',
     credential: null,
     permission: permissionFor(parseRecordId(recordId)?.topic ?? null),
+    rule: null,
     source: actor,
     correlationId: null,
     userAgent: null,

@@ -10,6 +10,7 @@ import { ndjson, type StreamEnd } from '../src/http/ndjson.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { inTenant } from '../src/store/database.js';
 import { insertApiKey } from '../src/store/apiKey.js';
+import { permissionsByRules } from './accessRules.js';
 import { accessRecords, get, raw } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newTrace } from './facadeSpans.js';
@@ -200,6 +201,7 @@ describe('an API key', () => {
       db,
       directoryKey,
       pepper,
+      permissionsOf: permissionsByRules,
       originOf: house.read.originOf,
       now: () => now,
     });
@@ -289,6 +291,7 @@ describe('an access record', () => {
       method: 'GET',
       decision: 'ALLOW',
       permission: 'logs.read',
+      rule: 'LOGS_READ_MACHINE',
       role: 'reader',
       status: 200,
       run_id: runId,

@@ -304,6 +304,7 @@ describe('the folds of a process', () => {
     method: 'GET',
     credential: null,
     permission: 'logs.read',
+    rule: null,
     decision: 'DENY',
     reason: 'not_authenticated',
     status: 401,

@@ -403,8 +403,8 @@ describe('every access record', () => {
     const decisions = await items('', `${AUDIT}/authorization`);
     expect(decisions).toMatchObject([
       { resource: 'method_not_allowed', subject: reader.keyId, rule: null, override: null },
-      { subject: reader.keyId, resource_id: run, rule: 'role reader has logs.read' },
-      { subject: reader.keyId, resource_id: null, rule: 'role reader lacks logs.audit' },
+      { subject: reader.keyId, resource_id: run, rule: 'LOGS_READ_MACHINE' },
+      { subject: reader.keyId, resource_id: null, rule: 'LOGS_AUDIT_MACHINE' },
     ]);
     const found = async (query: string) =>
       (await items(`?${query}&recorded_before=2999-01-01`, `${AUDIT}/authorization`)).map(({ resource }) => resource);

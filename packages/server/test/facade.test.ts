@@ -16,6 +16,7 @@ import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFacade } from '../src/http/facade.js';
 import { accessRecords, type Got, get, raw } from './facadeClient.js';
+import { productionRuling } from './accessRules.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newTrace } from './facadeSpans.js';
 
@@ -400,6 +401,7 @@ describe('the facade', () => {
 function facadeDeps(): Parameters<typeof createFacade>[0] {
   return {
     authenticate: () => Promise.reject(new Error('never asked')),
+    ruling: productionRuling(),
     recordAccess: () => Promise.resolve(),
     enter: () => () => undefined,
     read: house.read,

@@ -10,8 +10,12 @@ import type { AccessRecordDeps } from '../src/access/accessRecord.js';
 import { createAuthenticator } from '../src/access/authenticate.js';
 import type { KeyCredential } from '../src/access/credential.js';
 import { createFirstUses } from '../src/access/firstUse.js';
+import { createLatestTime } from '../src/access/latestTime.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
+import { type Environment, permissionsOf, type Rules } from '../src/access/rules.js';
+import { createRuling } from '../src/access/ruling.js';
+import { createSyntheticTenant } from '../src/access/syntheticTenant.js';
 import { createTenants, type Tenants } from '../src/access/tenants.js';
 import { type Checking, createChecking } from '../src/check/checking.js';
 import { type CheckReport, checkDeployment } from '../src/check/engine.js';
@@ -41,6 +45,7 @@ import { openJournal } from '../src/sign/journal.js';
 import { readRecovered } from '../src/sign/recovered.js';
 import { createSigner } from '../src/sign/signer.js';
 import { settleDeployment } from '../src/store/deployment.js';
+import { RULES } from './accessRules.js';
 import { GOVERNANCE, MAPPER, TELEMETRY_RULES, VOCABULARY } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
 import { signsAll, soleKey } from './soleKey.js';
@@ -99,13 +104,31 @@ export interface House {
   close(): Promise<void>;
 }
 
-/** `firstUses`: first uses of keys are recorded. `graceMs`: quiet after the root until a run is sealed. `trustedProxies`: whose X-Forwarded-For is the source. */
+interface HouseOptions {
+  /** Milliseconds of quiet after the root until a run is sealed. */
+  readonly graceMs?: number;
+  readonly idleMs?: number;
+  /** Whose X-Forwarded-For is the source. */
+  readonly trustedProxies?: readonly string[];
+  /** First uses of keys are recorded. */
+  readonly firstUses?: boolean;
+  readonly rules?: Rules;
+  readonly environment?: Environment;
+  readonly isLoopback?: boolean;
+  /** When its build was made, milliseconds since 1970. */
+  readonly builtAt?: number;
+}
+
 export async function buildHouse({
   graceMs = 0,
   idleMs = 0,
-  trustedProxies = [] as string[],
+  trustedProxies = [],
   firstUses = false,
-} = {}): Promise<House> {
+  rules = RULES,
+  environment = 'production',
+  isLoopback = true,
+  builtAt = 0,
+}: HouseOptions = {}): Promise<House> {
   const database = await testDatabase();
   const dir = mkdtempSync(join(tmpdir(), 'sworn-house-'));
   const { db } = database;
@@ -169,11 +192,24 @@ export async function buildHouse({
     attribution: readAttribution(BUILT_IN_ATTRIBUTION),
   };
   const logged: string[] = [];
-  const authenticate = createAuthenticator({ db, ...proof, pepper: keyStore.deployment.apiKeyPepper, now });
+  const authenticate = createAuthenticator({
+    db,
+    ...proof,
+    pepper: keyStore.deployment.apiKeyPepper,
+    permissionsOf: (role) => permissionsOf(rules, [role]),
+    now,
+  });
   const app = createFacade({
     authenticate: firstUses
       ? createFirstUses({ db, append, openOriginOf: originOf, now })(authenticate, 'READ')
       : authenticate,
+    ruling: createRuling({
+      rules,
+      environment,
+      isLoopback,
+      syntheticTenant: createSyntheticTenant({ db, ...proof, now }),
+      latestTime: createLatestTime({ db, platformTenant, now, builtAt }),
+    }),
     recordAccess: access.record,
     enter: access.enter,
     read,

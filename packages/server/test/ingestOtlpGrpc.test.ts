@@ -7,13 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type KeyCredential, permissionsOf } from '../src/access/credential.js';
+import type { KeyCredential } from '../src/access/credential.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { Refusal } from '../src/access/refusal.js';
 import { Admission, DEFAULT_ADMISSION } from '../src/ingest/admission.js';
 import { Intake } from '../src/ingest/intake.js';
 import { createOtlpGrpc, type OtlpGrpc } from '../src/ingest/otlpGrpc.js';
 import type { DecodedTraces } from '../src/otlp/decoded.js';
+import { permissionsByRules } from './accessRules.js';
 import { framed, GrpcClient, LOGS, rawCall, TRACES } from './grpcCalls.js';
 import { any, keyValue, message, text } from './otlpBytes.js';
 import { oracleResponse } from './otlpOracle.js';
@@ -63,7 +64,7 @@ beforeEach(async () => {
     tenantId: 'tenant',
     keyId: 'key',
     role: 'ingest',
-    permissions: permissionsOf('ingest'),
+    permissions: permissionsByRules('ingest'),
     scopes: [],
     services: [],
     tenantSynthetic: false,
@@ -252,7 +253,7 @@ describe('a call that is refused', () => {
   });
 
   test('with a key that may not write is PERMISSION_DENIED', async () => {
-    credential = { ...credential, role: 'reader', permissions: permissionsOf('reader') };
+    credential = { ...credential, role: 'reader', permissions: permissionsByRules('reader') };
     expect((await client.call({ body: request(span), metadata: sender })).status).toBe('PERMISSION_DENIED');
   });
 

@@ -12,7 +12,7 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type KeyCredential, permissionsOf } from '../src/access/credential.js';
+import type { KeyCredential } from '../src/access/credential.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { Refusal } from '../src/access/refusal.js';
 import { Admission, DEFAULT_ADMISSION } from '../src/ingest/admission.js';
@@ -20,6 +20,7 @@ import { Intake } from '../src/ingest/intake.js';
 import { createOtlpHttp, type OtlpHttp } from '../src/ingest/otlpHttp.js';
 import type { DecodedTraces } from '../src/otlp/decoded.js';
 import { readSpan } from '../src/otlp/span.js';
+import { permissionsByRules } from './accessRules.js';
 import { any, keyValue, message, text } from './otlpBytes.js';
 import { TRACE_CAPTURES } from './otlpCaptures.js';
 import { oracleResponse, oracleStatus } from './otlpOracle.js';
@@ -66,7 +67,7 @@ beforeEach(async () => {
     tenantId: 'tenant',
     keyId: 'key',
     role: 'ingest',
-    permissions: permissionsOf('ingest'),
+    permissions: permissionsByRules('ingest'),
     scopes: [],
     services: [],
     tenantSynthetic: false,
@@ -338,7 +339,7 @@ describe('a request that OTLP does not allow', () => {
   });
 
   test('with a key that may not write is a 403', async () => {
-    credential = { ...credential, role: 'reader', permissions: permissionsOf('reader') };
+    credential = { ...credential, role: 'reader', permissions: permissionsByRules('reader') };
     const answer = await send({ body: request(span) });
     expect([answer.status, oracleStatus(answer.body).code]).toEqual([403, 7]);
   });

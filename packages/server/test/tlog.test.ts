@@ -6,6 +6,7 @@ import type { Permission } from '../src/access/credential.js';
 import { createFacade } from '../src/http/facade.js';
 import { signedCheckpoint } from '../src/sign/ourCheckpoint.js';
 import { accessRecords, raw } from './facadeClient.js';
+import { productionRuling } from './accessRules.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { ask, type GotBytes, grow, type LoggedTenant, storedLeaves, tenantWithLogs } from './tlogHouse.js';
 
@@ -375,6 +376,7 @@ function facadeFor(tenantId: string, permissions: readonly Permission[]): Return
         tenantSynthetic: false,
         expiresAt: new Date('2100-01-01'),
       }),
+    ruling: productionRuling(),
     recordAccess: () => Promise.resolve(),
     enter: () => () => undefined,
     read: house.read,

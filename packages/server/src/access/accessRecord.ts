@@ -16,6 +16,8 @@ export interface AccessEvent {
   readonly method: string;
   readonly credential: NamedCredential | null;
   readonly permission: Permission | null;
+  /** Id of the access rule that decided; null: none was asked, or there is none. */
+  readonly rule: string | null;
   readonly decision: 'ALLOW' | 'DENY';
   readonly reason: ProblemCode | null;
   readonly status: number;
@@ -124,6 +126,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
       ...present({
         ...namedFields(event.credential),
         permission: event.permission,
+        rule: event.rule,
         reason_code: event.reason,
         correlation_id: correlationId,
         view,

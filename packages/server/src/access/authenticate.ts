@@ -4,7 +4,7 @@ import { findApiKey } from '../store/apiKey.js';
 import { type Database, inTenant, type Tx } from '../store/database.js';
 import { readTenant } from '../store/tenant.js';
 import { type ApiKey, apiKeyMac, parseApiKey } from './apiKey.js';
-import { type Credential, type KeyCredential, permissionsOf } from './credential.js';
+import type { Credential, KeyCredential, KeyRole, Permission } from './credential.js';
 import { createGate } from './gate.js';
 import { isKeyProven, isTenantProven, type ProofDeps } from './directory.js';
 import { presentedCredential, type RequestHeaders } from './presented.js';
@@ -21,6 +21,8 @@ export interface AuthenticatorDeps extends ProofDeps {
   readonly db: Database;
   /** Not in the database: a dump of it holds no key that could be tried. */
   readonly pepper: Uint8Array;
+  /** What keys of a role may do, by the rules. */
+  readonly permissionsOf: (role: KeyRole) => ReadonlySet<Permission>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -106,7 +108,7 @@ function living(credential: KeyCredential, now: number): KeyCredential {
 }
 
 /** Null: unknown, revoked or not proven. */
-async function load(deps: ProofDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Promise<KeyCredential | null> {
+async function load(deps: AuthenticatorDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Promise<KeyCredential | null> {
   const row = await findApiKey(tx, key.tenantId, mac);
   if (row === null || !timingSafeEqual(row.secretMac, mac)) return null;
   if (!(await isKeyProven(deps, tx, key.tenantId, row))) return null;
@@ -119,7 +121,7 @@ async function load(deps: ProofDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Prom
     tenantId: key.tenantId,
     keyId: row.keyId,
     role: row.role,
-    permissions: permissionsOf(row.role),
+    permissions: deps.permissionsOf(row.role),
     scopes: row.scopes,
     services: row.services,
     tenantSynthetic: tenant.synthetic,

@@ -61,14 +61,3 @@ export function nameOf(credential: Credential): NamedCredential {
 export function rolesOf(credential: Credential): readonly string[] {
   return credential.kind === 'key' ? [credential.role] : credential.roles;
 }
-
-const ROLE_PERMISSIONS: Readonly<Record<KeyRole, ReadonlySet<Permission>>> = {
-  ingest: new Set(['logs.ingest']),
-  reader: new Set(['logs.read', 'logs.export']),
-  auditor: new Set(['logs.read', 'logs.export', 'logs.audit', 'logs.proof']),
-};
-
-/** What keys of a role may do: ingest keys cannot read, and reader keys cannot write. */
-export function permissionsOf(role: KeyRole): ReadonlySet<Permission> {
-  return ROLE_PERMISSIONS[role];
-}

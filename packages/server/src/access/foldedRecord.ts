@@ -38,6 +38,7 @@ export async function foldedLeaf(
         source: by === 'overflow' ? null : await deps.tokenOf(tenantId, standIn.source),
         ...namedFields(credential),
         permission,
+        rule: isMixed ? null : standIn.rule,
         status,
         reason_code: isMixed ? null : standIn.reason,
         run_id: runId,

@@ -45,7 +45,16 @@ export interface FoldedReads {
 export interface StandIn
   extends Pick<
     AccessEvent,
-    'requestId' | 'endpoint' | 'credential' | 'permission' | 'decision' | 'reason' | 'status' | 'source' | 'runId'
+    | 'requestId'
+    | 'endpoint'
+    | 'credential'
+    | 'permission'
+    | 'rule'
+    | 'decision'
+    | 'reason'
+    | 'status'
+    | 'source'
+    | 'runId'
   > {
   readonly place: Appended;
 }

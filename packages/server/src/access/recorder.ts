@@ -64,8 +64,20 @@ export function createAccessRecorder(deps: AccessRecorderDeps): AccessRecorder {
     fold.latest = writing;
     try {
       const place = await writing;
-      const { requestId, endpoint, credential, permission, decision, reason, status, source, runId } = event;
-      fold.standIn = { requestId, endpoint, credential, permission, decision, reason, status, source, runId, place };
+      const { requestId, endpoint, credential, permission, rule, decision, reason, status, source, runId } = event;
+      fold.standIn = {
+        requestId,
+        endpoint,
+        credential,
+        permission,
+        rule,
+        decision,
+        reason,
+        status,
+        source,
+        runId,
+        place,
+      };
     } catch (error) {
       fold.own -= 1;
       throw error;

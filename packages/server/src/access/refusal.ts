@@ -8,6 +8,8 @@ export class Refusal extends Error {
   /** Seconds, for `Retry-After`. */
   readonly retryAfter: number | null;
   readonly compromised: Compromised | null;
+  /** Id of the access rule that denied it; null: none did. */
+  readonly rule: string | null;
 
   constructor(code: ProblemCode, detail: string, more: RefusalDetails = {}) {
     super(detail);
@@ -15,6 +17,7 @@ export class Refusal extends Error {
     this.errors = more.errors ?? [];
     this.retryAfter = more.retryAfter ?? (PROBLEMS[code].status === 429 || PROBLEMS[code].status === 503 ? 1 : null);
     this.compromised = more.compromised ?? null;
+    this.rule = more.rule ?? null;
   }
 
   get status(): number {
@@ -37,6 +40,7 @@ interface RefusalDetails {
   readonly errors?: readonly ParameterError[];
   readonly retryAfter?: number;
   readonly compromised?: Compromised;
+  readonly rule?: string;
 }
 
 /** A 400 that names one parameter. */

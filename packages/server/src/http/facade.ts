@@ -205,7 +205,17 @@ async function refuseRoute(
     if (!(error instanceof Refusal)) return sendProblem(reply, refusalOf(error));
   }
   const endpoint = refusal.code === 'not_found' ? 'unknown_route' : refusal.code;
-  return refuse(deps, { caller, credential, endpoint, permission: null, params: null, refusal, request, reply });
+  return refuse(deps, {
+    caller,
+    credential,
+    endpoint,
+    permission: null,
+    rule: null,
+    params: null,
+    refusal,
+    request,
+    reply,
+  });
 }
 
 /** The routes of `PUBLIC_ROUTES`: they answer anyone and read no evidence. */

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { type Endpoint, type EndpointId, PATH_ID, type Permission, TOPIC_PERMISSIONS } from '@sworn/contract';
+import type { Topic } from '@sworn/evidence';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessEvent } from '../access/accessRecord.js';
 import type { Authenticate } from '../access/authenticate.js';
-import { type Credential, nameOf, rolesOf } from '../access/credential.js';
+import { type Credential, nameOf } from '../access/credential.js';
 import { timestamp } from '../access/keys.js';
 import type { Leave } from '../access/recorder.js';
 import { invalidParameter, Refusal } from '../access/refusal.js';
+import { described, type Grant, maySee, type Ruling } from '../access/ruling.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
+import { bounded, type Bounded } from './bounds.js';
 import { type Caller, callerOf, networkOf } from './caller.js';
 import { type Coding, codingFor, encode } from './coding.js';
 import { ndjson, wantsNdjson } from './ndjson.js';
@@ -19,6 +22,7 @@ import { noRoom, refuse, type RefuseDeps } from './refuse.js';
 /** What answering needs. */
 export interface OrderDeps extends RefuseDeps {
   readonly authenticate: Authenticate;
+  readonly ruling: Ruling;
   readonly read: ReadDeps;
   readonly trustedProxies: ReadonlySet<string>;
 }
@@ -38,18 +42,20 @@ export interface Arrived {
   readonly reply: FastifyReply;
 }
 
-/** One whose credential has the permission. */
+/** One that a rule lets in. */
 export interface Admitted extends Arrived {
   readonly caller: Caller;
-  readonly credential: Credential;
+  /** Null: a rule lets in whoever shows none. */
+  readonly credential: Credential | null;
+  readonly grant: Grant;
   /** Called when the read is recorded: whoever takes the answer slowly keeps no other from reading. */
   readonly leave: Leave;
 }
 
 /**
- * Answers one request in the order that makes every read audited (CONTRACT.md §1): credential, permission, parameters, pin and read, access
+ * Answers one request in the order that makes every read audited (CONTRACT.md §1): credential, rule, parameters, pin and read, access
  * record durable, and only then the first byte of the answer. Refusals are recorded in the same way. `answer` does what comes after the
- * permission; what it throws is refused.
+ * rule; what it throws is refused.
  */
 export async function inOrder(
   deps: OrderDeps,
@@ -59,14 +65,17 @@ export async function inOrder(
   const { id, permission, request, reply } = arrived;
   const caller = callerOf(request, deps.trustedProxies);
   let credential: Credential | null = null;
+  let grant: Grant | null = null;
   try {
-    credential = await deps.authenticate(credentialHeaders(request), caller.source);
-    const leave = deps.enter(credential.tenantId);
+    // Whoever shows nothing is asked for a credential, unless a rule lets in anyone.
+    if (showsNothing(request)) grant = await deps.ruling.admitAnyone(id);
+    if (grant === null) credential = await deps.authenticate(credentialHeaders(request), caller.source);
+    const leave = deps.enter(grant?.tenantId ?? credential?.tenantId ?? deps.platformTenant);
     if (leave === null) return await sendProblem(reply, noRoom());
     try {
-      demandPermission(credential, permission);
+      grant ??= await admitted(deps, credential, id);
       demandNoBody(request);
-      return await answer({ ...arrived, caller, credential, leave });
+      return await answer({ ...arrived, caller, credential, grant, leave });
     } finally {
       leave();
     }
@@ -78,6 +87,7 @@ export async function inOrder(
       credential,
       endpoint: id,
       permission,
+      rule: grant?.rule.id ?? null,
       params: request.params,
       refusal,
       request,
@@ -92,13 +102,24 @@ function credentialHeaders(request: FastifyRequest): Readonly<Record<string, rea
   return { authorization: headersDistinct.authorization, 'x-api-key': headersDistinct['x-api-key'] };
 }
 
+/** Headers that may hold a credential. */
+const CREDENTIAL_HEADERS = ['authorization', 'x-api-key', 'cookie'];
+
+function showsNothing({ headers }: FastifyRequest): boolean {
+  return CREDENTIAL_HEADERS.every((name) => headers[name] === undefined);
+}
+
+function admitted(deps: OrderDeps, credential: Credential | null, endpoint: string): Promise<Grant> {
+  if (credential === null) throw new Error('a request without a credential was let in by no rule');
+  return deps.ruling.admit(credential, endpoint);
+}
+
 /** @throws Refusal `permission_denied` */
-export function demandPermission(credential: Credential, permission: Permission): void {
-  if (credential.permissions.has(permission)) return;
-  throw new Refusal(
-    'permission_denied',
-    `${credential.kind === 'key' ? 'a key' : 'a session'} of role ${rolesOf(credential).join('+')} lacks ${permission}`,
-  );
+export function demandTopic({ grant, credential }: Admitted, topic: Topic): void {
+  if (maySee(grant, topic)) return;
+  const who = credential === null ? 'whoever shows no credential' : described(credential);
+  const why = `${who} lacks ${TOPIC_PERMISSIONS[topic]}, which records of ${topic} take`;
+  throw new Refusal('permission_denied', `${grant.rule.id}: ${why}`, { rule: grant.rule.id });
 }
 
 function demandNoBody(request: FastifyRequest): void {
@@ -124,30 +145,35 @@ export function answerInOrder(
   return inOrder(deps, { id, permission, request, reply }, async (admitted) => {
     const isStream = ITEMS[ready.endpoint.id] !== undefined && wantsNdjson(request.headers.accept);
     const asked = ask(ready, admitted);
-    const question = isStream ? uncounted(asked) : asked;
+    const { query, handOut } = bounded(
+      { cursorKey: deps.read.cursorKey, now: deps.now },
+      { endpoint: ready.endpoint, grant: admitted.grant, query: asked.query },
+    );
+    const question = { ...asked, query: isStream ? uncounted(query) : query };
     const reading = await QUESTIONS[ready.endpoint.id](deps.read, question);
-    return (isStream ? stream : answer)(deps, { ...admitted, ready, question, reading });
+    return (isStream ? stream : answer)(deps, { ...admitted, ready, question, handOut, reading });
   });
 }
 
 /** Parameters of the path, then of the query. @throws Refusal */
-function ask({ endpoint, readQuery }: ReadyEndpoint, { request, caller, credential }: Admitted): Question {
+function ask({ endpoint, readQuery }: ReadyEndpoint, { request, caller, grant }: Admitted): Question {
   const params = request.params as Record<string, string>;
   for (const name of endpoint.params) {
     if (!PATH_ID.test(params[name] ?? '')) throw new Refusal('not_found', 'there is no such record');
   }
-  return { credential, params, query: readQuery(caller.query ?? '') };
+  return { grant, params, query: readQuery(caller.query ?? '') };
 }
 
 /** A stream says at its end how many there were; counting all that match before each of its pages would cost more than they do. */
-function uncounted(question: Question): Question {
-  const { include_total: _, ...query } = question.query;
-  return { ...question, query };
+function uncounted(query: Question['query']): Question['query'] {
+  const { include_total: _, ...others } = query;
+  return others;
 }
 
 interface Answer200 extends Admitted {
   readonly ready: ReadyEndpoint;
   readonly question: Question;
+  readonly handOut: Bounded['handOut'];
   readonly reading: Reading<Answer>;
 }
 
@@ -155,8 +181,9 @@ async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
   const { endpoint } = a.ready;
   const serialise = a.reply.getSerializationFunction('200');
   if (serialise === undefined) throw new Error(`${endpoint.id} has no serialiser`);
-  const bytes = Buffer.from(serialise(a.reading.answer), 'utf8');
-  const { provisional } = a.reading.answer;
+  const { provisional, next_cursor: next = null } = a.reading.answer;
+  const shown = next === null ? a.reading.answer : { ...a.reading.answer, next_cursor: a.handOut(next) };
+  const bytes = Buffer.from(serialise(shown), 'utf8');
   return sendRecorded(deps, a, {
     bytes,
     type: 'application/json; charset=utf-8',
@@ -233,7 +260,7 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
       items: ITEMS[endpoint.id] ?? 'items',
       async next(cursor) {
         // Whoever takes it slowly keeps it open for as long as he likes; his key may be revoked, or expire, meanwhile.
-        await deps.authenticate(credentialHeaders(request), a.caller.source);
+        await readmitted(deps, a);
         return QUESTIONS[endpoint.id](deps.read, { ...question, query: { ...question.query, cursor } });
       },
       ended: (end) =>
@@ -257,6 +284,15 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
   );
 }
 
+/** Nothing that let it in may have ended. @throws Refusal */
+async function readmitted(deps: OrderDeps, { id, caller, credential, grant, request }: Admitted): Promise<void> {
+  const now =
+    credential === null
+      ? await deps.ruling.admitAnyone(id)
+      : await deps.ruling.admit(await deps.authenticate(credentialHeaders(request), caller.source), id);
+  if (now?.rule.id !== grant.rule.id) throw new Refusal('permission_denied', `${grant.rule.id} does not hold any more`);
+}
+
 /** What an access record says of what was asked for, and the sizes at which it was answered. */
 type Said = Pick<AccessEvent, 'runId' | 'recordId' | 'filters' | 'pins'>;
 
@@ -268,14 +304,15 @@ function saidOf({ question, reading }: Answer200): Said {
 
 type Undecided = Omit<AccessEvent, 'status' | 'count' | 'answer' | 'fold'>;
 
-function allowed(deps: OrderDeps, { id, permission, caller, credential }: Admitted, said: Said): Undecided {
+function allowed(deps: OrderDeps, { id, permission, caller, credential, grant }: Admitted, said: Said): Undecided {
   return {
     kind: 'READ',
-    tenantId: credential.tenantId,
+    tenantId: grant.tenantId,
     ...caller,
     endpoint: id,
-    credential: nameOf(credential),
+    credential: credential === null ? null : nameOf(credential),
     permission,
+    rule: grant.rule.id,
     decision: 'ALLOW',
     reason: null,
     ...said,

@@ -1,5 +1,5 @@
-import { type AggregateMetadata, type EndpointId, type RecordMetadata, TOPIC_PERMISSIONS } from '@sworn/contract';
-import type { Credential } from '../access/credential.js';
+import type { AggregateMetadata, EndpointId, RecordMetadata } from '@sworn/contract';
+import { type Grant, maySee } from '../access/ruling.js';
 import { auditEntry } from '../read/auditEntry.js';
 import { integrity } from '../read/integrity.js';
 import { listAccess, listAudit, listAuthorization } from '../read/listAudit.js';
@@ -19,9 +19,9 @@ import { runReplay, systemReplay } from '../read/replay.js';
 import { systemEvents } from '../read/systemEvents.js';
 import type { QueryValues } from './query.js';
 
-/** A request whose credential, permission and parameters are good. */
+/** A request that a rule lets in, and whose parameters are good. */
 export interface Question {
-  readonly credential: Credential;
+  readonly grant: Grant;
   readonly params: Readonly<Record<string, string>>;
   readonly query: QueryValues;
 }
@@ -37,32 +37,30 @@ export interface Answer {
 /** Answers each endpoint. An endpoint without an entry does not compile. */
 export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Question) => Promise<Reading<Answer>>>> =
   {
-    'llm_runs.list': (deps, { credential, query }) => listRuns(deps, credential.tenantId, query),
-    'llm_runs.envelope': (deps, { credential, params }) =>
-      runEnvelope(deps, credential.tenantId, idOf(params, 'run_id')),
-    'llm_runs.trace': (deps, { credential, params, query }) =>
-      runTrace(deps, credential.tenantId, idOf(params, 'run_id'), query),
-    'llm_runs.governance': (deps, { credential, params, query }) =>
-      runGovernance(deps, credential.tenantId, idOf(params, 'run_id'), query),
-    'llm_runs.replay': (deps, { credential, params, query }) =>
-      runReplay(deps, credential.tenantId, idOf(params, 'run_id'), { query, isAuditor: isAuditor(credential) }),
-    'system.list': (deps, { credential, query }) => listSystem(deps, credential.tenantId, query),
-    'system.audit': (deps, { credential, query }) => systemAudit(deps, credential.tenantId, query),
-    'system.events': (deps, { credential, params, query }) =>
-      systemEvents(deps, credential.tenantId, idOf(params, 'run_id'), query),
-    'system.replay': (deps, { credential, params, query }) =>
-      systemReplay(deps, credential.tenantId, idOf(params, 'run_id'), query),
-    'system.snapshot': (deps, { credential, params }) => runSnapshot(deps, credential.tenantId, idOf(params, 'run_id')),
-    'system.telemetry': (deps, { credential, params, query }) =>
-      runTelemetry(deps, credential.tenantId, idOf(params, 'run_id'), query),
-    'llm_runs.export': (deps, { credential, params }) => runExport(deps, credential, idOf(params, 'run_id')),
-    'audit.list': (deps, { credential, query }) => listAudit(deps, credential.tenantId, query),
-    'audit.identity': (deps, { credential, query }) => listIdentity(deps, credential.tenantId, query),
-    'audit.authorization': (deps, { credential, query }) => listAuthorization(deps, credential.tenantId, query),
-    'audit.access': (deps, { credential, query }) => listAccess(deps, credential.tenantId, query),
-    'audit.integrity': (deps, { credential, query }) => integrity(deps, credential.tenantId, query),
-    'audit.exports': (deps, { credential, query }) => listExports(deps, credential.tenantId, query),
-    'audit.entry': (deps, { credential, params }) => auditEntry(deps, credential.tenantId, idOf(params, 'entry_id')),
+    'llm_runs.list': (deps, { grant, query }) => listRuns(deps, grant.tenantId, query),
+    'llm_runs.envelope': (deps, { grant, params }) => runEnvelope(deps, grant.tenantId, idOf(params, 'run_id')),
+    'llm_runs.trace': (deps, { grant, params, query }) => runTrace(deps, grant.tenantId, idOf(params, 'run_id'), query),
+    'llm_runs.governance': (deps, { grant, params, query }) =>
+      runGovernance(deps, grant.tenantId, idOf(params, 'run_id'), query),
+    'llm_runs.replay': (deps, { grant, params, query }) =>
+      runReplay(deps, grant.tenantId, idOf(params, 'run_id'), { query, isAuditor: maySee(grant, 'audit') }),
+    'system.list': (deps, { grant, query }) => listSystem(deps, grant.tenantId, query),
+    'system.audit': (deps, { grant, query }) => systemAudit(deps, grant.tenantId, query),
+    'system.events': (deps, { grant, params, query }) =>
+      systemEvents(deps, grant.tenantId, idOf(params, 'run_id'), query),
+    'system.replay': (deps, { grant, params, query }) =>
+      systemReplay(deps, grant.tenantId, idOf(params, 'run_id'), query),
+    'system.snapshot': (deps, { grant, params }) => runSnapshot(deps, grant.tenantId, idOf(params, 'run_id')),
+    'system.telemetry': (deps, { grant, params, query }) =>
+      runTelemetry(deps, grant.tenantId, idOf(params, 'run_id'), query),
+    'llm_runs.export': (deps, { grant, params }) => runExport(deps, grant, idOf(params, 'run_id')),
+    'audit.list': (deps, { grant, query }) => listAudit(deps, grant.tenantId, query),
+    'audit.identity': (deps, { grant, query }) => listIdentity(deps, grant.tenantId, query),
+    'audit.authorization': (deps, { grant, query }) => listAuthorization(deps, grant.tenantId, query),
+    'audit.access': (deps, { grant, query }) => listAccess(deps, grant.tenantId, query),
+    'audit.integrity': (deps, { grant, query }) => integrity(deps, grant.tenantId, query),
+    'audit.exports': (deps, { grant, query }) => listExports(deps, grant.tenantId, query),
+    'audit.entry': (deps, { grant, params }) => auditEntry(deps, grant.tenantId, idOf(params, 'entry_id')),
   };
 
 /** Member of an answer that holds its items, for streams. */
@@ -82,11 +80,6 @@ export const ITEMS: Readonly<Partial<Record<EndpointId, string>>> = {
   'audit.access': 'items',
   'audit.exports': 'items',
 };
-
-/** Whether a key may see records of `audit`: in an answer of several topics each is shown by its own permission (CONTRACT.md §8). */
-function isAuditor({ permissions }: Credential): boolean {
-  return permissions.has(TOPIC_PERMISSIONS.audit);
-}
 
 function idOf(params: Question['params'], name: 'run_id' | 'entry_id'): string {
   const id = params[name];

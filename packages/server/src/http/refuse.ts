@@ -27,6 +27,8 @@ export interface Refusing {
   readonly credential: Credential | null;
   readonly endpoint: string;
   readonly permission: Permission | null;
+  /** Id of the access rule that let it in; null: none did. */
+  readonly rule: string | null;
   /** Path parameters of the matched route; null: none matched. */
   readonly params: unknown;
   readonly refusal: Refusal;
@@ -54,6 +56,7 @@ export async function refuse(deps: RefuseDeps, r: Refusing): Promise<FastifyRepl
       endpoint,
       credential: credential === null ? null : nameOf(credential),
       permission: r.permission,
+      rule: refusal.rule ?? r.rule,
       decision: 'DENY',
       reason: refusal.code,
       status: refusal.status,

@@ -1,11 +1,11 @@
-import { TLOG_ROUTES, type TlogRoute, TOPIC_PERMISSIONS } from '@sworn/contract';
+import { TLOG_ROUTES, type TlogRoute } from '@sworn/contract';
 import { parseTilePath, type TileId, topicOfLog } from '@sworn/evidence';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { Refusal } from '../access/refusal.js';
 import { checkpointBytes, entryTile, hashTile, type TlogBytes } from '../read/tlog.js';
 import { codingFor } from './coding.js';
-import { type Admitted, demandPermission, inOrder, type OrderDeps, sendRecorded, type Whole } from './order.js';
+import { type Admitted, demandTopic, inOrder, type OrderDeps, sendRecorded, type Whole } from './order.js';
 import { queryReader } from './query.js';
 
 /** A tile never changes, and whoever may read it may keep it. */
@@ -32,7 +32,7 @@ export function addTlogRoutes(app: FastifyInstance, deps: OrderDeps): void {
 
 async function answer(deps: OrderDeps, route: TlogRoute, admitted: Admitted): Promise<FastifyReply> {
   const { log, tile } = ask(route, admitted);
-  const asked = { tenantId: admitted.credential.tenantId, log };
+  const asked = { tenantId: admitted.grant.tenantId, log };
   if (tile === null) {
     return sendRecorded(deps, admitted, {
       ...wholeOf(await checkpointBytes(deps.read, asked), {}),
@@ -58,14 +58,15 @@ async function answer(deps: OrderDeps, route: TlogRoute, admitted: Admitted): Pr
 }
 
 /** The log, and its tile; null: its checkpoint. @throws Refusal */
-function ask({ path }: TlogRoute, { request, caller, credential }: Admitted): { log: string; tile: TileId | null } {
+function ask({ path }: TlogRoute, admitted: Admitted): { log: string; tile: TileId | null } {
+  const { request, caller, grant } = admitted;
   const { tenant_id: tenantId, log = '', level = 'entries', '*': rest } = request.params as Record<string, string>;
   const topic = topicOfLog(log);
   const tile = path.endsWith('*') ? parseTilePath(`tile/${level}/${rest ?? ''}`) : null;
   // One text for all: it does not tell whose tenant that is, nor whether there is such a one.
-  if (tenantId !== credential.tenantId || topic === null || (tile === null && path.endsWith('*')))
+  if (tenantId !== grant.tenantId || topic === null || (tile === null && path.endsWith('*')))
     throw new Refusal('not_found', 'there is no such log or tile');
-  demandPermission(credential, TOPIC_PERMISSIONS[topic]);
+  demandTopic(admitted, topic);
   readNoQuery(caller.query ?? '');
   return { log, tile };
 }

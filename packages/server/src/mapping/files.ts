@@ -1,13 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isNode, LineCounter, parseDocument } from 'yaml';
 import { compileGovernance, GovernanceRefused, type GovernanceRules } from '../otlp/map/governanceRules.js';
 import { type Attribution, AttributionRefused, compileAttribution } from '../otlp/map/attribution.js';
 import { compileVocabulary, type Vocabulary, VocabularyRefused } from '../otlp/map/vocabulary.js';
 import { compileTelemetryRules, type TelemetryRules, TelemetryRulesRefused } from '../otlp/map/telemetryRules.js';
-import { compileMapping, type MappingFile, type MappingMistake, MappingRefused } from '../otlp/map/compile.js';
+import { compileMapping, MappingRefused } from '../otlp/map/compile.js';
 import type { Mapping } from '../otlp/map/tables.js';
+import { described, FileUnusable, readDocument } from './document.js';
 
 /** The mapping that comes with Sworn: in the repository's `config/`. */
 export const BUILT_IN_MAPPING = fileURLToPath(new URL('../../../../config/mapping/', import.meta.url));
@@ -24,9 +24,6 @@ export const BUILT_IN_GOVERNANCE = fileURLToPath(new URL('../../../../config/gov
 /** The rules of attribution that come with Sworn. */
 export const BUILT_IN_ATTRIBUTION = fileURLToPath(new URL('../../../../config/attribution.yaml', import.meta.url));
 
-/** Thrown for a mapping or a vocabulary that cannot be used: file and line of every mistake. */
-class MappingUnusable extends Error {}
-
 /**
  * Reads and compiles the mapping in a directory: all its `*.yaml`.
  * @throws an error that names file and line of every mistake.
@@ -35,14 +32,14 @@ export function readMapping(directory: string): Mapping {
   const names = readdirSync(directory)
     .filter((name) => name.endsWith('.yaml'))
     .sort();
-  if (names.length === 0) throw new MappingUnusable(`no *.yaml in ${directory}`);
+  if (names.length === 0) throw new FileUnusable(`no *.yaml in ${directory}`);
   const documents = names.map((name) => readDocument(directory, name));
   try {
     return compileMapping(documents);
   } catch (error) {
     if (!(error instanceof MappingRefused)) throw error;
     const lines = error.mistakes.map((mistake) => described(directory, mistake, documents));
-    throw new MappingUnusable(`the mapping cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+    throw new FileUnusable(`the mapping cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
 }
 
@@ -71,7 +68,7 @@ function readRules<T>(path: string, what: string, compile: (content: unknown) =>
     const lines = error.mistakes.map((mistake) =>
       described(dirname(path), { file: document.name, ...mistake }, [document]),
     );
-    throw new MappingUnusable(`the ${what} cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+    throw new FileUnusable(`the ${what} cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
 }
 
@@ -88,7 +85,7 @@ export function readTelemetryRules(path: string): TelemetryRules {
     const lines = error.mistakes.map((mistake) =>
       described(dirname(path), { file: document.name, ...mistake }, [document]),
     );
-    throw new MappingUnusable(`the telemetry rules cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+    throw new FileUnusable(`the telemetry rules cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
 }
 
@@ -105,34 +102,6 @@ export function readAttribution(path: string): Attribution {
     const lines = error.mistakes.map((mistake) =>
       described(dirname(path), { file: document.name, ...mistake }, [document]),
     );
-    throw new MappingUnusable(`the attribution cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+    throw new FileUnusable(`the attribution cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
-}
-
-interface ReadFile extends MappingFile {
-  /** Line of the value that `path` leads to, from 1; of the nearest one around it if there is none. */
-  lineOf(path: readonly (string | number)[]): number | null;
-}
-
-function readDocument(directory: string, name: string): ReadFile {
-  const lineCounter = new LineCounter();
-  const document = parseDocument(readFileSync(join(directory, name), 'utf8'), { lineCounter });
-  const [error] = document.errors;
-  if (error !== undefined) throw new MappingUnusable(`${join(directory, name)}: ${error.message}`);
-  return {
-    name,
-    content: document.toJS({ maxAliasCount: 0 }) as unknown,
-    lineOf(path) {
-      for (let length = path.length; length > 0; length--) {
-        const node = document.getIn(path.slice(0, length), true);
-        if (isNode(node) && node.range != null) return lineCounter.linePos(node.range[0]).line;
-      }
-      return null;
-    },
-  };
-}
-
-function described(directory: string, { file, path, why }: MappingMistake, documents: readonly ReadFile[]): string {
-  const line = documents.find(({ name }) => name === file)?.lineOf(path) ?? null;
-  return `${join(directory, file)}${line === null ? '' : `:${line}`}: ${path.join(' › ')}: ${why}`;
 }

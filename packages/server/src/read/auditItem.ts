@@ -64,8 +64,11 @@ export const authorizationItem: ShowEntry<AuthorizationItem> = (tenantId, entry,
   metadata: entryMetadata(tenantId, entry, covered),
 });
 
-/** A key is judged by its role's permissions, which its record names, once it is known; what is refused afterwards is refused for what was asked. */
+/** The rule that its record names; older ones name what it came to. What is refused after it is refused for what was asked. */
 function ruleOf({ members: m }: SoundEntry): string | null {
+  const rule = m.text('rule');
+  if (rule !== null)
+    return m.text('decision') === 'ALLOW' || m.text('reason_code') === 'permission_denied' ? rule : null;
   const [role, permission, reason] = [m.text('role'), m.text('permission'), m.text('reason_code')];
   if (role === null || permission === null) return null;
   if (reason === 'permission_denied') return `role ${role} lacks ${permission}`;

@@ -1,5 +1,5 @@
 import type { RunExport } from '@sworn/contract';
-import type { Credential } from '../access/credential.js';
+import { type Grant, maySee } from '../access/ruling.js';
 import { accessSelection } from '../store/auditSelections.js';
 import { inTenant } from '../store/database.js';
 import { accessItem } from './auditItem.js';
@@ -19,16 +19,17 @@ const MAX_ASKED = 100;
 /** Endpoint 6: what a bundle of the run would be, and who has asked for it. @throws Refusal */
 export async function runExport(
   deps: ReadDeps,
-  { tenantId, permissions }: Pick<Credential, 'tenantId' | 'permissions'>,
+  grant: Pick<Grant, 'tenantId' | 'permissions'>,
   runId: string,
 ): Promise<Reading<RunExport>> {
+  const { tenantId } = grant;
   const run = await inTenant(deps.db, 'reader', tenantId, (tx) => pinRun(deps, tx, { tenantId, runId, pins: null }), {
     readOnly: true,
     snapshot: true,
   });
   const { stored, members } = run.newest;
   const covered = coveredBy(deps, tenantId, run.sizes)(stored, run.cover?.signedAt ?? null);
-  const mayAudit = permissions.has('logs.audit');
+  const mayAudit = maySee(grant, 'access');
   const accesses = await accessesOf(deps, tenantId, run.runId, mayAudit);
   return {
     answer: {

@@ -89,3 +89,16 @@ export async function readNewestTimes(
      order by leaf_index desc limit 1`);
   return row ?? null;
 }
+
+/** When the newest record was stored that lies under a checkpoint, of all logs of a tenant; null: none does. Primary keys of `log_head`, `checkpoint` and `leaf`. */
+export async function readNewestCovered(tx: Tx, tenantId: string): Promise<string | null> {
+  const [row] = await tx.query<{ at: string | null }>(sql`
+    select max(l.recorded_at) as at
+      from sworn.log_head h
+     cross join lateral (
+        select c.size from sworn.checkpoint c
+         where c.tenant_id = ${tenantId}::uuid and c.log = h.log order by c.size desc limit 1) c
+      join sworn.leaf l on l.tenant_id = ${tenantId}::uuid and l.log = h.log and l.leaf_index = c.size - 1
+     where h.tenant_id = ${tenantId}::uuid`);
+  return row?.at ?? null;
+}
