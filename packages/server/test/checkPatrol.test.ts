@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPatrol } from '../src/check/patrol.js';
+import { readRegister, type RegisterRead } from '../src/check/register.js';
 import { createOpenFindings } from '../src/read/openFindings.js';
 import { inTenant } from '../src/store/database.js';
+import { sql } from '../src/store/sql.js';
 import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newTrace } from './facadeSpans.js';
@@ -185,5 +187,81 @@ describe('a finding whose row in control was taken away', () => {
     await hide();
     await new Promise((resolve) => setTimeout(resolve, 2_100));
     expect(await ask()).toHaveLength(1);
+  });
+});
+
+describe('the findings of a tenant, read on from what was read before', () => {
+  const at = (index: number) =>
+    ({
+      check: 'V4',
+      code: 'LEAF_HASH_MISMATCH',
+      tenantId: tenant,
+      log: 'llm-runs',
+      index,
+      table: 'leaf',
+      expected: 'a',
+      found: 'b',
+    }) as const;
+  const met = (...indices: readonly number[]) => house.register.met(indices.map(at));
+  /** What is read, and how many rows of `leaf` were fetched for it. */
+  const read = (known?: RegisterRead) =>
+    inTenant(house.database.db, 'reader', tenant, async (tx) => {
+      const fetched = async () =>
+        (
+          await tx.query<{ leaves: number }>(sql`
+            select coalesce(sum(idx_tup_fetch + seq_tup_read), 0)::int as leaves from pg_stat_xact_user_tables where relname = 'leaf'`)
+        )[0]?.leaves ?? 0;
+      // As in a table that is too large to be read whole.
+      await tx.query(sql`select set_config('enable_seqscan', 'off', true)`);
+      const before = await fetched();
+      const register = await readRegister(house.read, tx, tenant, known);
+      return { register, leaves: (await fetched()) - before };
+    });
+  const indices = ({ open }: RegisterRead) => [...open.values()].map(({ index }) => index);
+  /** Leaves of findings whose rows are not what they were; what was there is kept beside them. */
+  const hide = (index: number) =>
+    tamper(
+      `create table if not exists public.hidden as select * from sworn.control_records where false`,
+      `with gone as (delete from sworn.control_records where tenant_id = $1 and kind = 'FINDING' and leaf_index =
+        (select leaf_index from sworn.control_records where tenant_id = $1 and kind = 'FINDING' order by leaf_index offset ${index} limit 1) returning *)
+       insert into public.hidden select * from gone`,
+    );
+  const putBack = () => tamper(`insert into sworn.control_records select * from public.hidden`);
+
+  it('costs the leaves that are new, and says the same as when all are read', async () => {
+    await met(1, 2, 3, 4);
+    const first = await read();
+    expect((await read(first.register)).leaves).toBe(0);
+    await met(5);
+    await house.register.clear(tenant, '9999-01-01T00:00:00.000Z', ({ index }) => index === 2);
+    const second = await read(first.register);
+    expect(indices(second.register)).toEqual([1, 3, 4, 5]);
+    const whole = await read();
+    expect(second.register).toEqual(whole.register);
+    // Two are new of six; PostgreSQL counts a look-up as one or two.
+    expect(second.leaves).toBeGreaterThan(0);
+    expect(second.leaves * 2).toBeLessThan(whole.leaves);
+    await met(2);
+    const third = await read(second.register);
+    expect(indices(third.register)).toEqual([1, 3, 4, 5, 2]);
+    expect(third.register).toEqual((await read()).register);
+  });
+
+  it('misses none whose row was away for a moment', async () => {
+    await met(1, 2, 3);
+    await hide(1);
+    const without = await read();
+    expect(indices(without.register)).toEqual([1, 3]);
+    await putBack();
+    expect(indices((await read(without.register)).register)).toEqual([1, 2, 3]);
+  });
+
+  it('is read anew where a row says something that we did not', async () => {
+    await met(1, 2);
+    const first = await read();
+    await tamper(`update sworn.control_records set kind = 'FINDING' where tenant_id = $1 and kind = 'TENANT_CREATED'`);
+    const second = await read(first.register);
+    expect(second.leaves).toBeGreaterThan(2);
+    expect(indices(second.register)).toEqual([1, 2]);
   });
 });

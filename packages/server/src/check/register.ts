@@ -6,7 +6,7 @@ import type { Appended, LeafDraft } from '../record/draft.js';
 import { ownLeaf } from '../record/ownLeaf.js';
 import { vouchedMembers } from '../record/vouched.js';
 import { noteSeen, readSeen } from '../store/checkState.js';
-import { readControlOf } from '../store/checking.js';
+import { type ControlPlace, countControlOf, readControlOf } from '../store/checking.js';
 import { type Database, inTenant, lookUp, type Tx } from '../store/database.js';
 import { type Finding, findingId, findingOf } from './finding.js';
 
@@ -143,26 +143,51 @@ export function createRegister(deps: RegisterDeps): Register {
   };
 }
 
-/** What the leaves of a tenant's `control` say: how often each finding was opened, and which are open. A row without our MAC says nothing. */
+/** What the leaves of a tenant's `control` say of findings. */
+export interface RegisterRead {
+  /** How often each was opened. */
+  readonly opened: ReadonlyMap<string, number>;
+  readonly open: ReadonlyMap<string, OpenFinding>;
+  /** Place of the last row that was read (null: there was none), and how many up to there were ours. */
+  readonly to: ControlPlace | null;
+  readonly ours: number;
+}
+
+const NOTHING_READ: RegisterRead = { opened: new Map(), open: new Map(), to: null, ours: 0 };
+const KINDS = ['FINDING', 'FINDING_CLEARED'];
+
+/**
+ * What the leaves of a tenant's `control` say: how often each finding was opened, and which are open. A row without our MAC says nothing.
+ * @param known what was read before: then only what came after it is read, as long as as many rows stand up to there as said something. With one
+ * more or less, somebody took away or put back a row by which a leaf is found, and all are read anew.
+ */
 export async function readRegister(
   { originOf, directoryKey }: Pick<RegisterDeps, 'originOf' | 'directoryKey'>,
   tx: Tx,
   tenantId: string,
-): Promise<{ readonly opened: ReadonlyMap<string, number>; readonly open: ReadonlyMap<string, OpenFinding> }> {
-  const opened = new Map<string, number>();
-  const open = new Map<string, OpenFinding>();
-  for (const row of await readControlOf(tx, tenantId, ['FINDING', 'FINDING_CLEARED'])) {
+  known: RegisterRead = NOTHING_READ,
+): Promise<RegisterRead> {
+  const isAsKnown = known.to !== null && (await countControlOf(tx, tenantId, KINDS, known.to)) === known.ours;
+  const before = isAsKnown ? known : NOTHING_READ;
+  const rows = await readControlOf(tx, tenantId, KINDS, before.to);
+  const last = rows.at(-1);
+  if (last === undefined) return before;
+  const opened = new Map(before.opened);
+  const open = new Map(before.open);
+  let { ours } = before;
+  for (const row of rows) {
     const claim = { ...row, origin: originOf(tenantId, row.log), eventKey: null };
     const cleared = vouchedMembers(directoryKey, { ...claim, kind: 'FINDING_CLEARED' });
     if (cleared !== null) open.delete(String(cleared.id));
-    const said = vouchedMembers(directoryKey, { ...claim, kind: 'FINDING' });
+    const said = cleared === null ? vouchedMembers(directoryKey, { ...claim, kind: 'FINDING' }) : null;
+    if (cleared !== null || said !== null) ours++;
     const finding = said === null ? null : readFinding(said);
     if (said === null || finding === null) continue;
     const id = String(said.id);
     opened.set(id, (opened.get(id) ?? 0) + 1);
     open.set(id, { ...finding, id, openedAt: String(said.recorded_at), controlIndex: row.index });
   }
-  return { opened, open };
+  return { opened, open, to: { generation: last.generation, index: last.index }, ours };
 }
 
 /** Longest text of a finding that goes into a leaf. */

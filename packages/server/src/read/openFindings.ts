@@ -1,6 +1,6 @@
 import { FINDING_SCOPE, type Finding as ShownFinding } from '@sworn/contract';
 import { sentenceOf } from '../check/finding.js';
-import { isAbout, type OpenFinding, readRegister } from '../check/register.js';
+import { isAbout, type OpenFinding, readRegister, type RegisterRead } from '../check/register.js';
 import type { Tx } from '../store/database.js';
 import type { Checked, Damaged } from './check.js';
 
@@ -17,9 +17,11 @@ interface Held {
   readonly open: readonly OpenFinding[];
   /** How often each was opened. */
   readonly opened: ReadonlyMap<string, number>;
+  /** From where to read on. */
+  readonly read: RegisterRead;
 }
 
-/** Asks `control`, and remembers the answer for a moment. */
+/** Asks `control` what is new there, and remembers the answer for a moment. */
 export function createOpenFindings(deps: {
   readonly originOf: (tenantId: string, log: string) => string;
   readonly directoryKey: Uint8Array;
@@ -28,7 +30,7 @@ export function createOpenFindings(deps: {
   return async (tx, tenantId) => {
     const known = held.get(tenantId);
     if (known !== undefined && performance.now() - known.at < HELD_MS) return known.open;
-    const read = await readRegister(deps, tx, tenantId);
+    const read = await readRegister(deps, tx, tenantId, known?.read);
     // One that was opened less often than before was not cleared: somebody took away the row by which its leaf is found.
     const hidden = (known?.open ?? []).filter(
       ({ id }) => !read.open.has(id) && (read.opened.get(id) ?? 0) < (known?.opened.get(id) ?? 0),
@@ -36,7 +38,7 @@ export function createOpenFindings(deps: {
     const open = [...[...read.open.values()].filter((of) => of.tenantId === tenantId), ...hidden];
     const opened = new Map([...read.opened, ...hidden.map(({ id }) => [id, known?.opened.get(id) ?? 0] as const)]);
     if (held.size >= TENANTS_HELD) held.clear();
-    held.set(tenantId, { at: performance.now(), open, opened });
+    held.set(tenantId, { at: performance.now(), open, opened, read });
     return open;
   };
 }

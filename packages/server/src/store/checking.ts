@@ -234,25 +234,56 @@ export async function readStepHashes(
      order by l.leaf_index`);
 }
 
-/** A `control` leaf of a kind, as its row has it. */
-export interface ControlRowLeaf {
-  readonly log: string;
+/** Where a row stands in the order of a tenant's `control`, over all generations. */
+export interface ControlPlace {
+  readonly generation: number;
   readonly index: number;
+}
+
+/** A `control` leaf of a kind, as its row has it. */
+export interface ControlRowLeaf extends ControlPlace {
+  readonly log: string;
   readonly size: number;
   readonly leaf: Uint8Array;
   readonly leafHash: Uint8Array;
 }
 
-/** The `control` leaves of these kinds, in order, found by their projection rows. Index (tenant_id, kind, leaf_index). */
-export async function readControlOf(tx: Tx, tenantId: string, kinds: readonly string[]): Promise<ControlRowLeaf[]> {
+/**
+ * The `control` leaves of these kinds after a place (null: all there are), in order, found by their projection rows, and each looked up by itself
+ * (`offset 0`), so that few cost little in a log of many. Indexes (tenant_id, kind, leaf_index) and primary key of `leaf`.
+ */
+export async function readControlOf(
+  tx: Tx,
+  tenantId: string,
+  kinds: readonly string[],
+  after: ControlPlace | null = null,
+): Promise<ControlRowLeaf[]> {
   return tx.query<ControlRowLeaf>(sql`
-    select l.log, l.leaf_index as index, least(h.next_index, ${Number.MAX_SAFE_INTEGER}) as size,
-           coalesce(l.leaf, '') as leaf, coalesce(l.leaf_hash, '') as "leafHash"
+    select h.generation, c.log, c.leaf_index as index, least(h.next_index, ${Number.MAX_SAFE_INTEGER}) as size, l.leaf, l."leafHash"
       from sworn.control_records c
-      join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
       join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
+     cross join lateral (
+       select coalesce(leaf, '') as leaf, coalesce(leaf_hash, '') as "leafHash" from sworn.leaf
+        where tenant_id = c.tenant_id and log = c.log and leaf_index = c.leaf_index offset 0) l
      where c.tenant_id = ${tenantId}::uuid and c.leaf_index <= ${Number.MAX_SAFE_INTEGER} and c.kind = any(${[...kinds]}::text[])
+       and (${after === null} or (h.generation, c.leaf_index) > (${after?.generation ?? 0}::int, ${after?.index ?? 0}::bigint))
      order by h.generation, c.leaf_index`);
+}
+
+/** How many rows of these kinds stand up to a place, with the one there. Index (tenant_id, kind, leaf_index). */
+export async function countControlOf(
+  tx: Tx,
+  tenantId: string,
+  kinds: readonly string[],
+  upTo: ControlPlace,
+): Promise<number> {
+  const [row] = await tx.query<{ count: number }>(sql`
+    select count(*) as count
+      from sworn.control_records c
+      join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
+     where c.tenant_id = ${tenantId}::uuid and c.kind = any(${[...kinds]}::text[])
+       and (h.generation, c.leaf_index) <= (${upTo.generation}::int, ${upTo.index}::bigint)`);
+  return row?.count ?? 0;
 }
 
 /** Names beside the runs of a range, in order. Primary key of `run_names`. */
