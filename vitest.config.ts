@@ -1,7 +1,36 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/**
+ * Files that take a minute or more on a slow machine, whatever their size, by which vitest would go. They are begun first: one of them that is
+ * begun last is waited for by a worker that has nothing else to do.
+ */
+const LONGEST = [
+  'contract',
+  'tamper',
+  'sealerDeath',
+  'tenancy',
+  'metadataWalk',
+  'recordOwners',
+  'readsStoreNothing',
+  'auditPlans',
+  'listPlans',
+  'lookupPlans',
+  'recover',
+].map((name) => `/packages/server/test/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const turn = ({ moduleId }: TestSpecification): number => {
+      const at = LONGEST.findIndex((path) => moduleId.endsWith(path));
+      return at === -1 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => turn(a) - turn(b));
+  }
+}
 
 /** Tests talk to real PostgreSQL and real sockets; two workers are what two cores carry without one starving the other. */
 export default defineConfig({
@@ -20,6 +49,7 @@ export default defineConfig({
     // Files of one worker share what they import: loading it anew for each took a third of the time. No file changes what others see.
     isolate: false,
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 120_000,
     passWithNoTests: false,
