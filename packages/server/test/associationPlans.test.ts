@@ -1,6 +1,7 @@
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  findShared,
   findTied,
   type FoundTied,
   type Tie,
@@ -25,11 +26,12 @@ const TABLES = ['leaf', 'resources', 'system_records'].map((table) => `sworn.${t
 
 /** A record a second, from the same moment however many there are; time goes against the order of the log. One in seven is of each tie, one in fifty contradicts. */
 const FILL = `
-  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, service, instance, hinted_run, correlation_id, trace_id, occurred_at, conflict_of)
+  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, service, instance, hinted_run, correlation_id, trace_id, occurred_at, conflict_of, shared)
   select $1::uuid, 'system', i, 'LOG', 'INFO', case when i % 2 = 0 then 'shop' else 'pay' end, case when i % 7 <> 4 then 'i-' || i % 7 end,
          case when i % 7 = 1 then 'run-1' end, case when i % 7 = 2 then 'case-2' when i % 7 = 0 then repeat('0', 32) end,
          case when i % 7 = 0 then decode(repeat('0', 32), 'hex') end,
-         timestamptz '2026-01-01 00:00:00Z' + ($2::int - 1 - i) * interval '1 second', case when i % 50 = 0 then 0 end
+         timestamptz '2026-01-01 00:00:00Z' + ($2::int - 1 - i) * interval '1 second', case when i % 50 = 0 then 0 end,
+         case when i % 5 = 2 then true end
     from generate_series(0, $2::int - 1) i`;
 const LEAVES = `
   insert into sworn.leaf (tenant_id, log, leaf_index, kind, leaf, leaf_hash, event_key, digest, occurred_at, recorded_at)
@@ -103,6 +105,26 @@ describe.each(['before there are statistics', 'with statistics'])('a window of a
       expect(ofMany.rows).toBeLessThanOrEqual(lane.tie === 'HOST' ? 4 * 60 : 60);
     },
   );
+
+  test('of what Sworn shares of its own life is a range of one index, that costs the same among any number of records', async () => {
+    const costs: Cost[] = [];
+    for (const [t, below] of [
+      [few, FEW],
+      [many, MANY],
+    ] as const) {
+      const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
+      const window = { log: 'system', name: 'platform/system', below, after: null, limit: LIMIT };
+      const { places, end } = await asReader(t, (tx) => findShared(explaining(tx, cost), TENANT, MINUTE, window));
+      expect([places.length, end]).toEqual([12, null]);
+      expect(cost.sequential).toEqual([]);
+      costs.push(cost);
+    }
+    const [ofFew, ofMany] = costs as [Cost, Cost];
+    expect(ofMany.rows).toBe(ofFew.rows);
+    expect(ofMany.blocks).toBeLessThanOrEqual(ofFew.blocks + DEEPER * ofFew.rows);
+    // What is not shared is passed over, and walked once more for whether there are others.
+    expect(ofMany.rows).toBeLessThanOrEqual(2 * 60);
+  });
 });
 
 const CONDITIONS: Readonly<Record<Tie, string>> = {

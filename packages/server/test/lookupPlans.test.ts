@@ -10,6 +10,7 @@ import {
   readTracesOfRuns,
 } from '../src/store/members.js';
 import { readKeyedLeaves, readRevisions, readRunsAt } from '../src/store/runs.js';
+import { findRunsBefore } from '../src/store/runsBefore.js';
 import { findRuns, readLeavesAt, readTraceIndexes, readTraceLeaves, readTracesBegun } from '../src/store/sealing.js';
 import { readStepsAt } from '../src/store/steps.js';
 import { fillLeaves, fillRuns, LEAVES_A_RUN } from './listLoad.js';
@@ -193,5 +194,28 @@ describe.each(KNOWN)('when the planner knows %s', (known) => {
       expect(cost.rows).toBeLessThanOrEqual(ROWS_EACH * Math.max(found, 1));
       expect(cost.blocks).toBeLessThanOrEqual(BLOCKS_EACH * Math.max(found, ASKED));
     }
+  });
+
+  test.each([
+    ['the end', RUNS],
+    ['the middle', RUNS / 2],
+  ])('the runs that began last before a moment are the end of an index, at %s', async (_, run) => {
+    const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
+    const time = new Date(Date.UTC(2026, 0, 1) + run * 7_000).toISOString();
+    const asked = { log: 'llm-runs', pin: SIZE, time, limit: ASKED };
+    const { leaves, more } = await inTenant(
+      t.db,
+      'reader',
+      TENANT,
+      (tx) => findRunsBefore(explaining(tx, cost), TENANT, asked),
+      { readOnly: true, snapshot: true, inIndexOrder: true },
+    );
+    // A run has up to three rows.
+    expect(leaves.length).toBeGreaterThanOrEqual(ASKED / 3);
+    expect(more).toBe(true);
+    expect(cost.sequential).toEqual([]);
+    // The rows, once more for whether there are others, and of each run its newest revision and its leaf.
+    expect(cost.rows).toBeLessThanOrEqual(5 * ASKED);
+    expect(cost.blocks).toBeLessThanOrEqual(BLOCKS_EACH * ASKED);
   });
 });

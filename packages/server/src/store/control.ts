@@ -1,5 +1,5 @@
 import type { Tx } from './database.js';
-import { sql } from './sql.js';
+import { type Sql, sql } from './sql.js';
 import type { ControlLeaf } from './tenant.js';
 
 /** The newest `control` leaf of a kind, by its projection row; null when there is none. */
@@ -18,11 +18,19 @@ export async function readNewestControls(
   return tx.query<ControlLeaf>(sql`
     select l.log, l.leaf_index as index, least(h.next_index, ${Number.MAX_SAFE_INTEGER}) as size,
            coalesce(l.leaf, '') as leaf, coalesce(l.leaf_hash, '') as "leafHash"
-      from sworn.control_records c
-      join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
-      join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
+      from sworn.control_records c ${besideControl(tenantId)}
      where c.tenant_id = ${tenantId}::uuid and c.leaf_index <= ${Number.MAX_SAFE_INTEGER} and c.kind = ${kind}
      order by h.generation desc, c.leaf_index desc limit ${limit}`);
+}
+
+/** The leaf of a row `c` of `control_records`, and the head of its log, looked up for each: as a join, a planner may read all leaves of the tenant for them. */
+function besideControl(tenantId: string): Sql {
+  return sql`
+     cross join lateral (
+       select log, leaf_index, leaf, leaf_hash from sworn.leaf
+        where tenant_id = ${tenantId}::uuid and log = c.log and leaf_index = c.leaf_index limit 1) l
+     cross join lateral (
+       select generation, next_index from sworn.log_head where tenant_id = ${tenantId}::uuid and log = c.log limit 1) h`;
 }
 
 /** Leaves of a kind that are read at most: a rotation or a recovery a day for eleven years. */
@@ -37,9 +45,7 @@ export async function readControlOf(
   return tx.query<ControlLeaf & { readonly kind: string }>(sql`
     select c.kind, l.log, l.leaf_index as index, least(h.next_index, ${Number.MAX_SAFE_INTEGER}) as size,
            coalesce(l.leaf, '') as leaf, coalesce(l.leaf_hash, '') as "leafHash"
-      from sworn.control_records c
-      join sworn.leaf l on l.tenant_id = c.tenant_id and l.log = c.log and l.leaf_index = c.leaf_index
-      join sworn.log_head h on h.tenant_id = c.tenant_id and h.log = c.log
+      from sworn.control_records c ${besideControl(tenantId)}
      where c.tenant_id = ${tenantId}::uuid and c.leaf_index <= ${Number.MAX_SAFE_INTEGER} and c.kind = any(${[...kinds]}::text[])
      order by h.generation, c.leaf_index limit ${MAX_OF_KINDS}`);
 }
