@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runReplay } from '../src/read/replay.js';
+import { inTenant } from '../src/store/database.js';
+import { sql } from '../src/store/sql.js';
 import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { type LineText, otlpLogs } from './facadeLogs.js';
 import { newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';
+import { type Cost, explainingDatabase } from './planCost.js';
+import { permitRetention } from './retention.js';
 
 let house: House;
 let tenant: string;
@@ -286,11 +291,15 @@ describe('a replay of what producers date oddly', () => {
   });
 });
 
+/** Steps of a long run; `SWORN_TEST_RECORDS=100000` asks it of a hundred thousand, the most that a run has. */
+const COUNT = Math.min(100_000, Number(process.env['SWORN_TEST_RECORDS'] ?? 5_000));
+/** Rows read for a window of some sixty steps once the order of its run is held. */
+const ROWS_OF_A_WINDOW = 500;
+
 describe('a long run', () => {
   it('is replayed at its ends and in its middle as by whoever looks at every step', async () => {
     const run = newTrace();
     const root = newSpan();
-    const COUNT = 5_000;
     const spans: SpanText[] = [
       { traceId: run, spanId: root, name: 'root', start: 0, end: COUNT * SECOND },
       ...Array.from({ length: COUNT }, (_, n) => ({
@@ -304,7 +313,7 @@ describe('a long run', () => {
     ];
     for (let from = 0; from < spans.length; from += 1_000) await ran(...spans.slice(from, from + 1_000));
     await settle();
-    for (const middle of [0, 2_500, COUNT]) {
+    for (const middle of [0, COUNT / 2, COUNT]) {
       const [start, end] = [(middle - 30) * SECOND, (middle + 30) * SECOND];
       const expected = spans
         .map((span, place) => ({ ...span, place }))
@@ -315,6 +324,100 @@ describe('a long run', () => {
       expect(json.events, text).toBeDefined();
       expect((json.events as Shown[]).map(called)).toEqual(expected);
       expect(expected.length).toBeGreaterThan(25);
+      const seen: Shown[] = [];
+      for (let cursor = ''; ; ) {
+        const page = (await ask(run, `?limit=25&at=${at(middle * SECOND)}${cursor}`)).json;
+        seen.push(...(page.events as Shown[]));
+        if (!page.has_more) break;
+        cursor = `&cursor=${page.next_cursor}`;
+      }
+      expect(seen.map(called)).toEqual(expected);
+      const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
+      const deps = { ...house.read, db: explainingDatabase(house.database.db, cost) };
+      await runReplay(deps, tenant, run, { query: { at: at((middle / 2) * SECOND) }, isAuditor: true });
+      expect(cost.rows).toBeLessThanOrEqual(ROWS_OF_A_WINDOW);
     }
-  }, 60_000);
+  }, 600_000);
+});
+
+describe('a replay over what retention took from', () => {
+  const recordedAt = async (log: string, index: number): Promise<string> => {
+    const [leaf] = await house.database.admin<{ at: string }>(
+      `select to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at from sworn.leaf
+        where tenant_id = $1 and log = $2 and leaf_index = $3`,
+      [tenant, log, index],
+    );
+    return leaf?.at ?? '';
+  };
+  const sizeOf = async (log: string): Promise<number> => {
+    const [head] = await house.database.admin<{ size: string }>(
+      `select next_index as size from sworn.log_head where tenant_id = $1 and log = $2`,
+      [tenant, log],
+    );
+    return Number(head?.size);
+  };
+  /** As the code that ends terms would: a leaf that allows it, a checkpoint over that, and the remover's function until nothing is left to take. */
+  async function retain(log: string, below: number): Promise<void> {
+    // What is removed was stored half a year ago; nothing reads these leaves again.
+    await house.database.admin('set session_replication_role = replica');
+    await house.database.admin(
+      `update sworn.leaf set recorded_at = recorded_at - interval '184 days' where tenant_id = $1 and log = $2 and leaf_index < $3`,
+      [tenant, log, below],
+    );
+    await house.database.admin('set session_replication_role = origin');
+    await permitRetention(house, tenant, { of: log, below });
+    await house.sign(tenant);
+    let removed = 0;
+    for (let more = 1; more > 0; removed += more) {
+      const [row] = await inTenant(house.database.db, 'recorder', tenant, (tx) =>
+        tx.query<{ removed: number }>(sql`select sworn.retain(${tenant}::uuid, ${log}, ${below}, 2) as removed`),
+      );
+      more = Number(row?.removed);
+    }
+    expect(removed).toBe(below);
+  }
+
+  it('says EXPIRED of a source that may have lost some of the window, since when it is whole, and shows what is left', async () => {
+    const old = { 'service.name': 'old' };
+    await house.ingest(tenant, otlp([{ traceId: newTrace(), spanId: newSpan(), name: 'old' }], old));
+    await house.ingestLogs(tenant, otlpLogs([{ at: 0, body: 'old' }], old));
+    await settle();
+    const [ofRuns, ofSystem] = [await sizeOf('llm-runs'), await sizeOf('system')];
+    const run = await failing();
+    const states = async () => ((await ask(run)).json.sources as { status: string }[]).map(({ status }) => status);
+    expect(await states()).toEqual(['AVAILABLE', 'AVAILABLE', 'AVAILABLE']);
+    await retain('system', ofSystem);
+    expect(await states()).toEqual(['AVAILABLE', 'EXPIRED', 'AVAILABLE']);
+    await retain('llm-runs', ofRuns);
+    const { json } = await ask(run);
+    const expired = (source: string, since: string) => ({
+      source,
+      status: 'EXPIRED',
+      available_from: since,
+      withheld: null,
+    });
+    expect(json.sources).toEqual([
+      expired('llm', await recordedAt('llm-runs', ofRuns)),
+      expired('system', await recordedAt('system', ofSystem)),
+      // Audit records are never removed.
+      { source: 'policy', status: 'AVAILABLE', available_from: null, withheld: null },
+    ]);
+    expect((json.events as Shown[]).map(called)).toEqual(MINUTE);
+    expect((await askSystem(run)).json.sources).toEqual([json.sources[1]]);
+  });
+
+  it('says AVAILABLE where all of the window came after what it took', async () => {
+    const now = Date.now() - Date.parse('2026-11-20T00:00:00Z');
+    await ran({ traceId: newTrace(), spanId: newSpan(), name: 'old' });
+    await settle();
+    const below = await sizeOf('llm-runs');
+    const run = newTrace();
+    await ran({ traceId: run, spanId: newSpan(), name: 'to come', start: now + 3_600_000, end: now + 3_601_000 });
+    await settle();
+    await retain('llm-runs', below);
+    expect((await ask(run)).json.sources[0]).toMatchObject({ source: 'llm', status: 'AVAILABLE' });
+    // It was kept since it was stored, which is before the hour of its window, not before the day before.
+    const early = await ask(run, `?window_seconds=3600&at=${at(now + 1_800_000)}`);
+    expect(early.json.sources[0], early.text).toMatchObject({ status: 'EXPIRED' });
+  });
 });

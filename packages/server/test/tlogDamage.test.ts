@@ -1,9 +1,7 @@
 import { checkpointBody, decodeEntries, formatNote, parseCheckpoint } from '@sworn/evidence';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createClockGuard } from '../src/record/clockGuard.js';
-import { ownLeaf } from '../src/record/ownLeaf.js';
-import { createSequencer } from '../src/record/sequencer.js';
 import { buildHouse, type House } from './facadeHouse.js';
+import { permitRetention } from './retention.js';
 import { ask, attack, type GotBytes, grow, type LoggedTenant, storedLeaves, tenantWithLogs } from './tlogHouse.js';
 
 let house: House;
@@ -144,29 +142,7 @@ describe('damage behind the server’s back', () => {
 });
 
 describe('leaves that are gone by retention', () => {
-  /** A RETENTION leaf as Sworn writes it: the first `below` leaves of a log may go. */
-  async function permit(of: string, below: number): Promise<void> {
-    const recorder = createSequencer({
-      db: house.database.db,
-      recorderKey: house.keyStore.deployment.recorder,
-      originOf: house.read.originOf,
-      clock: createClockGuard(() => performance.now()),
-      onCommit: () => undefined,
-      role: 'recorder',
-    });
-    const draft = ownLeaf({
-      topic: 'control',
-      origin: house.read.originOf(tenant.id, 'control'),
-      kind: 'RETENTION',
-      identity: [of, String(below)],
-      occurredAt: new Date().toISOString().replace('Z', '000Z'),
-      fields: { of, below },
-      vouchedBy: house.keyStore.deployment.directory,
-      projection: { table: 'control_records', kind: 'RETENTION', subject: of },
-    });
-    await recorder.append(tenant.id, [draft]);
-    await recorder.close();
-  }
+  const permit = (of: string, below: number) => permitRetention(house, tenant.id, { of, below });
 
   it('are 404 with what is gone, their hashes are still served, and what is younger is whole', async () => {
     await permit('llm-runs', 256);
