@@ -89,7 +89,7 @@ export const AttributionQuery = Type.Object(
     run_id: Type.Optional(textFilter('One run', '4bf92f3577b34da6a3ce929d0e0e4736')),
     party: Type.Optional({
       ...OneOf(PARTIES),
-      description: 'Who the records point to. A page evaluates at most 200 runs under it, e.g. LLM_PROVIDER',
+      description: 'Who the records point to. A page evaluates at most 2,000 runs under it, e.g. LLM_PROVIDER',
     }),
     ...pages,
   },

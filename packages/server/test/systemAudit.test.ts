@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compileAttribution } from '../src/otlp/map/attribution.js';
+import { systemAudit } from '../src/read/systemAudit.js';
 import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { otlpLogs } from './facadeLogs.js';
 import { agentRun, newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';
+import { type Cost, explainingDatabase } from './planCost.js';
 
 const AUDIT = '/api/v1/logs/system/audit';
 let house: House;
@@ -127,6 +129,24 @@ describe('who answers for a run that did not succeed', () => {
     expect(await crawl('&party=CUSTOMER&occurred_after=2026-11-19')).toEqual([runs[3], runs[1]]);
     expect(idsOf(await ask('?occurred_before=2026-11-19'))).toEqual([]);
   });
+
+  it('is found behind hundreds of runs that others answer for, in one page that examines no more than a page may', async () => {
+    const provider = await failing(call('503'));
+    const OTHERS = 450;
+    const alone = { spanId: newSpan(), start: 0, end: 10, status: 2 as const, ...tool };
+    const others = Array.from({ length: OTHERS }, () => ({ ...alone, traceId: newTrace() }));
+    await house.ingest(tenant, otlp(others));
+    await house.seal(tenant);
+    const found = await ask('?party=LLM_PROVIDER&limit=1');
+    expect(found.items.map((item: Item) => item.run_id)).toEqual([provider]);
+    expect((await ask('?party=LLM_PROVIDER')).has_more).toBe(false);
+    const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
+    const deps = { ...house.read, db: explainingDatabase(house.database.db, cost) };
+    const { answer } = await systemAudit(deps, tenant, { party: 'CLOUD' });
+    expect([answer.items, answer.has_more]).toEqual([[], false]);
+    // 20,000 for the 2,000 runs that a page evaluates at most.
+    expect(cost.rows).toBeLessThanOrEqual(10 * (OTHERS + 1));
+  }, 120_000);
 
   it('says nothing on evidence that is not as it was written', async () => {
     const run = await failing(call('503'));

@@ -17,7 +17,7 @@ import { checkEntry, type SoundEntry } from './checkEntry.js';
 import { coveredAt } from './checkpoints.js';
 import { type Cursor, type CursorScope, openCursor, sealCursor } from './cursor.js';
 import { emptyTimes } from './emptyTimes.js';
-import { type EndedPlace, type EndedRuns, findEnded } from './endedRuns.js';
+import { type EndedAsked, type EndedPlace, type EndedRuns, findEnded } from './endedRuns.js';
 import { type AggregatedItem, aggregateMetadata, runSpine } from './metadata.js';
 import { heldAgainst } from './openFindings.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
@@ -27,8 +27,12 @@ import { checkedRunsAt } from './runsAt.js';
 import { coveredBy } from './tier.js';
 import { filterTime } from './time.js';
 
-/** Runs that a page evaluates where it shows those of one party: each costs its own looks. */
-const MAX_EVALUATED = 200;
+/** Rows that are looked at of one run: its own and its leaf, its turning step and its record, and those of others that the rules ask about. */
+const ROWS_OF_A_RUN = 10;
+/** Runs that a page evaluates where it shows those of one party: as many as have the rows that a page examines at most (CONTRACT.md §1). */
+const MAX_EVALUATED = MAX_EXAMINED / ROWS_OF_A_RUN;
+/** They are evaluated so many at a time, until the page is full. */
+const EVALUATED_AT_ONCE = 200;
 /** Records of Sworn's own life that a page is held against: the newest. */
 const MAX_PLATFORM = 200;
 
@@ -43,20 +47,9 @@ export async function systemAudit(
   const { limit = DEFAULT_PAGE, cursor: text, ...filters } = query;
   const scope: CursorScope = { key: deps.cursorKey, tenantId, of: ['system.audit'], filters };
   const cursor = text === undefined ? null : openCursor(scope, text);
-  const found = await inTenant(
-    deps.db,
-    'reader',
-    tenantId,
-    (tx) => read(deps, tx, { tenantId, query, limit, cursor }),
-    PAGE,
-  );
-  const platform = await inTenant(
-    deps.db,
-    'reader',
-    deps.platformTenant,
-    (tx) => platformRecords(deps, tx, found),
-    PAGE,
-  );
+  const platform = await inTenant(deps.db, 'reader', deps.platformTenant, (tx) => platformRecords(deps, tx), PAGE);
+  const asked = { tenantId, query, limit, cursor, platform };
+  const found = await inTenant(deps.db, 'reader', tenantId, (tx) => read(deps, tx, asked), PAGE);
   return answer(deps, tenantId, { found, platform, scope, query, limit });
 }
 
@@ -65,6 +58,7 @@ interface Asked {
   readonly query: AttributionQuery;
   readonly limit: number;
   readonly cursor: Cursor | null;
+  readonly platform: readonly SoundEntry[];
 }
 
 type Judged = { readonly place: EndedPlace } & (
@@ -80,42 +74,85 @@ interface Found {
   readonly whenEmpty: { readonly occurredAt: string; readonly recordedAt: string };
 }
 
-async function read(deps: ReadDeps, tx: Tx, { tenantId, query, limit, cursor }: Asked): Promise<Found> {
+/** A page; of one party as many runs as it takes to fill it, and no more than a page examines. */
+async function read(deps: ReadDeps, tx: Tx, asked: Asked): Promise<Found> {
+  const { tenantId, query, limit, cursor, platform } = asked;
   const sizes = await readLogSizes(tx, tenantId);
   const pinsOf = (topic: string): Pin[] =>
     sizes
       .filter((log) => log.topic === topic)
       .map(({ log, size }) => ({ log, size: cursor === null ? size : Math.min(size, cursor.pins[log] ?? 0) }));
-  const [runPins, system] = [pinsOf('llm-runs'), pinsOf('system')];
+  const logs = { runs: pinsOf('llm-runs'), system: pinsOf('system') };
+  const judged: Judged[] = [];
+  let shown = 0;
+  let ended: EndedRuns;
+  let after = placeOf(cursor);
+  do {
+    ended = await findEnded(
+      tx,
+      tenantId,
+      logs.runs,
+      endedOf(query, after, query.party === undefined ? limit : EVALUATED_AT_ONCE),
+    );
+    const more = await judgeAll(deps, tx, tenantId, logs, ended);
+    shown += more.filter((one) => isShown(deps, query, one, platform)).length;
+    judged.push(...more);
+    after = ended.next;
+  } while (
+    query.party !== undefined &&
+    after !== null &&
+    !ended.limitReached &&
+    shown < limit &&
+    judged.length < MAX_EVALUATED
+  );
+  const pins = [...logs.runs, ...logs.system];
+  return { sizes, pins, judged, ended, whenEmpty: await emptyTimes(tx, tenantId, pins) };
+}
+
+function endedOf(query: AttributionQuery, after: EndedPlace | null, limit: number): EndedAsked {
   const time = (name: 'occurred_after' | 'occurred_before' | 'recorded_after' | 'recorded_before') =>
     query[name] === undefined ? null : filterTime(name, query[name]);
-  const ended = await findEnded(tx, tenantId, runPins, {
+  return {
     runId: query.run_id ?? null,
     occurredAfter: time('occurred_after'),
     occurredBefore: time('occurred_before'),
     recordedAfter: time('recorded_after'),
     recordedBefore: time('recorded_before'),
-    after: placeOf(cursor),
-    limit: query.party === undefined ? limit : MAX_EVALUATED,
-  });
+    after,
+    limit,
+  };
+}
+
+async function judgeAll(
+  deps: ReadDeps,
+  tx: Tx,
+  tenantId: string,
+  logs: { readonly runs: readonly Pin[]; readonly system: readonly Pin[] },
+  { runs }: EndedRuns,
+): Promise<Judged[]> {
   const kinds = deps.attribution.rules.flatMap(({ when }) => when.system_event ?? []);
   const judged: Judged[] = [];
-  for (const pin of runPins) {
-    const places = ended.runs.filter(({ log }) => log === pin.log);
-    const checked = await checkedRunsAt(
-      deps,
-      tx,
-      tenantId,
-      pin,
-      places.map(({ index }) => index),
-    );
+  for (const pin of logs.runs) {
+    const places = runs.filter(({ log }) => log === pin.log);
+    const indexes = places.map(({ index }) => index);
+    const checked = await checkedRunsAt(deps, tx, tenantId, pin, indexes);
     const sound = checked.flatMap((run) => (run.kind === 'sound' ? [run] : []));
-    const evidence = await gatherEvidence(deps, tx, tenantId, { pin, system, kinds }, sound);
+    const evidence = await gatherEvidence(deps, tx, tenantId, { pin, system: logs.system, kinds }, sound);
     const evidenceOf = new Map(evidence.map((one) => [one.run.stored.index, one]));
     for (const [i, run] of checked.entries()) judged.push(judge(places[i], run, evidenceOf.get(run.stored.index)));
   }
-  const pins = [...runPins, ...system];
-  return { sizes, pins, judged, ended, whenEmpty: await emptyTimes(tx, tenantId, pins) };
+  return judged;
+}
+
+/** What is not as it was written is shown whoever is asked for. */
+function isShown(
+  { attribution }: ReadDeps,
+  { party }: AttributionQuery,
+  one: Judged,
+  platform: readonly SoundEntry[],
+): boolean {
+  if (party === undefined || one.kind === 'compromised') return true;
+  return (attributed(attribution, one.evidence, platform).rule?.party ?? 'UNKNOWN') === party;
 }
 
 function judge(place: EndedPlace | undefined, run: Checked<unknown>, evidence: RunEvidence | undefined): Judged {
@@ -142,12 +179,10 @@ const SHARED = systemSelection({
   shared: true,
 });
 
-/** What Sworn itself went through while these runs were open: only what it shares. In a transaction that sees the platform's tenant alone. */
-async function platformRecords(deps: ReadDeps, tx: Tx, { judged }: Found): Promise<readonly SoundEntry[]> {
+/** What Sworn itself went through last: only what it shares. In a transaction that sees the platform's tenant alone. */
+async function platformRecords(deps: ReadDeps, tx: Tx): Promise<readonly SoundEntry[]> {
   const kinds = new Set(deps.attribution.rules.flatMap(({ when }) => when.platform_event ?? []));
-  const runs = judged.flatMap((one) => (one.kind === 'sound' ? [one.evidence.run] : []));
-  const from = runs.map(({ stored, members }) => members.text('started_at') ?? stored.occurredAt).sort()[0];
-  if (from === undefined || kinds.size === 0) return [];
+  if (kinds.size === 0) return [];
   const { platformTenant: tenantId } = deps;
   const open = await deps.openFindings(tx, tenantId);
   const records: SoundEntry[] = [];
@@ -158,7 +193,7 @@ async function platformRecords(deps: ReadDeps, tx: Tx, { judged }: Found): Promi
       order: 'desc',
       from: 0,
       below: size,
-      occurred: { after: from, before: null },
+      occurred: { after: null, before: null },
       after: null,
       limit: MAX_PLATFORM,
       examine: MAX_EXAMINED,
@@ -199,8 +234,8 @@ async function answer(
       continue;
     }
     const { evidence } = one;
+    if (!isShown(deps, query, one, platform)) continue;
     const result = attributed(deps.attribution, evidence, platform);
-    if (query.party !== undefined && (result.rule?.party ?? 'UNKNOWN') !== query.party) continue;
     const { stored, members } = evidence.run;
     const covered = coveringOf(stored, await coveredAt(deps.verifyCheckpoint, tenantId, stored));
     items.push(attributionItem(tenantId, { evidence, platform, covered, version, attributed: result }));
