@@ -12,6 +12,7 @@ import { newRecordsRow } from './rows/newRecords.js';
 import { overheadRow } from './rows/overhead.js';
 import { proofRow } from './rows/proof.js';
 import { DAY_ONE_RUNS, readsRow } from './rows/reads.js';
+import { replayRow } from './rows/replay.js';
 
 const ROWS: Readonly<Record<string, (options: RowOptions) => Promise<Row>>> = {
   'cold-start': coldStartRow,
@@ -19,6 +20,7 @@ const ROWS: Readonly<Record<string, (options: RowOptions) => Promise<Row>>> = {
   ingest: ingestRow,
   overhead: overheadRow,
   reads: readsRow,
+  replay: replayRow,
   fsck: fsckRow,
   proof: proofRow,
   'new-records': newRecordsRow,

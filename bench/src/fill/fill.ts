@@ -39,7 +39,7 @@ export async function fill(place: Place, runs: number): Promise<Filled> {
     const ingestKey = await keyOf('ingest');
     const readerKey = await keyOf('reader');
     const watch = await watchBacklog(await sworn(place, 'db', 'url', '--superuser'), tenant);
-    const poster = openPoster(server.otlpHttp, ingestKey, CONNECTIONS);
+    const poster = openPoster(server.otlpHttp, ingestKey, { connections: CONNECTIONS });
     try {
       const begun = performance.now();
       const sent = await sendAll({ runs, poster, watch });

@@ -11,13 +11,19 @@ export interface Poster {
 /** An answer 429 or 503 is tried again for so long. */
 const PATIENCE_MS = 60_000;
 
-export function openPoster(otlpHttp: string, ingestKey: string, connections: number): Poster {
+/** What is sent, and over how many connections: traces as protobuf, log records as JSON. */
+export interface Posted {
+  readonly connections: number;
+  readonly signal?: 'traces' | 'logs';
+}
+
+export function openPoster(otlpHttp: string, ingestKey: string, { connections, signal = 'traces' }: Posted): Poster {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
-  const url = new URL('/v1/traces', otlpHttp);
+  const url = new URL(`/v1/${signal}`, otlpHttp);
   const once = (body: Buffer): Promise<{ status: number; retryAfterS: number }> =>
     new Promise((resolve, reject) => {
       const headers = {
-        'content-type': 'application/x-protobuf',
+        'content-type': signal === 'logs' ? 'application/json' : 'application/x-protobuf',
         'content-length': body.length,
         authorization: `Bearer ${ingestKey}`,
       };

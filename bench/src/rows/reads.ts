@@ -83,7 +83,7 @@ async function prepare(
   filled: Filled,
   { server, url }: { server: Server; url: string },
 ): Promise<Depths> {
-  const poster = openPoster(server.otlpHttp, filled.ingestKey, 1);
+  const poster = openPoster(server.otlpHttp, filled.ingestKey, { connections: 1 });
   for (let i = 0; i < OPEN_REQUESTS; i++) await poster.post(openTurns(Date.now()));
   poster.close();
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
