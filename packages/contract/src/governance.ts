@@ -74,6 +74,9 @@ export const GovernanceEvent = Type.Object(
     },
     rule: { ...NullableString, description: 'Of Sworn: how the event was recognised, or concluded.' },
     rule_version: { ...NullableInteger, description: 'Of a rule that concludes.' },
+    derived_from: Type.Array(Uuid, {
+      description: 'Of what Sworn concluded the records it is concluded from, the verdict first. Else empty.',
+    }),
     foreign: Type.Boolean({ description: 'Sent with a key that is not bound to its service: it changes nothing.' }),
     leaf_index: Type.Integer({ minimum: 0 }),
     checksum: Checksum,

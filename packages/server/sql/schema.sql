@@ -557,6 +557,7 @@ table open_run owner sworn_owner row security forced
   grace_ms integer not null
   idle_ms integer not null
   due_at timestamp with time zone not null
+  last_event bigint not null default '-1'::integer
   constraint open_run_pkey PRIMARY KEY (tenant_id, run_id)
   CREATE INDEX open_run_due ON sworn.open_run USING btree (tenant_id, due_at)
   CREATE INDEX open_run_place ON sworn.open_run USING btree (tenant_id, opened_index)

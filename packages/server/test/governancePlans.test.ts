@@ -3,12 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readEntriesAt } from '../src/store/auditEntries.js';
 import { inTenant, type Tx } from '../src/store/database.js';
 import { type AskedGovernance, findGovernance, type GovernancePlace, hasGovernance } from '../src/store/governance.js';
+import { findEvents } from '../src/store/sealedEvents.js';
 import { type Cost, explaining } from './planCost.js';
 
 /** `SWORN_TEST_RECORDS=1000000` asks it of a million. */
 const RECORDS = Number(process.env['SWORN_TEST_RECORDS'] ?? 10_000);
 const TENANT = '11111111-1111-4111-8111-111111111111';
 const LIMIT = 51;
+/** Runs, and traces, that rows are of. */
+const RUNS = 7;
 /** Of each of the three ways to a run a page, and its leaves. */
 const ROWS_OF_A_PAGE = 6 * LIMIT;
 const LOAD_MS = 600_000;
@@ -72,6 +75,31 @@ describe.each(['before there are statistics', 'with statistics'])('the governanc
     expect(cost.sequential.filter((table) => table !== 'checkpoint')).toEqual([]);
     expect(cost.rows).toBeLessThanOrEqual(2 * ROWS_OF_A_PAGE + 4 * LIMIT);
   });
+
+  const SOME = Array.from({ length: 256 }, (_, n) => n);
+  test.each([
+    ['RUN', SOME.map((n) => `run-${n}`), null],
+    ['HINT', SOME.map((n) => `run-${n}`), null],
+    ['TRACE', SOME.map(traceOf), null],
+    ['RUN', ['run-3'], { index: 5_000, occurredAt: '2026-01-01T23:00:00.000000Z' }],
+  ] as const)(
+    'is found for the sealer by %s, of each value so many, and nothing else is read',
+    async (tie, values, after) => {
+      const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
+      const window = { log: 'audit', below: RECORDS, after, each: LIMIT };
+      const found = await inTenant(
+        t.db,
+        'reader',
+        TENANT,
+        (tx) => findEvents(explaining(tx, cost), TENANT, { tie, values }, window),
+        { inIndexOrder: true },
+      );
+      expect(found).toHaveLength(Math.min(values.length, RUNS) * LIMIT);
+      expect(cost.sequential).toEqual([]);
+      // Half of what is there is of no category, and is passed by.
+      expect(cost.rows).toBeLessThanOrEqual(3 * found.length);
+    },
+  );
 
   test.each([
     ['governed', true],

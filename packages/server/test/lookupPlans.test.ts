@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { hex } from '@sworn/evidence';
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inTenant, type Tx } from '../src/store/database.js';
+import { readCome } from '../src/store/sealedEvents.js';
 import {
   readFirstTraces,
   readMembersOfTraces,
@@ -152,6 +154,14 @@ const SEALERS: typeof LOOKUPS = [
   ],
   ['traces by run', ASKED, (tx) => readTracesOfRuns(tx, TENANT, 'llm-runs', { runIds: newest(runIdOf), below: SIZE })],
   ['runs by trace', ASKED, (tx) => readRunsOfTraces(tx, TENANT, 'llm-runs', newest(runIdOf))],
+  [
+    'steps that came, by event key',
+    ASKED,
+    (tx) =>
+      readCome(tx, TENANT, 'llm-runs', { keys: newest((n) => hex(keyOf(n * LEAVES_A_RUN))), below: SIZE }).then(
+        (come) => ({ length: come.size }),
+      ),
+  ],
   [
     'leaves of a trace',
     1,

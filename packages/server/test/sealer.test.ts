@@ -193,6 +193,25 @@ describe('a run', () => {
     expect(await expectSoundRuns()).toHaveLength(12);
   });
 
+  it('waits as long for what is said of it late, and not longer for what a note says', async () => {
+    const by = sealer({ graceMs: 12_000, idleMs: 300_000 });
+    await send({ t: 'x', id: 'root' });
+    const waits: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      await settle(by);
+      waits.push((await openRuns())[0]?.wait ?? 0);
+      await letTimePass();
+      await settle(by);
+      await house.tell({ id: `note ${i}`, t: 'x' });
+      await settle(by);
+      expect(await openRuns()).toEqual([]);
+      await house.tell({ id: `event ${i}`, t: 'x', category: 'EVALUATION' });
+    }
+    expect(waits).toEqual([12_000, 24_000, 48_000, 96_000]);
+    const runs = await expectSoundRuns();
+    expect(runs.map(({ members }) => members['events'])).toEqual([0, 1, 2, 3]);
+  });
+
   it('knows its root from an earlier revision', async () => {
     await send({ t: 'x', id: 'root' });
     await settle();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NotSequenced } from '../src/record/notSequenced.js';
 import type { Sealer } from '../src/seal/sealer.js';
 import { asking, lending } from './mortal.js';
-import { openSealerHouse, type SealerHouse, type Span } from './sealerHouse.js';
+import { openSealerHouse, type SealerHouse, type Span, type Told } from './sealerHouse.js';
 
 let house: SealerHouse;
 beforeAll(async () => {
@@ -29,6 +29,16 @@ const SPANS: readonly Span[] = [
 const LATE: readonly Span[] = [
   { t: 'own', id: 'late', parent: 'root' },
   named('3', { t: 'own', id: 'taken', parent: 'late' }),
+];
+
+/** What is said of them at first, and later: of a run by its id, by its trace, in a trace that runs share. */
+const TOLD: readonly Told[] = [
+  { id: 'first', t: 'own', category: 'VIOLATION', policy_id: 'p-1' },
+  { id: 'shared', t: 'shared', category: 'EVALUATION', policy_id: 'p-2' },
+];
+const TOLD_LATE: readonly Told[] = [
+  { id: 'linked', run_id: 'bot:1', incident_id: 'i-1' },
+  { id: 'late', t: 'asks', category: 'APPROVAL_DECISION', policy_id: 'p-3' },
 ];
 
 /** A process that is killed at one of its statements: before the database has it, or after that was done and before anybody knows. */
@@ -75,7 +85,9 @@ async function newest(): Promise<ReadonlyMap<unknown, unknown>> {
   const runs = new Map<unknown, unknown>();
   for (const { members } of await house.expectSoundRuns(true)) {
     const { run_id, steps, traces, execution_status, resumed_by, superseded_by, waiting_for } = members;
+    const { events, policy_ids, incident_ids } = members;
     const said = { steps, traces, execution_status, resumed_by, superseded_by, waiting_for };
+    Object.assign(said, { events, policy_ids, incident_ids });
     runs.set(run_id, said);
   }
   return runs;
@@ -84,8 +96,10 @@ async function newest(): Promise<ReadonlyMap<unknown, unknown>> {
 async function live(first: Sealer): Promise<void> {
   house.tenantId = await house.newTenant();
   await house.send(...SPANS);
+  await house.tell(...TOLD);
   await house.settle(first);
   await house.send(...LATE);
+  await house.tell(...TOLD_LATE);
   await house.settle(first);
 }
 
@@ -93,6 +107,7 @@ it('a sealer that is killed at any of its statements leaves a history that the n
   await live(house.sealer());
   const expected = await newest();
   expect(expected.size).toBe(6);
+  expect(expected.get('bot:1')).toMatchObject({ events: 2, incident_ids: ['i-1'], policy_ids: ['p-2'] });
   const whole = mortalSealer(Number.MAX_SAFE_INTEGER, 'before');
   await live(whole.sealer);
   expect(await newest()).toEqual(expected);
@@ -106,6 +121,7 @@ it('a sealer that is killed at any of its statements leaves a history that the n
     const late = (await house.stored('STEP')).length === SPANS.length ? LATE : [];
     await house.settle();
     await house.send(...late);
+    if (late.length > 0) await house.tell(...TOLD_LATE);
     await house.settle();
     expect(await newest(), `killed at ${at}`).toEqual(expected);
     expect(await house.openRuns(), `killed at ${at}`).toEqual([]);

@@ -7,6 +7,7 @@ import { RECORDED_AT_ROOM, recordedAtOffset } from '../src/record/ownLeaf.js';
 import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
 import { createSealer, type Sealer, type SealerDeps } from '../src/seal/sealer.js';
 import { inTenant } from '../src/store/database.js';
+import { auditCells } from '../src/store/eventRows.js';
 import { insertTenant } from '../src/store/tenant.js';
 
 /** Longer than any test. */
@@ -18,6 +19,13 @@ export interface Span {
   readonly id: string;
   readonly parent?: string;
   readonly kind?: 'STEP' | 'CONFLICT';
+  readonly [member: string]: unknown;
+}
+
+/** What a log record says of a run, in `audit`, as the ingest path would prepare it; of trace `t`. */
+export interface Told {
+  readonly id: string;
+  readonly t?: string;
   readonly [member: string]: unknown;
 }
 
@@ -53,6 +61,7 @@ export interface SealerHouse {
   /** Seals at once unless told otherwise. */
   sealer(over?: Partial<SealerDeps>): Sealer;
   send(...spans: readonly Span[]): Promise<void>;
+  tell(...events: readonly Told[]): Promise<void>;
   stored(...kinds: readonly string[]): Promise<Stored[]>;
   openRuns(): Promise<{ run_id: string; revision: number; grace_ms: number; wait: number }[]>;
   /** Runs a statement past triggers. */
@@ -102,6 +111,12 @@ export async function openSealerHouse(): Promise<SealerHouse> {
       await writer.append(
         house.tenantId,
         spans.map((span) => draft(house.tenantId, span)),
+      );
+    },
+    async tell(...events) {
+      await writer.append(
+        house.tenantId,
+        events.map((event) => eventDraft(house.tenantId, event)),
       );
     },
     async stored(...kinds) {
@@ -197,6 +212,45 @@ function draft(tenantId: string, { t, id, parent, kind = 'STEP', ...rest }: Span
     body: null,
     dk: null,
     projection: null,
+    conflict: null,
+  };
+}
+
+function eventDraft(tenantId: string, { id, t, ...rest }: Told): LeafDraft {
+  const eventKey = createHash('sha256').update(`event ${id}`).digest();
+  const occurredAt = '2026-11-25T00:00:00.000000Z';
+  const members = {
+    event_type: 'EVENT',
+    ...(t === undefined ? {} : { trace_id: idOf(t, 16) }),
+    ...(rest as Record<string, JsonValue>),
+  };
+  const leaf = encodeLeaf({
+    t: 'sworn.leaf/1',
+    log: originOf(tenantId, 'audit'),
+    kind: 'AUDIT',
+    by: 'producer',
+    key: '00000000-0000-4000-8000-000000000000',
+    event_key: hex(eventKey),
+    occurred_at: occurredAt,
+    recorded_at: RECORDED_AT_ROOM,
+    map: 1,
+    r: randomBytes(16).toString('hex'),
+    ...members,
+  });
+  return {
+    topic: 'audit',
+    kind: 'AUDIT',
+    eventKey,
+    digest: createHash('sha256').update(leaf).digest(),
+    traceId: null,
+    runId: null,
+    occurredAt,
+    leaf,
+    recordedAtOffset: recordedAtOffset(leaf),
+    places: [],
+    body: null,
+    dk: null,
+    projection: { table: 'audit_ledger', cells: auditCells({ kind: 'AUDIT', occurredAt, members }) },
     conflict: null,
   };
 }

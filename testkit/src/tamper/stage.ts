@@ -224,7 +224,7 @@ async function read(http: string, tenant: StageTenant): Promise<void> {
   await (await ask('', tenant.ingestKey)).text();
 }
 
-/** Until every run is sealed and every log signed to its end. */
+/** Until every run is sealed, with all that `audit` says of it, and every log signed to its end. */
 async function settled(connection: pg.ClientConfig): Promise<void> {
   const client = new pg.Client(connection);
   await client.connect();
@@ -233,7 +233,9 @@ async function settled(connection: pg.ClientConfig): Promise<void> {
       const { rows } = await client.query<{ left: number }>(`
         select (select count(*) from sworn.open_run)::int + (
           select count(*) from sworn.log_head h
-           where next_index > coalesce((select max(size) from sworn.checkpoint c where c.tenant_id = h.tenant_id and c.log = h.log), 0))::int as left`);
+           where next_index > coalesce((select max(size) from sworn.checkpoint c where c.tenant_id = h.tenant_id and c.log = h.log), 0))::int + (
+          select count(*) from sworn.log_head h
+           where topic = 'audit' and next_index > coalesce((select c.next_index from sworn.seal_cursor c where c.tenant_id = h.tenant_id and c.log = h.log), 0))::int as left`);
       if (rows[0]?.left === 0) return;
       await sleep(200);
     }

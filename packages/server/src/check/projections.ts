@@ -7,6 +7,7 @@ import { ownEventKey } from '../record/ownLeaf.js';
 import { AUDIT_KIND, GOVERNANCE_KIND } from '../otlp/map/log.js';
 import { SYSTEM_EVENT_TYPES } from '../otlp/map/vocabulary.js';
 import { hintedRun } from '../seal/membership.js';
+import { OVERRIDE_KIND } from '../seal/overrides.js';
 import type { Tell } from './finding.js';
 import type { ReadLeaf } from './leaves.js';
 
@@ -82,7 +83,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
     };
   },
   audit_ledger: ({ row, said }) => {
-    if (row.kind !== AUDIT_KIND && row.kind !== GOVERNANCE_KIND && row.kind !== 'CONFLICT') return null;
+    if (!LEDGER_KINDS.has(row.kind)) return null;
     const actor = ACTORS.find(([member]) => said.text(member) !== null);
     return {
       event_type: said.text('event_type'),
@@ -136,6 +137,9 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
   }),
   control_records: (leaf, origin) => ({ kind: leaf.row.kind, subject: subjectOf(leaf, origin) }),
 };
+
+/** Kinds of `audit`, all of which have a row. */
+const LEDGER_KINDS: ReadonlySet<string> = new Set([AUDIT_KIND, GOVERNANCE_KIND, OVERRIDE_KIND, 'CONFLICT']);
 
 const SYSTEM_KINDS: ReadonlySet<string> = new Set(SYSTEM_EVENT_TYPES);
 

@@ -1,9 +1,11 @@
 import { hex, treeHash } from '@sworn/evidence';
-import { type Member, ownerOf, runsOf } from '../seal/membership.js';
+import { MAX_STEPS_PLACED, type Member, ownerOf, runsOf } from '../seal/membership.js';
 import { type StepFacts, shareTexts, stepFacts } from '../read/stepFacts.js';
 import { membersOf } from '../read/members.js';
 import { readStepHashes } from '../store/checking.js';
 import type { LogPlace } from '../store/checking.js';
+import { createEventFinder, type EventFinder } from '../seal/events.js';
+import { readAuditLogs } from '../store/sealedEvents.js';
 import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
 import { readSteps } from '../store/steps.js';
 import type { Checking } from './checking.js';
@@ -22,8 +24,8 @@ interface Hashed {
 }
 
 /**
- * Check V9: each RUN leaf of a chunk counts the steps that the MEMBER leaves below it gave its run, and their tree is the one it names. Steps are taken
- * by the columns beside their leaves, which V6 holds against the leaves themselves.
+ * Check V9: each RUN leaf of a chunk counts the steps that the MEMBER leaves below it gave its run, and the events of `audit` that are about that,
+ * and their trees are those it names. Steps and events are taken by the columns beside their leaves, which V6 holds against the leaves themselves.
  */
 export async function checkRuns(
   checking: Checking,
@@ -53,15 +55,18 @@ async function checkSome(checking: Checking, place: LogPlace, sealed: readonly R
     await checking.ask((tx) => readStepHashes(tx, place, { traceIds: traceIds.filter((id) => !isCarved(id)), below })),
     ({ traceId }) => traceId,
   );
+  const { events, logs } = await eventsFor(checking, place, runIds, traceIds);
   for (const { row, said } of sealed) {
     const runId = said.text('run_id') ?? '';
     const stepsBelow = said.object('sizes').count('llm-runs') ?? 0;
     // A RUN leaf of before runs had several traces heeded what lay before it.
     const membersBelow = said.count('members_below') ?? row.index;
     const steps: Hashed[] = [];
+    const own: { readonly traceId: string; readonly members: readonly Member[] }[] = [];
     for (const { traceId } of traces.get(runId) ?? []) {
       const heeded = (members.get(traceId) ?? []).filter(({ index }) => index < membersBelow);
       if (!heeded.some((member) => member.runId === runId)) continue;
+      own.push({ traceId, members: heeded });
       if (isCarved(traceId))
         steps.push(...(await carvedSteps(checking, place, { runId, traceId, stepsBelow }, heeded)));
       else if (ownerOf(traceId, heeded) === runId)
@@ -70,10 +75,42 @@ async function checkSome(checking: Checking, place: LogPlace, sealed: readonly R
     steps.sort((a, b) => a.index - b.index);
     const [count, tree] = [said.count('steps') ?? 0, said.text('tree')];
     const found = hex(treeHash(steps.map(({ leafHash }) => leafHash)));
-    if (count === steps.length && tree === found) continue;
     const at = { ...place, code: 'RUN_TREE_MISMATCH', index: row.index, table: 'leaf' } as const;
-    tell({ ...at, expected: `${count} steps of tree ${String(tree)}`, found: `${steps.length} of ${found}` });
+    if (count !== steps.length || tree !== found)
+      tell({ ...at, expected: `${count} steps of tree ${String(tree)}`, found: `${steps.length} of ${found}` });
+    // One of before the sealer followed `audit`, or of a run that went into another, heeds no event.
+    const eventCount = said.count('events');
+    if (eventCount === null) continue;
+    const sizes = said.object('sizes');
+    const audit = logs.map(({ log }) => ({ log, size: sizes.count(log) ?? 0 }));
+    const runsOfSpans = async (traceId: string, heeded: readonly Member[]) => {
+      const { facts, runs } = await placedSteps(checking, place, { traceId, stepsBelow }, heeded);
+      return new Map(facts.slice(0, MAX_STEPS_PLACED).map(({ spanId }, i) => [spanId, runs[i] as string]));
+    };
+    const hashes: Uint8Array[] = [];
+    for await (const some of events.of({ runId, traces: own, stepsBelow, membersBelow, audit, runsOfSpans }))
+      for (const { leafHash } of some) hashes.push(leafHash);
+    const [eventsTree, foundEvents] = [said.text('events_tree'), hex(treeHash(hashes))];
+    if (eventCount === hashes.length && eventsTree === foundEvents) continue;
+    tell({
+      ...at,
+      expected: `${eventCount} events of tree ${String(eventsTree)}`,
+      found: `${hashes.length} of ${foundEvents}`,
+    });
   }
+}
+
+/** What finds the events of these runs, in all of the tenant's logs of topic `audit`. */
+async function eventsFor(
+  checking: Checking,
+  { tenantId, log }: LogPlace,
+  runIds: readonly string[],
+  traceIds: readonly string[],
+): Promise<{ readonly events: EventFinder; readonly logs: readonly { readonly log: string }[] }> {
+  const logs = await checking.ask((tx) => readAuditLogs(tx, tenantId));
+  const events = createEventFinder({ ask: (look) => checking.ask(look), tenantId, log, audit: logs });
+  await events.load(runIds, traceIds);
+  return { events, logs };
 }
 
 /** The steps of one trace that belong to the run, where other runs carved parts out of it. */
@@ -83,7 +120,17 @@ async function carvedSteps(
   of: { readonly runId: string; readonly traceId: string; readonly stepsBelow: number },
   heeded: readonly Member[],
 ): Promise<Hashed[]> {
-  const { runId, traceId, stepsBelow } = of;
+  const { facts, runs } = await placedSteps(checking, place, of, heeded);
+  return facts.filter((_, at) => runs[at] === of.runId);
+}
+
+/** The steps of one trace below a leaf index, and the run of each. */
+async function placedSteps(
+  checking: Checking,
+  place: LogPlace,
+  { traceId, stepsBelow }: { readonly traceId: string; readonly stepsBelow: number },
+  heeded: readonly Member[],
+): Promise<{ readonly facts: readonly StepFacts[]; readonly runs: readonly string[] }> {
   const share = shareTexts();
   const facts: StepFacts[] = [];
   for (let from = 0; ; ) {
@@ -94,8 +141,7 @@ async function carvedSteps(
     if (last === undefined || rows.length < STEPS_AT_ONCE) break;
     from = last.index + 1;
   }
-  const runs = runsOf(traceId, heeded, facts);
-  return facts.filter((_, at) => runs[at] === runId);
+  return { facts, runs: runsOf(traceId, heeded, facts) };
 }
 
 /** What a leaf says; of one that cannot be read, which V4 tells of, nothing. */

@@ -41,6 +41,9 @@ export function governanceEvent(
     reported_by: (m.text('reported_by') ?? 'CLIENT') as GovernanceEvent['reported_by'],
     rule: m.text('rule'),
     rule_version: m.count('rule_version'),
+    derived_from: m
+      .objects('sources')
+      .map((source) => idOf({ log: source.text('log') ?? 'audit', index: source.count('index') ?? 0 })),
     foreign: m.flag('foreign') ?? false,
     leaf_index: stored.index,
     checksum: checksumOf(stored.leafHash),

@@ -152,12 +152,11 @@ function isOfRun({ run, skeleton }: AskedEvents, checked: Checked<StoredEntry>, 
   const { members: m } = checked;
   const [about, hinted, traceId] = [m.text('run_id'), m.text('hinted_run'), m.text('trace_id')];
   if (about !== null) return about === run.runId;
-  // Where a span came it says best whose it is: what was read from it follows it.
+  // Where a span came it says best whose it is (seal/events.ts has the same rule).
   if (step !== null && step.at !== null) return true;
-  const isElsewhere = step !== null && !skeleton.cut;
-  if (isElsewhere && m.text('source') !== null) return false;
+  if (step !== null && !skeleton.cut) return false;
   if (hinted === run.runId) return true;
   if (hinted !== null && known.has(hinted)) return false;
-  if (isElsewhere || traceId === null) return false;
+  if (traceId === null) return false;
   return ownsTrace(run.membership, { runId: run.runId, traceId, below: run.bound });
 }

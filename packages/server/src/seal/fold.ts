@@ -1,6 +1,8 @@
 import { emptyFrontier, extendFrontier, type Frontier, frontierRoot } from '@sworn/evidence';
 import { haveBearingDescendant, parentsOf, stepKey } from '../otlp/map/forest.js';
 import { hasFailed, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
+import type { SealedEvent } from './event.js';
+import { createEventFold, type FoldedEvents } from './eventFold.js';
 import { hintedRun } from './membership.js';
 import { type Inflection, inflectionOf, type RunStanding, standingOf } from './standing.js';
 import { createHolder, type HeldStep, type SealedStep } from './step.js';
@@ -18,7 +20,7 @@ const MAX_IDS = 16;
  */
 const MAX_STEPS_READ = 100_000;
 
-/** What a RUN leaf says of its steps. */
+/** What a RUN leaf says of its steps, and of what `audit` says of it. */
 export interface RunSummary extends TokenTotals, RunStanding {
   readonly hadErrors: boolean;
   readonly steps: number;
@@ -37,6 +39,9 @@ export interface RunSummary extends TokenTotals, RunStanding {
   readonly decisions: readonly string[];
   readonly tree: Uint8Array;
   readonly range: Frontier;
+  /** Leaves of `audit` that were heeded, and their tree. */
+  readonly events: number;
+  readonly eventsTree: Uint8Array;
   readonly rootMissing: boolean;
   /** Span id of the root, or of the earliest step while the root is missing. */
   readonly rootStep: string | null;
@@ -72,10 +77,15 @@ export interface RunSummary extends TokenTotals, RunStanding {
   readonly worker: boolean;
 }
 
-/** Folds the steps of one run, in admission order, into its summary. Memory grows with the number of steps, up to a bound. */
-export interface Fold {
+/** What is given steps, and copies that contradict some. */
+export interface StepFold {
   add(step: SealedStep): void;
   addConflict(): void;
+}
+
+/** Folds the steps of one run, in admission order, and its events, in that of their logs, into its summary. Memory grows with the number of steps, up to a bound. */
+export interface Fold extends StepFold {
+  addEvent(event: SealedEvent): void;
   /** No step was added. */
   isEmpty(): boolean;
   /** @throws Error when no step was added. */
@@ -104,6 +114,7 @@ export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
   let root: HeldStep | null = null;
   let conflicts = 0;
   let foreignSteps = 0;
+  const events = createEventFold();
   const traces = new Set<string>();
   const flush = () => {
     range = extendFrontier(range, pending);
@@ -123,16 +134,28 @@ export function createFold(maxStepsRead = MAX_STEPS_READ): Fold {
     addConflict() {
       conflicts++;
     },
+    addEvent: (event) => events.add(event),
     isEmpty: () => range.size === 0 && pending.length === 0,
     finish(of) {
       flush();
       const read = root === null ? own : [...own, root];
-      return summarise({ own: read, foreign }, { ...of, conflicts, foreignSteps, traces: traces.size, range });
+      return summarise(
+        { own: read, foreign },
+        {
+          ...of,
+          conflicts,
+          foreignSteps,
+          traces: traces.size,
+          range,
+          events: events.finish(),
+        },
+      );
     },
   };
 }
 
 interface Folded extends FoldedRun {
+  readonly events: FoldedEvents;
   readonly conflicts: number;
   readonly foreignSteps: number;
   readonly traces: number;
@@ -159,11 +182,12 @@ function summarise({ own, foreign }: Held, { range, ...of }: Folded): RunSummary
   // Without any time of the sender's, the server's own, as the leaves have it.
   const completedAt = ended === 0n ? first.occurredAt : timeOf(ended);
   const calls = callsOf(byStart);
+  const startedAt = started === 0n ? first.occurredAt : timeOf(started);
   const standing = standingOf(end, { steps: byStart, root, calls, resumption: of.resumption });
   const failed = firstFailures(byStart);
   const pick = <T>(read: (step: HeldStep) => T | null): T | null => read(top) ?? firstOf(byStart, read);
-  const policyIds = distinct(byStart.flatMap((s) => s.policyIds));
-  const incidentIds = distinct(byStart.flatMap((s) => s.incidentIds));
+  const policyIds = distinct([...byStart.flatMap((s) => s.policyIds), ...of.events.policyIds]);
+  const incidentIds = distinct([...byStart.flatMap((s) => s.incidentIds), ...of.events.incidentIds]);
   const finishReasons = distinct(calls.flatMap((s) => s.finishReasons));
   const tools = distinct(byStart.flatMap((s) => (s.kind === 'TOOL' && s.tool !== null ? [s.tool] : [])));
   return {
@@ -181,15 +205,25 @@ function summarise({ own, foreign }: Held, { range, ...of }: Folded): RunSummary
     decisions: DECISIONS.filter((decision) => steps.some(({ marks }) => marks.includes(decision))),
     tree: frontierRoot(range),
     range,
+    events: of.events.range.size,
+    eventsTree: frontierRoot(of.events.range),
     rootMissing: root === null,
     rootStep: top.spanId,
     resource: top.resource,
     executorType: executorOf(steps),
-    startedAt: started === 0n ? first.occurredAt : timeOf(started),
+    startedAt,
     completedAt,
     durationUs: microseconds(ended - started),
     errorType: (hasFailed(top) ? top.errorType : null) ?? firstOf(failed, (s) => s.errorType),
-    inflection: inflectionOf({ failed: failed[0], standing, completedAt, read, isWhole: read.length === range.size }),
+    inflection: inflectionOf({
+      failed: failed[0],
+      standing,
+      startedAt,
+      completedAt,
+      read,
+      isWhole: read.length === range.size,
+      denials: of.events.denials,
+    }),
     service: pick((s) => s.service),
     instance: pick((s) => s.instance),
     origin: pick((s) => s.origin),

@@ -63,7 +63,7 @@ export async function follow(deps: FollowDeps, tenantId: string): Promise<Follow
   if (last === undefined) return { log, quietUntil: null };
   const activity = await whatIsNew(deps, { tenantId, log }, leaves);
   const noted = await inTenant(deps.db, 'writer', tenantId, (tx) =>
-    noteActivity(tx, tenantId, log, { from, to: last.index + 1 }, activity),
+    noteActivity(tx, tenantId, log, { of: log, from, to: last.index + 1 }, activity),
   );
   return noted ? { log, quietUntil: leaves.length === FOLLOW_LEAVES ? last.recordedAt : null } : null;
 }
@@ -139,8 +139,9 @@ function placeOf(traceId: string, members: readonly Member[], sighting: Sighting
   return { traceId, owner, sighting, runs, joining };
 }
 
-async function knownRuns(
-  { db }: FollowDeps,
+/** What is known of these runs, by id. */
+export async function knownRuns(
+  { db }: Pick<FollowDeps, 'db'>,
   { tenantId, log }: OfLog,
   runIds: readonly string[],
 ): Promise<Map<string, KnownRun>> {
@@ -200,10 +201,13 @@ async function openNew(
 }
 
 /** That something of a run is new. */
-interface News {
+export interface News {
   readonly runId: string;
   steps: number;
+  /** -1: no leaf of `llm-runs` is. */
   lastIndex: number;
+  /** Place of an event (`RunActivity`); -1: none is. */
+  lastEvent: number;
   lastSeenAt: string;
   rootSeenAt: string | null;
   /** Its trace has become another run's: there is nothing to wait for. */
@@ -221,6 +225,7 @@ function newsOf(place: Place, known: ReadonlyMap<string, KnownRun>): News[] {
       runId,
       steps,
       lastIndex,
+      lastEvent: -1,
       lastSeenAt,
       rootSeenAt,
       atOnce: runId === traceId && owner !== traceId,
@@ -242,6 +247,7 @@ function newsOfMember(
       runId,
       steps: 0,
       lastIndex: index,
+      lastEvent: -1,
       lastSeenAt: recordedAt,
       rootSeenAt: null,
       atOnce: place !== undefined && runId === traceId && place.owner !== traceId,
@@ -249,7 +255,8 @@ function newsOfMember(
     }));
 }
 
-function tell(news: Map<string, News>, one: News): void {
+/** Adds to what is new of its run. */
+export function tell(news: Map<string, News>, one: News): void {
   const told = news.get(one.runId);
   if (told === undefined) {
     news.set(one.runId, one);
@@ -257,15 +264,21 @@ function tell(news: Map<string, News>, one: News): void {
   }
   told.steps += one.steps;
   told.lastIndex = Math.max(told.lastIndex, one.lastIndex);
+  told.lastEvent = Math.max(told.lastEvent, one.lastEvent);
   if (one.lastSeenAt > told.lastSeenAt) told.lastSeenAt = one.lastSeenAt;
   told.rootSeenAt ??= one.rootSeenAt;
   told.atOnce &&= one.atOnce;
   told.isForeign &&= one.isForeign;
 }
 
-function activityOf(deps: FollowDeps, news: News, run: KnownRun | OpenedRun | undefined): RunActivity {
+/** What is noted of a run, with the waits that its revision comes to. */
+export function activityOf(
+  deps: Pick<FollowDeps, 'graceMs' | 'idleMs'>,
+  news: News,
+  run: KnownRun | OpenedRun | undefined,
+): RunActivity {
   if (run === undefined) throw new Error('a MEMBER leaf names a run that was never opened');
-  const { runId, steps, lastIndex, lastSeenAt, atOnce, isForeign } = news;
+  const { runId, steps, lastIndex, lastEvent, lastSeenAt, atOnce, isForeign } = news;
   const wait = (ms: number) =>
     atOnce ? 0 : Math.min(ms * 2 ** Math.min(run.revision, 16), Math.max(ms, LONGEST_WAIT_MS));
   return {
@@ -276,6 +289,7 @@ function activityOf(deps: FollowDeps, news: News, run: KnownRun | OpenedRun | un
     revision: run.revision,
     steps,
     lastIndex,
+    lastEvent,
     lastSeenAt,
     isForeign,
     rootSeenAt: news.rootSeenAt ?? ('leaf' in run && hadRoot(run) ? lastSeenAt : null),
@@ -288,7 +302,8 @@ function hadRoot(run: KnownRun): boolean {
   return run.revision > 0 && decodeLeaf(run.leaf).fields.root_missing === false;
 }
 
-function isSuperseded(run: KnownRun | undefined): boolean {
+/** Whether a run went into another. */
+export function isSuperseded(run: KnownRun | undefined): boolean {
   return run !== undefined && run.revision > 0 && decodeLeaf(run.leaf).fields.superseded_by !== undefined;
 }
 

@@ -7,7 +7,7 @@ import {
   readTraceLeaves,
   readTracesBegun,
 } from '../store/sealing.js';
-import type { Fold } from './fold.js';
+import type { StepFold } from './fold.js';
 import {
   type Hint,
   MAX_STEPS_PLACED,
@@ -55,8 +55,10 @@ export interface Gatherer {
   load(traceIds: readonly string[]): Promise<void>;
   /** Roots that must be carved so that every step is in the run that it names (membership.ts), by run. */
   missingRoots(traceId: string, members: readonly Member[]): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** The run of each step (span id) of a trace, but for those that come too late to be placed, which are the owner's. */
+  runsOfSpans(traceId: string, members: readonly Member[]): Promise<ReadonlyMap<string, string>>;
   /** Adds the steps of a run, in leaf order. Resolves to how many leaves that were. */
-  fold(into: Fold, runId: string, traces: readonly TraceOfRun[]): Promise<number>;
+  fold(into: StepFold, runId: string, traces: readonly TraceOfRun[]): Promise<number>;
 }
 
 /** A trace that a run has a part of, with all that is said of whose it is. */
@@ -135,7 +137,7 @@ export function createGatherer(at: Below): Gatherer {
     ];
   }
 
-  async function foldLong(into: Fold, runId: string, traces: readonly TraceOfRun[]): Promise<number> {
+  async function foldLong(into: StepFold, runId: string, traces: readonly TraceOfRun[]): Promise<number> {
     const indexes: number[] = [];
     for (const group of groupsOf(traces, TRACES_AT_ONCE)) {
       if (traces.length > TRACES_AT_ONCE) await load(group.map((trace) => trace.traceId));
@@ -156,7 +158,7 @@ export function createGatherer(at: Below): Gatherer {
   }
 
   /** One trace that no other run has a part of: nothing of it need be held. */
-  async function foldStream(into: Fold, traceId: string): Promise<number> {
+  async function foldStream(into: StepFold, traceId: string): Promise<number> {
     let count = 0;
     for (let from = 0; ; ) {
       const leaves = await chunk(traceId, from);
@@ -169,15 +171,23 @@ export function createGatherer(at: Below): Gatherer {
     }
   }
 
+  /** The steps of a trace that have a place in it. */
+  async function placedSteps(traceId: string): Promise<readonly (MemberStep & Hint)[]> {
+    const pieces = short.get(traceId);
+    return pieces === undefined
+      ? (await skeletonOf(traceId)).steps
+      : pieces.flatMap((piece) => (piece.kind === 'step' ? [piece.step] : []));
+  }
+
   return {
     load,
     async missingRoots(traceId, members) {
-      const pieces = short.get(traceId);
-      const steps =
-        pieces === undefined
-          ? (await skeletonOf(traceId)).steps
-          : pieces.flatMap((piece) => (piece.kind === 'step' ? [piece.step] : []));
-      return missingRoots(traceId, members, steps);
+      return missingRoots(traceId, members, await placedSteps(traceId));
+    },
+    async runsOfSpans(traceId, members) {
+      const steps = await placedSteps(traceId);
+      const runs = runsOf(traceId, members, steps);
+      return new Map(steps.map(({ spanId }, at) => [spanId, runs[at] as string]));
     },
     async fold(into, runId, traces) {
       const [only] = traces;
@@ -213,7 +223,7 @@ function pieceOf(leaf: FollowedLeaf): Piece {
   return { kind: 'conflict', index: leaf.index, of: of ?? -1 };
 }
 
-function addPiece(into: Fold, piece: Piece): void {
+function addPiece(into: StepFold, piece: Piece): void {
   if (piece.kind === 'step') into.add(piece.step);
   else into.addConflict();
 }

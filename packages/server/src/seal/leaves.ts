@@ -94,7 +94,8 @@ export interface RunPlace {
   readonly revision: number;
   readonly runIndex: number;
   readonly runOccurredAt: string;
-  readonly sizes: { readonly 'llm-runs': number; readonly system: number; readonly audit: number };
+  /** `llm-runs` and `system`, and each log of topic `audit` by its name. */
+  readonly sizes: Readonly<Record<string, number>>;
   /** The MEMBER leaves below this index are those that say which steps are its own. */
   readonly membersBelow: number;
   readonly synthetic: boolean;
@@ -125,6 +126,8 @@ export function runLeaf(run: SealedRun): LeafDraft {
       conflicts: s.conflicts,
       tree: hex(s.tree),
       range: { size: s.range.size, hashes: s.range.hashes.map(hex) },
+      events: s.events,
+      events_tree: hex(s.eventsTree),
       execution_status: s.executionStatus,
       root_missing: s.rootMissing,
       had_errors: s.hadErrors,

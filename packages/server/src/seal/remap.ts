@@ -8,12 +8,15 @@ import { KeyRefused } from '../record/keyFile.js';
 import { type Database, lookUp } from '../store/database.js';
 import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
 import { readSealedRuns } from '../store/remapping.js';
+import { readAuditLogs } from '../store/sealedEvents.js';
 import { findRuns, type KnownRun, readOpenSizes } from '../store/sealing.js';
 import { readBodies, readStepsAt, type StoredStep } from '../store/steps.js';
-import { createFold, type Fold, type RunSummary } from './fold.js';
-import { createGatherer, TRACES_AT_ONCE, type TraceOfRun } from './gather.js';
+import { createEventFinder } from './events.js';
+import { createFold, type Fold, type RunSummary, type StepFold } from './fold.js';
+import { createGatherer, type Gatherer, TRACES_AT_ONCE, type TraceOfRun } from './gather.js';
 import { runLeaf } from './leaves.js';
 import { findResumption } from './resumption.js';
+import { changedMembers } from './revisions.js';
 import { conversationOf, wake } from './settle.js';
 import { readStep, type SealedStep } from './step.js';
 
@@ -108,8 +111,10 @@ async function remap(deps: RemapDeps, one: OneRun): Promise<Remapped> {
   for (const step of steps) fold.add(step);
   for (let i = 0; i < found.conflicts; i++) fold.addConflict();
   if (fold.isEmpty()) return left('its steps are gone');
-  const draft = runLeaf({ ...placeOf(deps, one), summary: await summarise(deps, one, fold, found.roots) });
-  const changed = differences(leaf, membersOf(draft.leaf));
+  const sizes = await sizesOf(deps, one);
+  await foldEvents(deps, one, fold, { ...found, sizes });
+  const draft = runLeaf({ ...placeOf(deps, one), sizes, summary: await summarise(deps, one, fold, found.roots) });
+  const changed = changedMembers(leaf, membersOf(draft.leaf), OF_EVERY_REVISION);
   const revision = run.revision + 1;
   if (!dryRun) {
     const [appended] = await deps.append(tenantId, [draft]);
@@ -127,9 +132,30 @@ async function summarise({ db }: RemapDeps, one: OneRun, fold: Fold, roots: Read
   return resumption === null ? summary : fold.finish({ runId: run.runId, roots, resumption });
 }
 
+/** What `audit` says of it, below the sizes that its new revision names. */
+async function foldEvents(
+  { db }: RemapDeps,
+  { tenantId, log, run, leaf }: OneRun,
+  fold: Fold,
+  of: { readonly traces: readonly TraceOfRun[]; readonly gatherer: Gatherer; readonly sizes: Sizes },
+): Promise<void> {
+  const { traces, sizes } = of;
+  const { runsOfSpans } = of.gatherer;
+  const logs = await lookUp(db, tenantId, (tx) => readAuditLogs(tx, tenantId));
+  const audit = logs.map((at) => ({ log: at.log, size: sizes[at.log] ?? 0 }));
+  const finder = createEventFinder({ ask: (look) => lookUp(db, tenantId, look), tenantId, log, audit });
+  await finder.load(
+    [run.runId],
+    traces.map(({ traceId }) => traceId),
+  );
+  const [stepsBelow, membersBelow] = [sizes['llm-runs'] ?? 0, membersBelowOf(run, leaf)];
+  for await (const events of finder.of({ runId: run.runId, traces, stepsBelow, membersBelow, audit, runsOfSpans }))
+    for (const event of events) fold.addEvent(event);
+}
+
 /** The steps that its newest revision was made of: below its own sizes, whatever came since. */
 async function stepsOf({ db }: RemapDeps, { tenantId, log, run, leaf }: OneRun) {
-  const below = sizesOf(leaf)['llm-runs'];
+  const below = stepsBelowOf(leaf);
   const membersBelow = membersBelowOf(run, leaf);
   const traces = await lookUp(db, tenantId, async (tx) => {
     const ids = (await readTracesOfRuns(tx, tenantId, log, { runIds: [run.runId], below: membersBelow })).map(
@@ -140,13 +166,9 @@ async function stepsOf({ db }: RemapDeps, { tenantId, log, run, leaf }: OneRun) 
   });
   const steps: SealedStep[] = [];
   let conflicts = 0;
-  const collect: Fold = {
+  const collect: StepFold = {
     add: (step) => void steps.push(step),
     addConflict: () => void conflicts++,
-    isEmpty: () => steps.length === 0,
-    finish: () => {
-      throw new Error('steps are collected here, not folded');
-    },
   };
   const gatherer = createGatherer({ db, tenantId, log, below });
   await gatherer.load(traces.length > TRACES_AT_ONCE ? [] : traces.map(({ traceId }) => traceId));
@@ -154,7 +176,7 @@ async function stepsOf({ db }: RemapDeps, { tenantId, log, run, leaf }: OneRun) 
   const roots = traces.flatMap(({ traceId, members }) =>
     members.flatMap((member) => (member.runId === run.runId ? member.roots.map((root) => traceId + root) : [])),
   );
-  return { steps, conflicts, roots: new Set(roots) };
+  return { steps, conflicts, roots: new Set(roots), traces, gatherer };
 }
 
 /** The steps as the mapping reads their bodies now, or why it cannot. */
@@ -284,16 +306,25 @@ function placeOf({ originOf }: RemapDeps, { tenantId, log, run, leaf }: OneRun) 
     revision: run.revision + 1,
     runIndex,
     runOccurredAt,
-    sizes: sizesOf(leaf),
     membersBelow: membersBelowOf(run, leaf),
     synthetic: leaf.is_synthetic === true,
   };
 }
 
-function sizesOf(leaf: Members): { 'llm-runs': number; system: number; audit: number } {
-  const sizes = (leaf.sizes ?? {}) as Members;
-  return { 'llm-runs': count(sizes['llm-runs']), system: count(sizes.system), audit: count(sizes.audit) };
+type Sizes = Readonly<Record<string, number>>;
+
+/**
+ * The sizes that its newest revision names. One of before the sealer followed `audit` heeds nothing of that: the new one heeds what was followed by
+ * now.
+ */
+async function sizesOf({ db }: RemapDeps, { tenantId, leaf }: OneRun): Promise<Sizes> {
+  const sizes = (leaf.sizes ?? {}) as Sizes;
+  if (leaf.events !== undefined) return sizes;
+  const logs = await lookUp(db, tenantId, (tx) => readAuditLogs(tx, tenantId));
+  return { ...sizes, ...Object.fromEntries(logs.map(({ log, followed }) => [log, followed])) };
 }
+
+const stepsBelowOf = (leaf: Members): number => count(((leaf.sizes ?? {}) as Members)['llm-runs']);
 
 function membersBelowOf(run: KnownRun, leaf: Members): number {
   return typeof leaf.members_below === 'number' ? leaf.members_below : run.index;
@@ -305,14 +336,7 @@ function resumptionOf(leaf: Members): { runId: string; rejected: boolean } | nul
   return { runId: leaf.resumed_by, rejected: leaf.execution_status === 'ABORTED' };
 }
 
-/** Members that differ, but for those of every revision. */
-function differences(before: Members, now: Members): string[] {
-  const names = new Set([...Object.keys(before), ...Object.keys(now)]);
-  return [...names]
-    .filter((name) => !OF_EVERY_REVISION.has(name) && JSON.stringify(before[name]) !== JSON.stringify(now[name]))
-    .sort();
-}
-
+/** What every revision has anew. */
 const OF_EVERY_REVISION = new Set(['r', 'event_key', 'recorded_at', 'revision', 'map']);
 
 function membersOf(leaf: Uint8Array): Members {

@@ -1,17 +1,21 @@
-import { decodeLeaf, type JsonValue } from '@sworn/evidence';
 import type { LeafDraft } from '../record/draft.js';
 import { NotSequenced } from '../record/notSequenced.js';
 import { readClock } from '../store/append.js';
 import { inTenant, lookUp } from '../store/database.js';
 import { isTransient } from '../store/failure.js';
 import { readFirstTraces, readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
+import { readAuditLogs } from '../store/sealedEvents.js';
 import { type DueRun, findRuns, type KnownRun, readCursor, readDueRuns, readOpenSizes } from '../store/sealing.js';
+import { createEventFinder, type EventFinder, type EventFold } from './events.js';
 import { createFold, type RunSummary } from './fold.js';
 import { type FollowDeps, type Followed, follow } from './follow.js';
+import { type AuditPlaces, auditPlaces, eventsHeeded, followAudit } from './followAudit.js';
 import { createGatherer, type Gatherer, isShared, type TraceOfRun, TRACES_AT_ONCE } from './gather.js';
 import { memberLeaf, type RunPlace, runLeaf, supersededLeaf } from './leaves.js';
 import { type Member, ownerOf } from './membership.js';
+import { createOverrideFold, overrideLeaf } from './overrides.js';
 import { findResumption } from './resumption.js';
+import { coveredBy, saysTheSame } from './revisions.js';
 import { conversationOf, type OfLog, type Sealing, type SettleDeps, type Settled, settle } from './settle.js';
 
 /** Runs looked at in one turn. */
@@ -29,7 +33,8 @@ const ROOTS_OF_LEAF = 64;
 export type SealerDeps = FollowDeps & SettleDeps;
 
 /**
- * Makes runs of steps (CONTRACT.md §7): follows `llm-runs` by leaf index with a stored cursor, opens a run at first sight, seals it when it is quiet.
+ * Makes runs of steps (CONTRACT.md §7): follows `llm-runs` and `audit` by leaf index with a stored cursor each, opens a run at first sight, seals it
+ * when it is quiet, and again when something of it came late.
  * Every leaf it appends has an identity of its own, so that a crash at any point, or a second sealer, repeats nothing.
  */
 export interface Sealer {
@@ -42,8 +47,11 @@ export function createSealer(deps: SealerDeps): Sealer {
   async function turn(tenantId: string): Promise<boolean> {
     const followed = await follow(deps, tenantId);
     if (followed === null) return false;
-    const isMoreDue = await sealDue(tenantId, followed);
-    return followed.quietUntil !== null || isMoreDue;
+    const audited = await followAudit(deps, tenantId, followed.log);
+    if (audited === null) return false;
+    const quietUntil = earliest(followed.quietUntil, audited.quietUntil);
+    const isMoreDue = await sealDue(tenantId, { log: followed.log, quietUntil });
+    return quietUntil !== null || isMoreDue;
   }
 
   /** Seals what is due, until the turn is over. Resolves to whether something is left. */
@@ -109,15 +117,26 @@ export function createSealer(deps: SealerDeps): Sealer {
     const { tenantId, log } = of;
     for (let attempt = 1; ; attempt++) {
       const view = await viewOf(of, group);
-      const gatherer = createGatherer({ db: deps.db, tenantId, log, below: view.sizes['llm-runs'] });
+      const gatherer = createGatherer({ db: deps.db, tenantId, log, below: view.stepsBelow });
       const traceIds = [...view.members.keys()];
       await gatherer.load(traceIds.length > TRACES_AT_ONCE ? [] : traceIds);
       // What was carved is part of the next view, and then nothing is lacking, but for what another sealer admitted meanwhile.
       if (attempt < MAX_VIEWS && (await carve(of, gatherer, view))) continue;
+      const events = await eventsOf(of, group, view);
       const sealings: Sealing[] = [];
-      for (const run of group) sealings.push(await sealOne(of, run, { ...view, gatherer }));
+      for (const run of group) sealings.push(await sealOne(of, run, { ...view, gatherer, events }));
       return settle(deps, of, sealings);
     }
+  }
+
+  async function eventsOf({ tenantId, log }: OfLog, group: readonly DueRun[], view: View): Promise<EventFinder> {
+    const ask: Parameters<typeof createEventFinder>[0]['ask'] = (look) => lookUp(deps.db, tenantId, look);
+    const finder = createEventFinder({ ask, tenantId, log, audit: heededOf(view.audit) });
+    await finder.load(
+      group.map((run) => run.runId),
+      [...view.members.keys()],
+    );
+    return finder;
   }
 
   /**
@@ -128,6 +147,7 @@ export function createSealer(deps: SealerDeps): Sealer {
     const runIds = group.map((run) => run.runId);
     return lookUp(deps.db, tenantId, async (tx) => {
       const followed = await readCursor(tx, tenantId, log);
+      const audit = auditPlaces(await readAuditLogs(tx, tenantId));
       const open = await readOpenSizes(tx, tenantId);
       const sizeOf = (topic: string) => open.get(topic)?.size ?? 0;
       const below = sizeOf('llm-runs');
@@ -142,7 +162,9 @@ export function createSealer(deps: SealerDeps): Sealer {
           members.get(member.traceId)?.push(member);
       }
       return {
-        sizes: { 'llm-runs': followed, system: sizeOf('system'), audit: sizeOf('audit') },
+        stepsBelow: followed,
+        audit,
+        system: sizeOf('system'),
         membersBelow: below,
         known: new Map((await findRuns(tx, tenantId, log, runIds)).map((run) => [run.runId, run])),
         traces,
@@ -169,37 +191,43 @@ export function createSealer(deps: SealerDeps): Sealer {
   }
 
   /** One that fails is put off and told, and holds up none of the others. */
-  async function sealOne(of: OfLog, run: DueRun, view: View & { readonly gatherer: Gatherer }): Promise<Sealing> {
+  async function sealOne(of: OfLog, run: DueRun, view: Sources): Promise<Sealing> {
     const { runId } = run;
     const newest = view.known.get(runId);
     const covered = newest === undefined ? 0 : coveredBy(newest);
+    const heeded = newest === undefined ? 0 : eventsHeeded(newest, view.audit.logs);
     // Sealed by a process that died, or lost its lease, before it could note it.
-    if (newest !== undefined && covered > run.lastIndex)
+    if (newest !== undefined && covered > run.lastIndex && (run.lastEvent < 0 || heeded > run.lastEvent))
       return {
         kind: 'sealed',
         runId,
         below: covered,
+        eventsBelow: heeded,
         index: newest.index,
         conversation: conversationOf(newest.leaf),
         leaves: 0,
       };
     // Noted of a generation that is closed, by a turn that was under way: this one never opened it, so there is nothing to say.
-    if (newest === undefined && of.log !== 'llm-runs')
-      return { kind: 'same', runId, below: Number.MAX_SAFE_INTEGER, leaves: 0 };
+    if (newest === undefined && of.log !== 'llm-runs') return { kind: 'same', runId, ...ALL_COVERED, leaves: 0 };
     try {
       const fold = createFold();
       const traces = (view.traces.get(runId) ?? []).map((traceId) => ({
         traceId,
         members: view.members.get(traceId) ?? [],
       }));
-      const leaves = await view.gatherer.fold(fold, runId, traces);
+      const steps = await view.gatherer.fold(fold, runId, traces);
+      const overrides = createOverrideFold();
+      const events = fold.isEmpty() ? 0 : await foldEvents([fold, overrides], runId, traces, view);
+      const leaves = steps + events;
       const place = placeOf(of, run, view);
       const draft = fold.isEmpty()
         ? supersededLeaf(place, successorOf(run, traces))
         : runLeaf({ ...place, summary: await summarise(of, run, fold, traces) });
-      const below = view.sizes['llm-runs'];
-      if (newest !== undefined && saysTheSame(newest, draft)) return { kind: 'same', runId, below, leaves };
-      return { kind: 'ready', runId, below, draft, leaves, before: newest?.leaf ?? null };
+      const made = { runId, below: view.stepsBelow, eventsBelow: view.audit.followed, leaves };
+      if (newest !== undefined && saysTheSame(newest, draft)) return { kind: 'same', ...made };
+      const audit = deps.originOf(of.tenantId, view.audit.logs.at(-1)?.log ?? 'audit');
+      const concluded = overrides.finish().map((override) => overrideLeaf(audit, override));
+      return { kind: 'ready', ...made, draft, concluded, before: newest?.leaf ?? null };
     } catch (error) {
       if (isTransient(error) || error instanceof NotSequenced) throw error;
       return { kind: 'failed', runId, error, leaves: 0 };
@@ -224,15 +252,60 @@ export function createSealer(deps: SealerDeps): Sealer {
   return { turn };
 }
 
+/** Gives each of `folds` the events of a run. Resolves to how many leaves that were. */
+async function foldEvents(
+  folds: readonly EventFold[],
+  runId: string,
+  traces: readonly TraceOfRun[],
+  { stepsBelow, membersBelow, audit, gatherer, events }: Sources,
+): Promise<number> {
+  const { runsOfSpans } = gatherer;
+  let count = 0;
+  for await (const some of events.of({
+    runId,
+    traces,
+    stepsBelow,
+    membersBelow,
+    audit: heededOf(audit),
+    runsOfSpans,
+  })) {
+    count += some.length;
+    for (const event of some) for (const fold of folds) fold.addEvent(event);
+  }
+  return count;
+}
+
 /** What is known of runs that are sealed together. */
 interface View {
-  readonly sizes: RunPlace['sizes'];
+  /** Steps below it were followed. */
+  readonly stepsBelow: number;
+  readonly audit: AuditPlaces;
+  /** Size of the log of topic `system`. */
+  readonly system: number;
   readonly membersBelow: number;
   readonly known: ReadonlyMap<string, KnownRun>;
   /** The traces of each run. */
   readonly traces: ReadonlyMap<string, readonly string[]>;
   readonly members: ReadonlyMap<string, readonly Member[]>;
   readonly now: string;
+}
+
+/** And where their leaves are read. */
+interface Sources extends View {
+  readonly gatherer: Gatherer;
+  readonly events: EventFinder;
+}
+
+/** Beyond every leaf and every event. */
+const ALL_COVERED = { below: Number.MAX_SAFE_INTEGER, eventsBelow: Number.MAX_SAFE_INTEGER };
+
+/** The logs of topic `audit` that a RUN leaf names, and below which leaf index it heeds them. */
+function heededOf({ logs }: AuditPlaces): { readonly log: string; readonly size: number }[] {
+  return logs.map(({ log, followed }) => ({ log, size: followed }));
+}
+
+function earliest(a: string | null, b: string | null): string | null {
+  return a === null || (b !== null && b < a) ? b : a;
 }
 
 function placeOf(of: OfLog, run: DueRun, view: View): RunPlace {
@@ -243,18 +316,14 @@ function placeOf(of: OfLog, run: DueRun, view: View): RunPlace {
     revision: (view.known.get(run.runId)?.revision ?? 0) + 1,
     runIndex: run.openedIndex,
     runOccurredAt: run.runOccurredAt,
-    sizes: view.sizes,
+    sizes: {
+      'llm-runs': view.stepsBelow,
+      system: view.system,
+      ...Object.fromEntries(heededOf(view.audit).map(({ log, size }) => [log, size])),
+    },
     membersBelow: view.membersBelow,
     synthetic: of.synthetic,
   };
-}
-
-/** How many leaves of the log the newest revision was made of; 0 for OPENED. */
-function coveredBy(known: KnownRun): number {
-  if (known.revision === 0) return 0;
-  const { sizes } = decodeLeaf(known.leaf).fields;
-  const covered = (sizes as { readonly 'llm-runs'?: unknown } | undefined)?.['llm-runs'];
-  return typeof covered === 'number' ? covered : 0;
 }
 
 /** Keys (`stepKey`) of the steps that were carved out for a run. */
@@ -271,19 +340,4 @@ function successorOf({ runId }: DueRun, traces: readonly TraceOfRun[]): string {
   const successor = traces.map(({ traceId, members }) => ownerOf(traceId, members)).find((owner) => owner !== runId);
   if (successor === undefined) throw new Error('a run without steps');
   return successor;
-}
-
-/** Members of a RUN leaf that differ although nothing is new. */
-const PLACE_MEMBERS = new Set(['event_key', 'recorded_at', 'r', 'revision', 'sizes', 'members_below']);
-
-/** Whether a new RUN leaf would say nothing that the newest does not. Both are canonical: equal values are equal texts. */
-function saysTheSame(newest: KnownRun, draft: LeafDraft): boolean {
-  if (newest.revision === 0) return false;
-  const [before, now] = [newest.leaf, draft.leaf].map(
-    (leaf) => JSON.parse(Buffer.from(leaf).toString('utf8')) as Readonly<Record<string, JsonValue>>,
-  );
-  const names = new Set([...Object.keys(before ?? {}), ...Object.keys(now ?? {})]);
-  return [...names].every(
-    (name) => PLACE_MEMBERS.has(name) || JSON.stringify(before?.[name]) === JSON.stringify(now?.[name]),
-  );
 }

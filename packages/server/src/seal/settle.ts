@@ -29,7 +29,10 @@ export interface OfLog {
   readonly synthetic: boolean;
 }
 
-/** What became of a run that was due. `below`: it is sealed with all of its steps below this leaf index. `leaves`: how many were folded. */
+/**
+ * What became of a run that was due. `below`: it is sealed with all of its steps below this leaf index, and with all of its events below the place
+ * `eventsBelow`. `leaves`: how many were folded.
+ */
 export type Sealing = Sealed | Ready | Failed | Same;
 
 /** `index`: of its newest RUN leaf. `conversation`: in which another run may have waited for it. */
@@ -37,6 +40,7 @@ export interface Sealed {
   readonly kind: 'sealed';
   readonly runId: string;
   readonly below: number;
+  readonly eventsBelow: number;
   readonly index: number;
   readonly conversation: Spoken | null;
   readonly leaves: number;
@@ -46,7 +50,10 @@ export interface Ready {
   readonly kind: 'ready';
   readonly runId: string;
   readonly below: number;
+  readonly eventsBelow: number;
   readonly draft: LeafDraft;
+  /** What was concluded of it beside: stored in the same transaction, so that a RUN leaf that is there has all of it beside it. */
+  readonly concluded: readonly LeafDraft[];
   readonly leaves: number;
   /** Leaf of the revision it follows. */
   readonly before: Uint8Array | null;
@@ -57,6 +64,7 @@ export interface Same {
   readonly kind: 'same';
   readonly runId: string;
   readonly below: number;
+  readonly eventsBelow: number;
   readonly leaves: number;
 }
 
@@ -87,9 +95,10 @@ export async function settle(deps: SettleDeps, of: OfLog, sealings: readonly Sea
   const stored = ready.flatMap((run): Sealed[] => {
     const leaf = appended.get(run);
     if (leaf?.outcome !== 'stored') return [];
-    const { runId, below, draft, leaves, before } = run;
+    const { runId, below, eventsBelow, draft, leaves, before } = run;
     deps.onSealed?.({ leaf: draft.leaf, before });
-    return [{ kind: 'sealed', runId, below, index: leaf.index, conversation: conversationOf(draft.leaf), leaves }];
+    const conversation = conversationOf(draft.leaf);
+    return [{ kind: 'sealed', runId, below, eventsBelow, index: leaf.index, conversation, leaves }];
   });
   const sealed = [...sealings.filter((s) => s.kind === 'sealed'), ...stored];
   const failed = [...sealings.filter((s) => s.kind === 'failed'), ...refused];
@@ -138,6 +147,7 @@ async function wokenBy(
     runOccurredAt,
     steps: 0,
     lastIndex: index,
+    lastEvent: -1,
     lastSeenAt: now,
     isForeign: false,
     rootSeenAt: now,
@@ -153,12 +163,14 @@ async function appendAll({ append }: SettleDeps, tenantId: string, ready: readon
   const put = async (runs: readonly Ready[]): Promise<void> => {
     const made = await append(
       tenantId,
-      runs.map((run) => run.draft),
+      runs.flatMap((run) => [run.draft, ...run.concluded]),
     );
-    runs.forEach((run, i) => {
-      const one = made[i];
+    let at = 0;
+    for (const run of runs) {
+      const one = made[at];
       if (one !== undefined) appended.set(run, one);
-    });
+      at += 1 + run.concluded.length;
+    }
   };
   try {
     await put(ready);

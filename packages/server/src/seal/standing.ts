@@ -1,5 +1,7 @@
+import { stepKey } from '../otlp/map/forest.js';
 import type { RunEnd } from '../otlp/map/run.js';
 import { treeOrder } from '../otlp/map/treeOrder.js';
+import { type SealedEvent, stepOfEvent } from './event.js';
 import type { HeldStep } from './step.js';
 import { byEnd, endOf, timeOf } from './stepTimes.js';
 import { type Resumption, type WaitingFor, waitingFor } from './waiting.js';
@@ -7,11 +9,21 @@ import { type Resumption, type WaitingFor, waitingFor } from './waiting.js';
 /** The turning point of a run (CONTRACT.md §3, endpoint 1). */
 export type Inflection = {
   readonly timestamp: string;
-  readonly reason: 'DENY' | 'FAILED_STEP' | 'ABORT' | 'TIMEOUT' | 'END';
+  readonly reason: 'DENY' | 'VIOLATION' | 'FAILED_STEP' | 'ABORT' | 'TIMEOUT' | 'END';
   readonly span_id: string | null;
   /** Place of that step in the order of the run (otlp/map/treeOrder.ts); null where not all of them were read. */
   readonly step_index: number | null;
+  /** Of an event: what was measured and its limit, and who decided. */
+  readonly observed?: string;
+  readonly threshold?: string;
+  readonly actor?: string;
 };
+
+/** An event of governance that says no, or that something was violated. */
+export type Denial = Pick<
+  SealedEvent,
+  'occurredAt' | 'traceId' | 'spanId' | 'decision' | 'observed' | 'threshold' | 'actor'
+>;
 
 /** How a run stands: it ended, or it waits for somebody. */
 export interface RunStanding {
@@ -54,18 +66,26 @@ export function standingOf(
 const LIMITS: readonly string[] = ['length', 'max_tokens'];
 
 /**
- * The first step that was denied; else the step where failure began (`firstFailures`); else the abort or time-out, else the end.
+ * What was denied or violated first, as an event or a step says it; else the step where failure began (`firstFailures`); else the abort or time-out,
+ * else the end. An event that is of no step turns the run only if it happened while that lasted: what was found out later is no turning point of it.
  */
 export function inflectionOf(of: {
   readonly failed: HeldStep | undefined;
   readonly standing: RunStanding;
+  readonly startedAt: string;
   readonly completedAt: string;
   readonly read: readonly HeldStep[];
   readonly isWhole: boolean;
+  /** In the order of time. */
+  readonly denials: readonly Denial[];
 }): Inflection {
   const denied = of.read
     .filter(({ foreign, marks }) => !foreign && marks.some((mark) => DENIALS.includes(mark)))
     .toSorted(byEnd)[0];
+  const event = firstDenial(of);
+  const deniedAt = denied === undefined ? null : endOf(denied);
+  // Of a step and the event that was read from it, the event says more.
+  if (event !== undefined && (deniedAt === null || event.occurredAt <= timeOf(deniedAt))) return turnOf(of, event);
   const step = denied ?? of.failed;
   if (step === undefined) {
     const { executionStatus: status } = of.standing;
@@ -78,6 +98,35 @@ export function inflectionOf(of: {
     reason: denied === undefined ? 'FAILED_STEP' : 'DENY',
     span_id: step.spanId,
     step_index: of.isWhole ? treeOrder(of.read).findIndex((placed) => placed.step === step) : null,
+  };
+}
+
+function firstDenial({
+  denials,
+  read,
+  startedAt,
+  completedAt,
+}: Parameters<typeof inflectionOf>[0]): Denial | undefined {
+  if (denials.length === 0) return undefined;
+  const steps = new Set(read.map(stepKey));
+  return denials.find(
+    (event) =>
+      steps.has(stepOfEvent(event) ?? '') || (event.occurredAt >= startedAt && event.occurredAt <= completedAt),
+  );
+}
+
+function turnOf({ read, isWhole }: Parameters<typeof inflectionOf>[0], event: Denial): Inflection {
+  const key = stepOfEvent(event);
+  const isStep = key !== null && read.some((step) => stepKey(step) === key);
+  const { observed, threshold, actor } = event;
+  return {
+    timestamp: event.occurredAt,
+    reason: event.decision === 'DENY' ? 'DENY' : 'VIOLATION',
+    span_id: isStep ? event.spanId : null,
+    step_index: isStep && isWhole ? treeOrder(read).findIndex(({ step }) => stepKey(step) === key) : null,
+    ...(observed !== null && { observed }),
+    ...(threshold !== null && { threshold }),
+    ...(actor !== null && { actor }),
   };
 }
 

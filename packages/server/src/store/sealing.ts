@@ -165,6 +165,8 @@ export interface RunActivity {
   readonly revision: number;
   readonly steps: number;
   readonly lastIndex: number;
+  /** Place, in all logs of `audit` one after another, of the newest event that may be about it; -1: none is new. */
+  readonly lastEvent: number;
   readonly lastSeenAt: string;
   /** Only a foreign key has sent something: a run that is open waits no longer for it. */
   readonly isForeign: boolean;
@@ -176,19 +178,19 @@ export interface RunActivity {
 }
 
 /**
- * Notes the activity and moves the cursor, in one transaction, so that a crash loses neither or both.
- * @returns false when another process moved the cursor first, or the log was closed: nothing was written.
+ * Notes the activity of runs of `log` and moves the cursor of the log that told of it (`of`), in one transaction, so that a crash loses neither or both.
+ * @returns false when another process moved the cursor first, or the log of the runs was closed: nothing was written.
  */
 export async function noteActivity(
   tx: Tx,
   tenantId: string,
   log: string,
-  cursor: { readonly from: number; readonly to: number },
+  cursor: { readonly of: string; readonly from: number; readonly to: number },
   runs: readonly RunActivity[],
 ): Promise<boolean> {
   const moved = await tx.query<{ one: number }>(sql`
     insert into sworn.seal_cursor (tenant_id, log, next_index)
-    select tenant_id, log, ${cursor.to}::bigint from sworn.log_head
+    select tenant_id, ${cursor.of}::text, ${cursor.to}::bigint from sworn.log_head
      where tenant_id = ${tenantId}::uuid and log = ${log} and not closed
         on conflict (tenant_id, log) do update set next_index = excluded.next_index
         where sworn.seal_cursor.next_index = ${cursor.from}
@@ -203,16 +205,17 @@ export async function openRuns(tx: Tx, tenantId: string, runs: readonly RunActiv
   if (runs.length === 0) return;
   const still = runs.filter((r) => r.isForeign).map((r) => r.runId);
   await tx.query(sql`
-    insert into sworn.open_run as o (tenant_id, run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, root_seen_at, grace_ms, idle_ms, due_at)
-    select ${tenantId}::uuid, r.run_id, decode(r.trace_id, 'hex'), r.opened_index, r.run_occurred_at, r.revision, r.steps, r.last_index, r.last_seen_at, r.root_seen_at, r.grace_ms, r.idle_ms,
+    insert into sworn.open_run as o (tenant_id, run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_event, last_seen_at, root_seen_at, grace_ms, idle_ms, due_at)
+    select ${tenantId}::uuid, r.run_id, decode(r.trace_id, 'hex'), r.opened_index, r.run_occurred_at, r.revision, r.steps, r.last_index, r.last_event, r.last_seen_at, r.root_seen_at, r.grace_ms, r.idle_ms,
            r.last_seen_at + (case when r.root_seen_at is null then r.idle_ms else r.grace_ms end) * interval '1 millisecond'
       from unnest(${runs.map((r) => r.runId)}::text[], ${runs.map((r) => r.traceId)}::text[], ${runs.map((r) => r.openedIndex)}::bigint[],
         ${runs.map((r) => r.runOccurredAt)}::timestamptz[], ${runs.map((r) => r.revision)}::int[], ${runs.map((r) => r.steps)}::bigint[],
-        ${runs.map((r) => r.lastIndex)}::bigint[], ${runs.map((r) => r.lastSeenAt)}::timestamptz[], ${runs.map((r) => r.rootSeenAt)}::timestamptz[],
+        ${runs.map((r) => r.lastIndex)}::bigint[], ${runs.map((r) => r.lastEvent)}::bigint[], ${runs.map((r) => r.lastSeenAt)}::timestamptz[], ${runs.map((r) => r.rootSeenAt)}::timestamptz[],
         ${runs.map((r) => r.graceMs)}::int[], ${runs.map((r) => r.idleMs)}::int[])
-        as r(run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_seen_at, root_seen_at, grace_ms, idle_ms)
+        as r(run_id, trace_id, opened_index, run_occurred_at, revision, steps, last_index, last_event, last_seen_at, root_seen_at, grace_ms, idle_ms)
         on conflict (tenant_id, run_id) do update
        set steps = o.steps + excluded.steps, last_index = greatest(o.last_index, excluded.last_index),
+           last_event = greatest(o.last_event, excluded.last_event),
            last_seen_at = case when o.run_id = any(${still}::text[]) then o.last_seen_at else greatest(o.last_seen_at, excluded.last_seen_at) end,
            root_seen_at = coalesce(o.root_seen_at, excluded.root_seen_at), grace_ms = excluded.grace_ms, idle_ms = excluded.idle_ms,
            due_at = case when o.run_id = any(${still}::text[]) then o.due_at else greatest(o.last_seen_at, excluded.last_seen_at)
@@ -227,13 +230,15 @@ export interface DueRun {
   readonly openedIndex: number;
   readonly runOccurredAt: string;
   readonly lastIndex: number;
+  /** As of `RunActivity`. */
+  readonly lastEvent: number;
 }
 
 /** Runs that were due at `asOf`, null: by the database's clock now; longest due first, at most `limit`. Index (tenant_id, due_at). */
 export async function readDueRuns(tx: Tx, tenantId: string, asOf: string | null, limit: number): Promise<DueRun[]> {
   return tx.query<DueRun>(sql`
     select run_id as "runId", encode(trace_id, 'hex') as "traceId", opened_index as "openedIndex", run_occurred_at as "runOccurredAt",
-           last_index as "lastIndex"
+           last_index as "lastIndex", last_event as "lastEvent"
       from sworn.open_run
      where tenant_id = ${tenantId}::uuid and due_at <= coalesce(${asOf}::timestamptz, clock_timestamp())
      order by due_at limit ${limit}`);
@@ -247,10 +252,11 @@ export async function countOpenRuns(tx: Tx, tenantId: string): Promise<number> {
   return row?.open ?? 0;
 }
 
-/** A run that was sealed with all of its steps below a leaf index. */
+/** A run that was sealed with all of its steps below a leaf index, and all of its events below a place in the logs of `audit`. */
 export interface CoveredRun {
   readonly runId: string;
   readonly below: number;
+  readonly eventsBelow: number;
 }
 
 /** Forgets sealed runs, unless something newer than what was sealed came since. Primary key of `open_run`. */
@@ -258,8 +264,9 @@ export async function closeRuns(tx: Tx, tenantId: string, runs: readonly Covered
   if (runs.length === 0) return;
   await tx.query(sql`
     delete from sworn.open_run o
-     using unnest(${runs.map((r) => r.runId)}::text[], ${runs.map((r) => r.below)}::bigint[]) as c(run_id, below)
-     where o.tenant_id = ${tenantId}::uuid and o.run_id = c.run_id and o.last_index < c.below`);
+     using unnest(${runs.map((r) => r.runId)}::text[], ${runs.map((r) => r.below)}::bigint[], ${runs.map((r) => r.eventsBelow)}::bigint[])
+           as c(run_id, below, events_below)
+     where o.tenant_id = ${tenantId}::uuid and o.run_id = c.run_id and o.last_index < c.below and o.last_event < c.events_below`);
 }
 
 /** Makes runs due again in `forMs`. Primary key of `open_run`. */
