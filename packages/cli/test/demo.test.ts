@@ -47,6 +47,12 @@ describe('the demo', () => {
 
   test('shows the recorded runs and the live one: synthetic, sealed, covered', async () => {
     const { reader_key, auditor_key, run_ids } = demoFile();
+    // Linked when the run was sealed: its next revision names it.
+    const linked = await eventually(async () => {
+      const found = (await (await get('/api/v1/logs/llm-runs?incident_id=INC-1042', reader_key)).json()).items;
+      return found[0]?.metadata.integrity.state === 'COVERED' ? found : null;
+    });
+    expect(linked).toMatchObject([{ service: 'refund-desk', metadata: { incident_ids: ['INC-1042'] } }]);
     const { items } = await (await get('/api/v1/logs/llm-runs?limit=100', reader_key)).json();
     expect(items.map((run: any) => run.run_id).sort()).toEqual([...run_ids].sort());
     expect(items.every((run: any) => run.is_synthetic)).toBe(true);
@@ -58,7 +64,10 @@ describe('the demo', () => {
     const measured = telemetry.series.map((series: { metric: string }) => series.metric);
     expect(measured).toEqual(expect.arrayContaining(['system.memory.usage', 'process.cpu.time']));
     const { events } = await (await get(`/api/v1/logs/llm-runs/${live.run_id}/governance`, reader_key)).json();
-    expect(events).toMatchObject([{ category: 'THRESHOLD_CHECK', decision: 'ALLOW', observed: '20', threshold: '50' }]);
+    expect(events).toMatchObject([
+      { category: 'THRESHOLD_CHECK', decision: 'ALLOW', observed: '20', threshold: '50' },
+      { event_type: 'INCIDENT_LINKED', incident_id: 'INC-1042' },
+    ]);
     const reported = (await (await get('/api/v1/logs/audit?log=audit', auditor_key)).json()).items;
     expect(new Set(reported.map((entry: { source: null }) => entry.source))).toEqual(new Set([null]));
     const around = await (await get(`/api/v1/logs/system/${live.run_id}/events`, reader_key)).json();

@@ -4,6 +4,7 @@ import { type Config, type OtlpObject, tracesFromJson, tracesToJson } from '@swo
 import type { Addresses, CommandContext, Deployment, KeyRole } from '../deployment.js';
 import { type RecordedRequest, recordedTraces } from './captures.js';
 import { type DemoFile, readDemoFile, writeDemoFiles } from './files.js';
+import { linkIncident } from './incident.js';
 import { runLiveAgent } from './liveAgent.js';
 import { type Extent, extentOf, renew } from './refresh.js';
 import { type Destination, sendTraces } from './send.js';
@@ -15,6 +16,8 @@ const NAME = 'demo';
 const KEYS_LIVE_MS = 24 * 3_600_000;
 /** Beyond the grace of sealing: the sealer's turn, the signer's second, and a machine under load. */
 const SETTLING_MS = 60_000;
+/** Linked to the live run when that is sealed. */
+const INCIDENT = 'INC-1042';
 
 /** What the demo made, or found of an earlier time. */
 export interface DemoDone {
@@ -61,7 +64,8 @@ async function fill(
 ): Promise<readonly string[]> {
   const begun = Date.now();
   terminal.note('demo: sending recorded runs …');
-  const sent = await sendRuns({ otlpHttp: demo.otlp_http, ingestKey: demo.ingest_key, signal });
+  const destination = { otlpHttp: demo.otlp_http, ingestKey: demo.ingest_key, signal };
+  const sent = await sendRuns(destination);
   terminal.note(
     `demo: ${sent.traceIds.size} traces are stored after ${seconds(begun)}; waiting until they are sealed and signed …`,
   );
@@ -80,6 +84,12 @@ async function fill(
       ? 'They are sealed, and signed checkpoints cover them.'
       : 'They are stored, but not all sealed and covered yet.',
   );
+  if (settled) {
+    await linkIncident(sent.live, INCIDENT, destination);
+    say(
+      `Incident ${INCIDENT} was linked to the live run afterwards: in ${(2 * config.sealGraceMs) / 1000} s its next revision names it.`,
+    );
+  }
   if (waiting > 0) say(`Waiting for somebody’s decision, and RUNNING until it comes: ${waiting}.`);
   const rootless = sent.traceIds.size - sent.rooted.size;
   if (rootless > 0) {
@@ -137,8 +147,10 @@ async function demoTenant(deployment: Deployment, before: DemoFile | null): Prom
   return known?.tenantId ?? (await deployment.createTenant({ name: NAME, synthetic: true }));
 }
 
-/** Returns the traces as they were sent. */
-async function sendRuns(destination: Destination): Promise<Pick<Extent, 'traceIds' | 'rooted'>> {
+/** Returns the traces as they were sent, and that of the live run. */
+async function sendRuns(
+  destination: Destination,
+): Promise<Pick<Extent, 'traceIds' | 'rooted'> & { readonly live: string }> {
   const traceIds = new Set<string>();
   const rooted = new Set<string>();
   for (const [, requests] of byClient(recordedTraces())) {
@@ -149,7 +161,7 @@ async function sendRuns(destination: Destination): Promise<Pick<Extent, 'traceId
     }
   }
   const live = await runLiveAgent(destination);
-  return { traceIds: traceIds.add(live), rooted: rooted.add(live) };
+  return { traceIds: traceIds.add(live), rooted: rooted.add(live), live };
 }
 
 function byClient(requests: readonly RecordedRequest[]): ReadonlyMap<string, readonly RecordedRequest[]> {
