@@ -66,7 +66,7 @@ export const Step = Type.Object(
     parent_span_id: NullableString,
     depth: Type.Integer({ minimum: 0, description: 'How many steps are above it.' }),
     kind: { ...OneOf(STEP_KINDS), description: 'By the mapping, docs/mapping.md.' },
-    name: NullableString,
+    name: { ...NullableString, description: 'Null: not shown to this credential, or there is none.' },
     status: { ...OneOf(STEP_STATUSES), description: 'OTLP status as sent.' },
     outcome_category: { ...OneOf(['SUCCESS', 'FAILURE']), description: 'Whether it failed.' },
     started_at: Timestamp,
@@ -93,7 +93,11 @@ export const Step = Type.Object(
       Type.Union([StepContent, Type.Null()], { description: 'With fields=io. Null: not sent, or gone.' }),
     ),
     output: Type.Optional(Type.Union([StepContent, Type.Null()], { description: 'As input.' })),
-    input_hash: { ...ContentHash, description: 'Hash of the whole input under a key of the tenant.' },
+    input_hash: {
+      ...ContentHash,
+      description:
+        'Hash of the whole input under a key of the tenant. Null: none was sent, or not shown to this credential.',
+    },
     output_hash: ContentHash,
     redactions: Type.Array(Redaction, { description: 'What was taken out before anything was stored.' }),
     content: {

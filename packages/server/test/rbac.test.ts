@@ -253,6 +253,34 @@ describe('a rule that bounds the days of a list', () => {
   });
 });
 
+describe('a rule that withholds payloads', () => {
+  async function withheld(payloads: 'none' | 'hashes') {
+    await build({ rules: rulesWith('LOGS_READ_MACHINE', { payloads }) });
+    const { run, reader } = await tenantOf();
+    const trace = await get(house, `${LIST}/${run}/trace`, reader);
+    const envelope = await get(house, `${LIST}/${run}/envelope`, reader);
+    const io = await get(house, `${LIST}/${run}/trace?fields=io`, reader);
+    return { trace, envelope, io };
+  }
+
+  it.each(['hashes', 'none'] as const)(
+    'to %s shows no text of a step, and refuses inputs and outputs',
+    async (payloads) => {
+      const { trace, envelope, io } = await withheld(payloads);
+      const steps = trace.json.steps as Record<string, unknown>[];
+      expect(steps.length).toBeGreaterThan(1);
+      for (const step of steps) expect(step).toMatchObject({ name: null });
+      for (const text of ['invoke_agent helper', 'Where is my order']) expect(trace.text).not.toContain(text);
+      const hashes = [...steps.flatMap((step) => [step['input_hash'], step['output_hash']]), envelope.json.prompt_hash];
+      expect(hashes.some((hash) => hash !== null)).toBe(payloads === 'hashes');
+      expect(io.json).toMatchObject({
+        code: 'permission_denied',
+        detail: `fields: LOGS_READ_MACHINE shows no inputs and outputs (payloads: ${payloads}): leave it out`,
+      });
+    },
+  );
+});
+
 describe('a session', () => {
   it('is let in by rules of sessions, with the permissions of its roles, and by none of keys', async () => {
     const permissions = permissionsOf(RULES, ['reader', 'unheard-of']);

@@ -68,6 +68,12 @@ describe('a file of rules is refused, with line and way out,', () => {
       '[llm_runs.exports]',
       /"llm_runs.exports" is no id of an endpoint; there is llm_runs.list/,
     ],
+    [
+      'that withholds what an endpoint shows',
+      'payloads: full',
+      'payloads: hashes',
+      /llm_runs.governance, .* cannot withhold/,
+    ],
     ['that names a URL', '[llm_runs.export]', '[/api/v1/logs/llm-runs]', /is no id of an endpoint/],
     ['that names an endpoint twice', '[llm_runs.export]', '[llm_runs.export, llm_runs.export]', /stands twice/],
     [

@@ -34,6 +34,24 @@ const PERMISSION_OF: ReadonlyMap<string, Permission> = new Map(
   [...ENDPOINTS, ...TLOG_ROUTES].map(({ id, permission }) => [id, permission] as const),
 );
 
+/** Endpoints that show nothing of what was encrypted, or can leave it out. Any other, one that is added too, takes `payloads: full`. */
+const CAN_WITHHOLD: ReadonlySet<string> = new Set([
+  'llm_runs.list',
+  'llm_runs.envelope',
+  'llm_runs.trace',
+  'llm_runs.export',
+  'system.audit',
+  'audit.list',
+  'audit.identity',
+  'audit.authorization',
+  'audit.access',
+  'audit.integrity',
+  'audit.exports',
+  'tlog.checkpoint',
+  'tlog.entries',
+  'tlog.tile',
+]);
+
 type Refuse = (path: RulesMistake['path'], why: string) => null;
 type Members = Readonly<Record<string, unknown>>;
 
@@ -134,6 +152,9 @@ function contradictions(
     const asked = PERMISSION_OF.get(id);
     if (asked !== rule.permission) refuse(at('permission'), `${id} takes ${asked}: give it a rule of that permission`);
   }
+  const telling = [...rule.endpoints].filter((id) => !CAN_WITHHOLD.has(id));
+  if (rule.payloads !== 'full' && telling.length > 0)
+    refuse(at('payloads'), `${telling.join(', ')} cannot withhold: take full, or leave them out of this rule`);
   if (rule.tier === 'PUBLIC') publicContradictions(rule, at, refuse);
   else if (![...roles.values()].some((role) => role.has(rule.permission)))
     refuse(at('permission'), `no role has ${rule.permission}: nobody could use the rule`);

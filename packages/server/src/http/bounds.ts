@@ -26,17 +26,26 @@ const WINDOW_CHARACTERS = ((MAC_BYTES + 8) * 4) / 3;
 
 /**
  * Holds a query against what its rule says: `limit` up to `max_rows`; of a list at most `max_range_days`, the last so many where none are asked for.
- * @throws Refusal `invalid_parameter` for a limit, `permission_denied` for a range, each naming the rule
+ * @throws Refusal `invalid_parameter` for a limit, `permission_denied` for a range and for content, each naming the rule
  */
 export function bounded(
   deps: BoundDeps,
   { endpoint, grant, query }: { readonly endpoint: Endpoint; readonly grant: Grant; readonly query: QueryValues },
 ): Bounded {
+  if (query['fields'] === 'io' && grant.payloads !== 'full') throw withheld(grant);
   const rows = withRows(query, endpoint, grant);
   const days = grant.rule.maxRangeDays;
   if (days === null || endpoint.shape !== 'list' || !('recorded_after' in endpoint.query.properties))
     return { query: rows, handOut: (cursor) => cursor };
   return withRange(deps, rows, grant, days);
+}
+
+function withheld({ rule, payloads }: Grant): Refusal {
+  const detail = `${rule.id} shows no inputs and outputs (payloads: ${payloads}): leave it out`;
+  return new Refusal('permission_denied', `fields: ${detail}`, {
+    rule: rule.id,
+    errors: [{ parameter: 'fields', detail }],
+  });
 }
 
 function withRows(query: QueryValues, endpoint: Endpoint, { rule }: Grant): QueryValues {

@@ -38,8 +38,9 @@ export interface Answer {
 export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Question) => Promise<Reading<Answer>>>> =
   {
     'llm_runs.list': (deps, { grant, query }) => listRuns(deps, grant.tenantId, query),
-    'llm_runs.envelope': (deps, { grant, params }) => runEnvelope(deps, grant.tenantId, idOf(params, 'run_id')),
-    'llm_runs.trace': (deps, { grant, params, query }) => runTrace(deps, grant.tenantId, idOf(params, 'run_id'), query),
+    'llm_runs.envelope': (deps, { grant, params }) => runEnvelope(deps, grant, idOf(params, 'run_id')),
+    'llm_runs.trace': (deps, { grant, params, query }) =>
+      runTrace(deps, grant.tenantId, idOf(params, 'run_id'), { query, payloads: grant.payloads }),
     'llm_runs.governance': (deps, { grant, params, query }) =>
       runGovernance(deps, grant.tenantId, idOf(params, 'run_id'), query),
     'llm_runs.replay': (deps, { grant, params, query }) =>

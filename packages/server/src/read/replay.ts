@@ -248,7 +248,7 @@ async function shower(
   const bodyOf = await openBodiesOf(deps, tenantId, soundSystem(events).filter(isSummarised), bodies);
   const contentKey = await deps.contentKeyOf(tenantId);
   const { conflicts } = skeleton;
-  const context = { contentKey, withIo: false, conflicts, sealedBelow: firstSealBelow(run) };
+  const context = { contentKey, withIo: false, payloads: 'full' as const, conflicts, sealedBelow: firstSealBelow(run) };
   return (event) => {
     if (event.checked.kind === 'compromised') return compromisedItem(event.checked);
     if (event.source === 'policy') return policyEvent(window, event, event.checked);

@@ -13,15 +13,21 @@ import { compromisedRecord, firstSealBelow, type PinnedRun, pinRun, sound } from
 import { placeOfSpan, type Skeleton } from './runOrder.js';
 import { pinOf } from './skeleton.js';
 import { coveredBy } from './tier.js';
+import type { Grant } from '../access/ruling.js';
+import type { Content } from '../otlp/map/content.js';
 import { contentHash, openSteps, type SoundStep, type StepBody } from './stepBody.js';
 
 /** Endpoint 2: the canonical record of a run, with its proof. @throws Refusal */
-export async function runEnvelope(deps: ReadDeps, tenantId: string, runId: string): Promise<Reading<RunEnvelope>> {
+export async function runEnvelope(
+  deps: ReadDeps,
+  { tenantId, payloads }: Pick<Grant, 'tenantId' | 'payloads'>,
+  runId: string,
+): Promise<Reading<RunEnvelope>> {
   const read = await inTenant(deps.db, 'reader', tenantId, (tx) => readRecord(deps, tx, tenantId, runId), {
     readOnly: true,
     snapshot: true,
   });
-  return answer(deps, tenantId, { ...read, asked: runId });
+  return answer(deps, tenantId, { ...read, asked: runId, payloads });
 }
 
 /** A run as it came out of one snapshot; bodies are still sealed. */
@@ -47,7 +53,15 @@ async function readRecord(deps: ReadDeps, tx: Tx, tenantId: string, runId: strin
 async function answer(
   deps: ReadDeps,
   tenantId: string,
-  { run, skeleton, proof, steps, bodies, asked }: RunRecord & { readonly asked: string },
+  {
+    run,
+    skeleton,
+    proof,
+    steps,
+    bodies,
+    asked,
+    payloads,
+  }: RunRecord & Pick<Grant, 'payloads'> & { readonly asked: string },
 ): Promise<Reading<RunEnvelope>> {
   const { stored, members: m } = run.newest;
   const opened = await openSteps(deps, tenantId, steps, bodies);
@@ -56,6 +70,8 @@ async function answer(
     if (body?.kind === 'compromised') throw compromisedRecord(body.finding, leaf.leaf);
   }
   const contentKey = await deps.contentKeyOf(tenantId);
+  const hashOf = (contents: readonly (Content | null)[]) =>
+    payloads === 'none' ? null : contentHash(contentKey, contents.find((content) => content !== null) ?? null);
   const said = steps.map((step) => opened.get(step.stored.index)).filter((body) => body !== undefined);
   const live = stored.kind === 'OPENED' ? skeleton.live : null;
   const covered = coveredBy(deps, tenantId, run.sizes)(stored, run.cover?.signedAt ?? null);
@@ -65,12 +81,9 @@ async function answer(
       ...item,
       inflection:
         item.inflection === null ? null : { ...item.inflection, step_index: turningPlace(skeleton, item.inflection) },
-      prompt_hash: contentHash(contentKey, said.map(inputOf).find((content) => content !== null) ?? null),
+      prompt_hash: hashOf(said.map(inputOf)),
       // The root first, then the model call that ended last.
-      response_hash: contentHash(
-        contentKey,
-        [said[0], said.at(-1)].map(outputOf).find((content) => content !== null) ?? null,
-      ),
+      response_hash: hashOf([said[0], said.at(-1)].map(outputOf)),
       superseded_run_id: asked === run.runId ? null : asked,
       trace_ids: [...skeleton.traces],
       trace_count: skeleton.traceCount,

@@ -6,6 +6,7 @@ import {
   STEP_KINDS,
   STEP_STATUSES,
 } from '@sworn/contract';
+import type { Payloads } from '../access/rules.js';
 import { inTenant, type Tx } from '../store/database.js';
 import { readBodies, type StoredStep } from '../store/steps.js';
 import type { Checked } from './check.js';
@@ -29,7 +30,7 @@ export async function runTrace(
   deps: ReadDeps,
   tenantId: string,
   runId: string,
-  query: RunTraceQuery,
+  { query, payloads }: { readonly query: RunTraceQuery; readonly payloads: Payloads },
 ): Promise<Reading<RunTrace>> {
   const { limit: _, cursor: text, ...filters } = query;
   const scope: CursorScope = { key: deps.cursorKey, tenantId, of: ['llm_runs.trace', runId], filters };
@@ -44,7 +45,7 @@ export async function runTrace(
       snapshot: true,
     },
   );
-  return answer(deps, tenantId, { ...read, scope, filters });
+  return answer(deps, tenantId, { ...read, scope, filters, payloads });
 }
 
 interface Asked {
@@ -126,6 +127,7 @@ function matching(skeleton: Skeleton, query: RunTraceQuery, first: number, limit
 interface Answerable extends Page {
   readonly scope: CursorScope;
   readonly filters: Omit<RunTraceQuery, 'limit' | 'cursor'>;
+  readonly payloads: Payloads;
 }
 
 async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promise<Reading<RunTrace>> {
@@ -135,7 +137,9 @@ async function answer(deps: ReadDeps, tenantId: string, page: Answerable): Promi
   const sound = page.shown.flatMap(({ checked }) => (checked.kind === 'sound' ? [checked] : []));
   const opened = await openSteps(deps, tenantId, sound, page.bodies);
   const contentKey = await deps.contentKeyOf(tenantId);
-  const context = { contentKey, withIo: page.withIo, conflicts: skeleton.conflicts, sealedBelow: firstSealBelow(run) };
+  const { withIo, payloads } = page;
+  const { conflicts } = skeleton;
+  const context = { contentKey, withIo, payloads, conflicts, sealedBelow: firstSealBelow(run) };
   const steps: RunTrace['steps'] = [];
   const shown: SoundStep[] = [];
   let isSound = skeleton.damaged.length === 0;

@@ -1,4 +1,5 @@
 import type { Step } from '@sworn/contract';
+import type { Payloads } from '../access/rules.js';
 import { stepKey } from '../otlp/map/forest.js';
 import { hasFailed } from '../otlp/map/run.js';
 import { checksumOf } from './metadata.js';
@@ -12,6 +13,7 @@ export interface StepContext {
   /** Key of the tenant's content hashes. */
   readonly contentKey: Uint8Array;
   readonly withIo: boolean;
+  readonly payloads: Payloads;
   readonly conflicts: ReadonlySet<string>;
   /** Leaf index from which steps are late. */
   readonly sealedBelow: number;
@@ -27,11 +29,13 @@ export interface ReadStep {
 
 /** A step as a trace shows it. */
 export function shownStep(
-  { contentKey, withIo, conflicts, sealedBelow }: StepContext,
+  { contentKey, withIo, payloads, conflicts, sealedBelow }: StepContext,
   { leaf, place, body }: ReadStep,
 ): Step {
   const { stored, members: m } = leaf;
   const step = stepFacts(stored, m);
+  const isShown = payloads === 'full';
+  const hashOf = (content: typeof body.input) => (payloads === 'none' ? null : contentHash(contentKey, content));
   const cost = step.costNanoUsd ?? step.pricedNanoUsd;
   return {
     step_index: place.at,
@@ -40,7 +44,7 @@ export function shownStep(
     parent_span_id: step.parentSpanId,
     depth: place.depth,
     kind: place.kind,
-    name: body.name,
+    name: isShown ? body.name : null,
     status: step.status,
     outcome_category: hasFailed(step) ? 'FAILURE' : 'SUCCESS',
     started_at: timeOf(step.startedNs),
@@ -58,14 +62,16 @@ export function shownStep(
     retry_count: m.count('retry_count'),
     late: stored.index >= sealedBelow,
     conflict: conflicts.has(stepKey(step)),
-    ...(withIo ? { input: shownContent(contentKey, body.input), output: shownContent(contentKey, body.output) } : {}),
-    input_hash: contentHash(contentKey, body.input),
-    output_hash: contentHash(contentKey, body.output),
+    ...(withIo && isShown
+      ? { input: shownContent(contentKey, body.input), output: shownContent(contentKey, body.output) }
+      : {}),
+    input_hash: hashOf(body.input),
+    output_hash: hashOf(body.output),
     redactions: m
       .objects('redacted')
       .map((r) => ({ rule: r.text('rule') ?? '', path: r.text('path') ?? '', size_class: r.count('n') ?? 0 })),
     content: body.state,
-    error: errorText(m.text('error_type'), body.error),
+    error: errorText(m.text('error_type'), isShown ? body.error : null),
     leaf_index: stored.index,
     checksum: checksumOf(stored.leafHash),
     recorded_at: stored.recordedAt,
