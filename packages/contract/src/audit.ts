@@ -11,7 +11,7 @@ export const AUDIT_TOPICS = ['audit', 'access', 'control'] as const;
 /** Kinds of Sworn's own leaves by category. ACCESS stands in `access`, every other in `control`. */
 export const AUDIT_EVENTS = {
   ACCESS: ['READ', 'READ_ENDED', 'READ_FOLDED'],
-  IDENTITY: ['TENANT_CREATED', 'KEY_CREATED', 'KEY_REVOKED', 'TOKEN_FIRST_USED'],
+  IDENTITY: ['TENANT_CREATED', 'KEY_CREATED', 'KEY_REVOKED', 'TOKEN_FIRST_USED', 'LOGIN', 'LOGIN_FAILED'],
   INTEGRITY: [
     'SIGNING_KEY_ADDED',
     'SIGNING_KEY_RETIRED',
@@ -44,9 +44,9 @@ export type AuditCategory = keyof typeof AUDIT_EVENTS | (typeof GOVERNANCE_CATEG
 
 const CATEGORIES = [...Object.keys(AUDIT_EVENTS), ...GOVERNANCE_CATEGORIES] as AuditCategory[];
 /** What an entry of Sworn's own is about; producers have types of their own. */
-export const ENTITY_TYPES = ['RUN', 'RECORD', 'TENANT', 'KEY', 'SIGNING_KEY', 'LOG', 'FINDING'] as const;
+export const ENTITY_TYPES = ['RUN', 'RECORD', 'TENANT', 'KEY', 'SIGNING_KEY', 'LOG', 'FINDING', 'PERSON'] as const;
 /**
- * Who did it, of Sworn's own records: a key; a command at the server; nobody known, or whom the record does not name; Sworn itself. Of producers'
+ * Who did it, of Sworn's own records: a key; a human who signed in; a command at the server; nobody known, or whom the record does not name; Sworn itself. Of producers'
  * records whom they name.
  */
 export const ACTOR_TYPES = ['API_KEY', 'COMMAND', 'UNKNOWN', 'SWORN', 'HUMAN', 'AGENT', 'SYSTEM'] as const;

@@ -20,8 +20,8 @@ export const IDENTITY_EVENTS = [
   'MFA_REMOVED',
 ] as const;
 
-/** Those of them that Sworn records of its own API keys: the only credentials it has. */
-export const OWN_IDENTITY_EVENTS = ['TOKEN_FIRST_USED', 'KEY_CREATED', 'KEY_REVOKED'] as const;
+/** Those of them that Sworn records itself: of its API keys, and of whom an identity provider signed in. */
+export const OWN_IDENTITY_EVENTS = ['LOGIN', 'LOGIN_FAILED', 'TOKEN_FIRST_USED', 'KEY_CREATED', 'KEY_REVOKED'] as const;
 
 /** A sign-in, or what was done to a credential. */
 export const IdentityItem = Type.Object(
@@ -31,9 +31,9 @@ export const IdentityItem = Type.Object(
     event_type: OneOf(IDENTITY_EVENTS),
     actor_type: { ...NullableOneOf(ACTOR_TYPES), description: 'Null: a producer names nobody.' },
     actor_id: { ...NullableString, description: 'Of a human his token.' },
-    entity_type: { ...NullableString, description: 'KEY of Sworn’s own; a producer’s own word.' },
+    entity_type: { ...NullableString, description: 'Of Sworn’s own KEY or PERSON; a producer’s own word.' },
     entity_id: { ...NullableString, description: 'Id of the key; of a person a token.' },
-    method: { ...NullableString, description: 'API_KEY of Sworn’s own; a producer’s own word, e.g. oidc.' },
+    method: { ...NullableString, description: 'Of Sworn’s own API_KEY or OIDC; a producer’s own word, e.g. oidc.' },
     identity_provider: NullableString,
     source: { ...NullableString, description: 'Token of the address it came from.' },
     session: { ...NullableString, description: 'Token of the session.' },
@@ -58,7 +58,7 @@ export const IdentityList = Type.Object(
     items: Type.Array(Type.Union([IdentityItem, CompromisedItem])),
     without_producer: Type.Array(OneOf(IDENTITY_EVENTS), {
       description:
-        'Types of events that Sworn does not record, since it has no sign-in of its own yet, and that no producer of the tenant had reported at the pin: that there are none says nothing.',
+        'Types of events that Sworn does not record itself and that no producer of the tenant had reported at the pin: that there are none says nothing.',
     }),
     ...auditListFields,
   },
@@ -77,7 +77,12 @@ export const IdentityQuery = Type.Object(
       ),
     ),
     run_id: Type.Optional(textFilter('Run that it is about', '4bf92f3577b34da6a3ce929d0e0e4736')),
-    actor_id: Type.Optional(textFilter('Who acted, as a producer names him, in clear or his token', 'ada@example.com')),
+    actor_id: Type.Optional(
+      textFilter(
+        'Who acted, as a producer names him, in clear or his token; of Sworn’s own who signed in',
+        'ada@example.com',
+      ),
+    ),
     decision: Type.Optional({ ...OneOf(AUDIT_DECISIONS), description: 'What was decided, e.g. DENY' }),
     ...listParameters,
   },

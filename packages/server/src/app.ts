@@ -6,6 +6,11 @@ import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createAuthenticator } from './access/authenticate.js';
 import { createFirstUses } from './access/firstUse.js';
+import { createLivingTenant } from './access/livingTenant.js';
+import { createLogins } from './access/login.js';
+import { createOidc } from './access/oidc.js';
+import { BUILT_IN_OIDC, type Issuer, readOidcFile } from './access/oidcFile.js';
+import { createReaderAuthenticator } from './access/reader.js';
 import { createAccessRecorder } from './access/recorder.js';
 import { permissionsOf, type Rules } from './access/rules.js';
 import { BUILT_IN_RULES, readAccessRules, rulingOf } from './accessRules.js';
@@ -13,6 +18,7 @@ import { createBackground } from './background.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
 import { countGovernance } from './governed.js';
+import { networkOf } from './http/caller.js';
 import { createFacade } from './http/facade.js';
 import { createLifetime } from './lifetime.js';
 import { loggable } from './loggable.js';
@@ -81,6 +87,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
   const telemetryRules = readTelemetryRules(config.telemetryFile ?? BUILT_IN_TELEMETRY);
   const governance = readGovernance(BUILT_IN_GOVERNANCE);
   const attribution = readAttribution(BUILT_IN_ATTRIBUTION);
+  const issuers = readOidcFile(config.oidcFile ?? BUILT_IN_OIDC);
   const deployment = await openDeployment(config, {
     database: 'start',
     onCommit,
@@ -98,6 +105,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
       governance,
       attribution,
       telemetryRules,
+      issuers,
       touched,
       onCommit,
     });
@@ -118,6 +126,7 @@ interface Parts {
   readonly telemetryRules: TelemetryRules;
   readonly governance: GovernanceRules;
   readonly attribution: Attribution;
+  readonly issuers: readonly Issuer[];
   readonly touched: Set<string>;
   readonly onCommit: (tenantId: string) => void;
 }
@@ -134,6 +143,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     governance,
     attribution,
     telemetryRules,
+    issuers,
     touched,
     onCommit,
   } = parts;
@@ -182,6 +192,22 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     db,
     append: (tenantId, drafts) => recorder.append(tenantId, drafts),
     openOriginOf: deployment.openLogs.originOf,
+    now: Date.now,
+  });
+  const oidc = createOidc({
+    issuers,
+    permissionsOf: (role) => permissionsOf(rules, [role]),
+    livingTenant: createLivingTenant({ db, directoryKey: keyStore.deployment.directory, originOf, now: Date.now }),
+    tokenOf: accessRecords.tokenOf,
+    now: Date.now,
+    tell: (issuer, error) => log.warn({ issuer, ...loggable(error) }, 'the keys of an issuer could not be fetched'),
+  });
+  const logins = createLogins({
+    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
+    openOriginOf: deployment.openLogs.originOf,
+    tokenOf: accessRecords.tokenOf,
+    platformTenant,
+    networkOf,
     now: Date.now,
   });
   const dataKeys = deployment.dataKeysFor('writer');
@@ -239,7 +265,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   const ruling = rulingOf(config, rules, deployment);
   const facadeLog = log.child({});
   const facade = createFacade({
-    authenticate: withFirstUse(authenticate, 'READ'),
+    authenticate: createReaderAuthenticator({ keys: withFirstUse(authenticate, 'READ'), oidc, logins }),
     ruling,
     recordAccess: access.record,
     enter: access.enter,

@@ -35,6 +35,8 @@ export interface Config {
   readonly rbacFile: string | null;
   /** What the server is for; rules of access may ask. */
   readonly environment: Environment;
+  /** Null: the file that comes with Sworn, which names no issuer. */
+  readonly oidcFile: string | null;
   readonly allowedHosts: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -150,6 +152,11 @@ export const SETTINGS = [
     name: 'SWORN_ENVIRONMENT',
     default: 'production',
     meaning: 'production or preflight: what the server is for, which rules of access may ask.',
+  },
+  {
+    name: 'SWORN_OIDC_FILE',
+    default: '(no issuer)',
+    meaning: 'YAML of the identity providers whose tokens the facade takes, whole. See docs/operate/oidc.md.',
   },
   {
     name: 'SWORN_ALLOWED_HOSTS',
@@ -289,6 +296,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     telemetryFile: path('SWORN_TELEMETRY_FILE'),
     rbacFile: path('SWORN_RBAC_FILE'),
     environment: environment ?? 'production',
+    oidcFile: path('SWORN_OIDC_FILE'),
     allowedHosts: list('SWORN_ALLOWED_HOSTS'),
     trustedProxies: list('SWORN_TRUSTED_PROXIES'),
     tls,

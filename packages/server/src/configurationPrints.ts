@@ -77,11 +77,12 @@ function files(config: Config): readonly (readonly [string, Uint8Array])[] {
       (name) => [`config/${folder}${name}`, readFileSync(join(BUILT_IN, folder, name))] as const,
     ),
   );
-  const { redactionFile, mappingDir, rbacFile } = config;
+  const { redactionFile, mappingDir, rbacFile, oidcFile } = config;
   return [
     ...builtIn,
     ...(redactionFile === null ? [] : [['SWORN_REDACTION_FILE', readFileSync(redactionFile)] as const]),
     ...(rbacFile === null ? [] : [['SWORN_RBAC_FILE', readFileSync(rbacFile)] as const]),
+    ...(oidcFile === null ? [] : [['SWORN_OIDC_FILE', readFileSync(oidcFile)] as const]),
     ...(mappingDir === null ? [] : [['SWORN_MAPPING_DIR', allOf(mappingDir)] as const]),
   ];
 }

@@ -90,8 +90,8 @@ const OF_CONTROL: Case<ControlFilters>[] = [
   [{}, 'true'],
   [{ kinds: ['KEY_CREATED'] }, `kind = 'KEY_CREATED'`],
   [{ kinds: ['FINDING', 'rare', 'none'] }, `kind in ('FINDING', 'rare')`],
-  [{ subject: 'subject-5' }, `subject = 'subject-5'`],
-  [{ subject: 'subject-5', kinds: ['KEY_CREATED', 'FINDING'] }, `subject = 'subject-5' and kind <> 'rare'`],
+  [{ subjects: ['subject-5'] }, `subject = 'subject-5'`],
+  [{ subjects: ['subject-5'], kinds: ['KEY_CREATED', 'FINDING'] }, `subject = 'subject-5' and kind <> 'rare'`],
 ];
 const OF_LEDGER: Case<LedgerFilters>[] = [
   [{}, 'true'],
@@ -123,7 +123,7 @@ const caseOf = (topic: Topic, filters: object, selection: EntrySelection, where:
 const CASES = [
   ...OF_ACCESS.map(([f, where]) => caseOf('access', f, accessSelection({ ...NO_ACCESS, ...f }), where)),
   ...OF_CONTROL.map(([f, where]) =>
-    caseOf('control', f, controlSelection({ kinds: null, subject: null, ...f }), where),
+    caseOf('control', f, controlSelection({ kinds: null, subjects: null, ...f }), where),
   ),
   ...OF_LEDGER.map(([f, where]) => caseOf('audit', f, ledgerSelection({ ...NO_LEDGER, ...f }), where)),
 ];

@@ -11,6 +11,11 @@ import { createAuthenticator } from '../src/access/authenticate.js';
 import type { KeyCredential } from '../src/access/credential.js';
 import { createFirstUses } from '../src/access/firstUse.js';
 import { createLatestTime } from '../src/access/latestTime.js';
+import { createLivingTenant } from '../src/access/livingTenant.js';
+import { createLogins } from '../src/access/login.js';
+import { createOidc } from '../src/access/oidc.js';
+import { BUILT_IN_OIDC, readOidcFile } from '../src/access/oidcFile.js';
+import { createReaderAuthenticator } from '../src/access/reader.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
 import { type Environment, permissionsOf, type Rules } from '../src/access/rules.js';
@@ -20,6 +25,7 @@ import { createTenants, type Tenants } from '../src/access/tenants.js';
 import { type Checking, createChecking } from '../src/check/checking.js';
 import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
+import { networkOf } from '../src/http/caller.js';
 import { createFacade } from '../src/http/facade.js';
 import { createLife, type Life } from '../src/life.js';
 import { createPreparer } from '../src/ingest/prepare.js';
@@ -112,6 +118,8 @@ interface HouseOptions {
   readonly trustedProxies?: readonly string[];
   /** First uses of keys are recorded. */
   readonly firstUses?: boolean;
+  /** Gives the path of a file of issuers, whose tenants it may create. */
+  readonly oidc?: (createTenant: (name: string) => Promise<string>) => Promise<string>;
   readonly rules?: Rules;
   readonly environment?: Environment;
   readonly isLoopback?: boolean;
@@ -124,6 +132,7 @@ export async function buildHouse({
   idleMs = 0,
   trustedProxies = [],
   firstUses = false,
+  oidc = () => Promise.resolve(BUILT_IN_OIDC),
   rules = RULES,
   environment = 'production',
   isLoopback = true,
@@ -200,9 +209,20 @@ export async function buildHouse({
     now,
   });
   const app = createFacade({
-    authenticate: firstUses
-      ? createFirstUses({ db, append, openOriginOf: originOf, now })(authenticate, 'READ')
-      : authenticate,
+    authenticate: createReaderAuthenticator({
+      keys: firstUses
+        ? createFirstUses({ db, append, openOriginOf: originOf, now })(authenticate, 'READ')
+        : authenticate,
+      oidc: createOidc({
+        issuers: readOidcFile(await oidc((name) => tenants.create({ name }))),
+        permissionsOf: (role) => permissionsOf(rules, [role]),
+        livingTenant: createLivingTenant({ db, ...proof, now }),
+        tokenOf,
+        now,
+        tell: (issuer, error) => logged.push(`${issuer}: ${String(error)}`),
+      }),
+      logins: createLogins({ append, openOriginOf: originOf, tokenOf, platformTenant, networkOf, now }),
+    }),
     ruling: createRuling({
       rules,
       environment,

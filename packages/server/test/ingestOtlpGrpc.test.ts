@@ -83,7 +83,7 @@ afterEach(async () => {
 async function start(tls?: { cert: Buffer; key: Buffer }): Promise<void> {
   const intake = new Intake({
     authenticate: async (headers) => {
-      const { key } = presentedCredential(headers);
+      const { text: key } = presentedCredential(headers);
       if (key === 'expired') throw new Refusal('credential_expired', 'the API key has passed its expiry');
       if (key === 'database-away') throw new Error('connection refused');
       if (key === 'flood') throw new Refusal('unavailable', 'too many unknown keys are tried');

@@ -85,7 +85,7 @@ afterEach(async () => {
 async function start(maxBodyBytes = MAX_BODY): Promise<void> {
   const intake = new Intake({
     authenticate: async (headers) => {
-      const { key } = presentedCredential(headers);
+      const { text: key } = presentedCredential(headers);
       if (key === 'expired') throw new Refusal('credential_expired', 'the API key has passed its expiry');
       if (key === 'database-away') throw new Error('connection refused');
       if (key !== KEY) throw new Refusal('not_authenticated', 'the API key is unknown or revoked');

@@ -54,7 +54,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticate<KeyCr
   const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean => now() - askedAt < KEY_CACHE_MS;
 
   return async (headers) => {
-    const key = parseApiKey(presentedCredential(headers).key);
+    const key = parseApiKey(presentedCredential(headers).text);
     if (key === null) throw new Refusal('not_authenticated', 'the credential is not an API key of this service');
     const mac = apiKeyMac(pepper, key);
     const name = hex(mac);

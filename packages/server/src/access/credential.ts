@@ -36,7 +36,7 @@ export interface SessionCredential extends Verified {
   readonly issuer: string;
   /** Token (`tok_…`) of what the issuer calls the session: `sid`, else `jti`, else the token itself. */
   readonly sessionId: string;
-  /** At least one; names of roles, as `config/oidc.yaml` gives them to values of claims. */
+  /** None where no value of its claim is mapped to one. Names of roles, as `config/oidc.yaml` gives them to values of claims. */
   readonly roles: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export interface SessionCredential extends Verified {
 export interface NamedCredential {
   /** Of a key its id, of a person a token. */
   readonly id: string;
-  /** Role, or roles with `+` between them. */
+  /** Role, or roles with `+` between them; `none`. */
   readonly role: string;
   /** Null: of a key. */
   readonly session: { readonly issuer: string; readonly id: string } | null;
@@ -52,7 +52,7 @@ export interface NamedCredential {
 
 /** Who it is, for records. */
 export function nameOf(credential: Credential): NamedCredential {
-  const role = rolesOf(credential).join('+');
+  const role = rolesOf(credential).join('+') || 'none';
   if (credential.kind === 'key') return { id: credential.keyId, role, session: null };
   return { id: credential.actorId, role, session: { issuer: credential.issuer, id: credential.sessionId } };
 }

@@ -5,6 +5,7 @@ import { type Database, inTenant } from '../store/database.js';
 import type { Authenticate } from './authenticate.js';
 import type { KeyCredential } from './credential.js';
 import { type Append, timestamp } from './keys.js';
+import { createOncePerName } from './oncePerName.js';
 import { Refusal } from './refusal.js';
 
 /** What recording first uses needs. */
@@ -31,20 +32,13 @@ const KEYS_HELD = 10_000;
 export function createFirstUses(
   deps: FirstUseDeps,
 ): (authenticate: Authenticate<KeyCredential>, use: Use) => Authenticate<KeyCredential> {
-  const known = new Map<string, Promise<void>>();
+  const once = createOncePerName(KEYS_HELD);
 
   return (authenticate, use) => async (headers, source) => {
     const credential = await authenticate(headers, source);
-    const { keyId } = credential;
-    let recorded = known.get(keyId);
-    if (recorded === undefined) {
-      recorded = record(deps, credential, use);
-      remember(known, keyId, recorded);
-    }
     try {
-      await recorded;
+      await once(credential.keyId, () => record(deps, credential, use));
     } catch (cause) {
-      if (known.get(keyId) === recorded) known.delete(keyId);
       throw Object.assign(new Refusal('unavailable', 'the first use of the key could not be recorded'), { cause });
     }
     return credential;
@@ -71,12 +65,4 @@ async function record(deps: FirstUseDeps, { tenantId, keyId, role }: KeyCredenti
       projection: { table: 'control_records', kind: 'TOKEN_FIRST_USED', subject: keyId },
     }),
   ]);
-}
-
-function remember(known: Map<string, Promise<void>>, keyId: string, recorded: Promise<void>): void {
-  if (known.size >= KEYS_HELD) {
-    const oldest = known.keys().next();
-    if (!oldest.done) known.delete(oldest.value);
-  }
-  known.set(keyId, recorded);
 }

@@ -5,12 +5,13 @@ export type RequestHeaders = Readonly<Record<string, string | readonly string[] 
 
 /** Where a credential was found. */
 export interface Presented {
-  /** The text that should be an API key. Attacker-controlled. */
-  readonly key: string;
+  /** The text that should be a credential. Attacker-controlled. */
+  readonly text: string;
+  readonly scheme: 'bearer' | 'basic' | 'x-api-key';
 }
 
 /**
- * Takes the one credential out of the headers: `Authorization: Bearer`, `Authorization: Basic` (the key as password, or as user name with
+ * Takes the one credential out of the headers: `Authorization: Bearer`, `Authorization: Basic` (an API key as password, or as user name with
  * an empty password), or `x-api-key`.
  *
  * @throws Refusal `not_authenticated` without one, `ambiguous_credential` with more than one.
@@ -22,12 +23,12 @@ export function presentedCredential(headers: RequestHeaders): Presented {
     throw new Refusal('ambiguous_credential', 'more than one credential was sent');
   }
   const [key] = apiKey;
-  if (key !== undefined) return { key };
-  const [text] = authorization;
-  if (text === undefined) throw new Refusal('not_authenticated', 'no credential was sent');
-  const [, scheme, value] = /^([A-Za-z]+) +([\x21-\x7e]+) *$/.exec(text) ?? [];
-  if (value !== undefined && scheme?.toLowerCase() === 'bearer') return { key: value };
-  if (value !== undefined && scheme?.toLowerCase() === 'basic') return { key: keyOfBasic(value) };
+  if (key !== undefined) return { text: key, scheme: 'x-api-key' };
+  const [header] = authorization;
+  if (header === undefined) throw new Refusal('not_authenticated', 'no credential was sent');
+  const [, scheme, value] = /^([A-Za-z]+) +([\x21-\x7e]+) *$/.exec(header) ?? [];
+  if (value !== undefined && scheme?.toLowerCase() === 'bearer') return { text: value, scheme: 'bearer' };
+  if (value !== undefined && scheme?.toLowerCase() === 'basic') return { text: keyOfBasic(value), scheme: 'basic' };
   throw new Refusal('not_authenticated', 'the Authorization header is neither Bearer nor Basic');
 }
 

@@ -1,6 +1,6 @@
 import { type Permission, TOPIC_PERMISSIONS } from '@sworn/contract';
 import type { Topic } from '@sworn/evidence';
-import { type Credential, rolesOf } from './credential.js';
+import { type Credential, nameOf, rolesOf } from './credential.js';
 import { Refusal } from './refusal.js';
 import {
   type AccessRule,
@@ -75,7 +75,7 @@ function tierOf({ kind }: Credential): Tier {
 
 /** Who it is, in words. */
 export function described(credential: Credential): string {
-  return `a ${credential.kind} of role ${rolesOf(credential).join('+')}`;
+  return `a ${credential.kind} of role ${nameOf(credential).role}`;
 }
 
 function unruled(expired: AccessRule | null, endpoint: string, credential: Credential): Refusal {

@@ -162,6 +162,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   KEY_CREATED: 'key_id',
   KEY_REVOKED: 'key_id',
   TOKEN_FIRST_USED: 'key_id',
+  LOGIN: 'human_actor_id',
   SIGNING_KEY_ADDED: 'public_key',
   SIGNING_KEY_RETIRED: 'public_key',
   FINDING: 'id',

@@ -144,13 +144,19 @@ export function actorOf(entry: SoundEntry): Pick<AuditItem, 'actor_type' | 'acto
   const { members: m } = entry;
   const key = m.text('credential_id');
   const topic = topicOf(entry);
-  if (topic === 'control') return { actor_type: 'SWORN', actor_id: null };
+  if (topic === 'control') return signerIn(entry);
   if (topic === 'access') {
     if (key !== null) return { actor_type: m.text('human_actor_id') === null ? 'API_KEY' : 'HUMAN', actor_id: key };
     return { actor_type: m.text('method') === 'CLI' ? 'COMMAND' : 'UNKNOWN', actor_id: null };
   }
   const named = NAMED.find(([member]) => m.text(member) !== null);
   return { actor_type: named?.[1] ?? null, actor_id: named === undefined ? null : m.text(named[0]) };
+}
+
+/** Of Sworn's own life it is Sworn; of a sign-in whoever signed in, or tried to. */
+function signerIn({ stored, members: m }: SoundEntry): Pick<AuditItem, 'actor_type' | 'actor_id'> {
+  if (stored.kind === 'LOGIN') return { actor_type: 'HUMAN', actor_id: m.text('human_actor_id') };
+  return { actor_type: stored.kind === 'LOGIN_FAILED' ? 'UNKNOWN' : 'SWORN', actor_id: null };
 }
 
 /** Whom a producer's record names as having acted: the first that is there, as its row has it. */
@@ -166,6 +172,7 @@ export const ENTITIES: Readonly<Record<string, (typeof ENTITY_TYPES)[number]>> =
   KEY_CREATED: 'KEY',
   KEY_REVOKED: 'KEY',
   TOKEN_FIRST_USED: 'KEY',
+  LOGIN: 'PERSON',
   SIGNING_KEY_ADDED: 'SIGNING_KEY',
   SIGNING_KEY_RETIRED: 'SIGNING_KEY',
   SIGNER_ADOPTED: 'LOG',

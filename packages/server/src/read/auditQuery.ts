@@ -34,7 +34,7 @@ export async function readAuditQuery(
     selectionOf(topic) {
       if (query.log !== undefined && query.log !== topic) return null;
       if (topic === 'audit') return ofLedger(query, tokens);
-      return topic === 'access' ? ofAccess(query, tokens) : ofControl(query);
+      return topic === 'access' ? ofAccess(query, tokens) : ofControl(query, tokens);
     },
   };
 }
@@ -42,13 +42,13 @@ export async function readAuditQuery(
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Filters whose values may name somebody, as tokens. */
-type Tokens = Readonly<Record<'correlation_id' | 'view' | 'actor_id' | 'entity_id', string | undefined>>;
+export type EntryTokens = Readonly<Record<'correlation_id' | 'view' | 'actor_id' | 'entity_id', string | undefined>>;
 
 /** Reads them. `shown`: as the answer repeats them: ids of keys and records as they were asked for, since what else is asked for may be a name. */
 export async function readEntryTokens(
-  query: { readonly [name in keyof Tokens]?: string },
+  query: { readonly [name in keyof EntryTokens]?: string },
   tokenOf: (value: string) => Promise<string>,
-): Promise<{ readonly tokens: Tokens; readonly shown: Tokens }> {
+): Promise<{ readonly tokens: EntryTokens; readonly shown: EntryTokens }> {
   const tokens = {
     correlation_id: await asToken(query.correlation_id, tokenOf),
     view: await asToken(query.view, tokenOf),
@@ -61,7 +61,7 @@ export async function readEntryTokens(
 
 const OWN_ACTORS: ReadonlySet<string> = new Set(['API_KEY', 'COMMAND', 'UNKNOWN', 'SWORN']);
 
-function ofLedger(query: Parameters, tokens: Tokens): EntrySelection | null {
+function ofLedger(query: Parameters, tokens: EntryTokens): EntrySelection | null {
   const { actor_type: actorType, category } = query;
   if (query.endpoint !== undefined || query.view !== undefined) return null;
   if (actorType !== undefined && OWN_ACTORS.has(actorType)) return null;
@@ -86,7 +86,7 @@ const isReader = (type: string): type is ReaderType => Object.hasOwn(READERS, ty
 
 const ACCESS_DECISIONS: ReadonlySet<string> = new Set(['ALLOW', 'DENY']);
 
-function ofAccess(query: Parameters, tokens: Tokens): EntrySelection | null {
+function ofAccess(query: Parameters, tokens: EntryTokens): EntrySelection | null {
   const { actor_type: actorType, entity_type: about, decision } = query;
   if (query.policy_id !== undefined || query.incident_id !== undefined) return null;
   if (decision !== undefined && !ACCESS_DECISIONS.has(decision)) return null;
@@ -118,24 +118,54 @@ function namedEntity(query: Parameters): { readonly runId: string | null; readon
   return runId === null || runId === id ? { runId: id, recordId: null } : null;
 }
 
-/** Of a control record nothing is recorded beside its kind and its subject. */
-function ofControl(query: Parameters): EntrySelection | null {
-  const { run_id, policy_id, incident_id, correlation_id, view, endpoint, decision, actor_id, actor_type } = query;
-  const others = [run_id, policy_id, incident_id, correlation_id, view, endpoint, decision, actor_id];
+/** What was decided of sign-ins, by kind: of no other control record anything was. */
+export const SIGN_IN_DECISIONS: Readonly<Record<string, string>> = { LOGIN: 'ALLOW', LOGIN_FAILED: 'DENY' };
+
+/** Who acted, by kind; of all others Sworn did. */
+const CONTROL_ACTORS: Readonly<Record<string, string>> = { LOGIN: 'HUMAN', LOGIN_FAILED: 'UNKNOWN' };
+
+/** Of a control record nothing is recorded beside its kind and its subject: of a sign-in whoever signed in. */
+function ofControl(query: Parameters, tokens: EntryTokens): EntrySelection | null {
+  const { run_id, policy_id, incident_id, correlation_id, view, endpoint, permission } = query;
+  const others = [run_id, policy_id, incident_id, correlation_id, view, endpoint, permission];
   if (others.some((value) => value !== undefined)) return null;
-  if (actor_type !== undefined && actor_type !== 'SWORN') return null;
   const kinds = controlKinds(query);
   if (kinds !== null && kinds.length === 0) return null;
-  const filters: ControlFilters = { kinds, subject: query.entity_id ?? null };
+  const filters: ControlFilters = { kinds, subjects: subjectsOf(query, tokens) };
   return controlSelection(filters);
 }
 
+/** What a control record is about and who acted is one subject: asked for both, it must be both. */
+export function subjectsOf(
+  { entity_id, actor_id }: Pick<Parameters, 'entity_id' | 'actor_id'>,
+  tokens: EntryTokens,
+): readonly string[] | null {
+  const about = inClearAndToken(entity_id, tokens.entity_id);
+  const actors = inClearAndToken(actor_id, tokens.actor_id);
+  return about === null || actors === null ? (about ?? actors) : about.filter((one) => actors.includes(one));
+}
+
+/** Kinds of records in `control`. */
+const CONTROL_KINDS: readonly string[] = Object.entries(AUDIT_EVENTS).flatMap(([category, kinds]) =>
+  category === 'ACCESS' ? [] : kinds,
+);
+
 /** Kinds that are what is asked for: of a type, a category, about a type of entity. Null: nothing of that is asked. */
-function controlKinds({ event_type: kind, category, entity_type: about }: Parameters): readonly string[] | null {
+function controlKinds({
+  event_type: kind,
+  category,
+  entity_type: about,
+  actor_type: actor,
+  actor_id,
+  decision,
+}: Parameters): readonly string[] | null {
   const lists: (readonly string[])[] = [];
   if (kind !== undefined) lists.push([kind]);
   if (category !== undefined) lists.push(category === 'ACCESS' ? [] : (ownKinds(category) ?? []));
   if (about !== undefined) lists.push(Object.keys(ENTITIES).filter((one) => ENTITIES[one] === about));
+  if (actor !== undefined) lists.push(CONTROL_KINDS.filter((one) => (CONTROL_ACTORS[one] ?? 'SWORN') === actor));
+  if (actor_id !== undefined) lists.push(['LOGIN']);
+  if (decision !== undefined) lists.push(CONTROL_KINDS.filter((one) => SIGN_IN_DECISIONS[one] === decision));
   const [first, ...others] = lists;
   return first === undefined ? null : first.filter((one) => others.every((list) => list.includes(one)));
 }

@@ -61,6 +61,7 @@ function sourceOf(entry: SoundEntry): Pick<RecordMetadata, 'source_domain' | 'so
 function basisOf(entry: SoundEntry): RecordMetadata['actor_basis'] {
   const topic = topicOf(entry);
   if (topic === 'audit') return 'CLAIMED';
+  if (entry.stored.kind === 'LOGIN_FAILED') return 'OBSERVED';
   return topic === 'access' && entry.members.text('credential_id') === null ? 'OBSERVED' : 'AUTHENTICATED';
 }
 

@@ -10,7 +10,7 @@ import { inTenant } from '../store/database.js';
 import type { EntrySelection } from '../store/entryPlaces.js';
 import { readReportedTypes } from '../store/reportedTypes.js';
 import { actorOf, entityOf, firstOf, type ShowEntry } from './auditItem.js';
-import { inClearAndToken, readEntryTokens } from './auditQuery.js';
+import { type EntryTokens, inClearAndToken, readEntryTokens, SIGN_IN_DECISIONS, subjectsOf } from './auditQuery.js';
 import { aggregateOfEntries, entryMetadata, entrySpine, topicOf } from './entryMetadata.js';
 import { readListAsked } from './listAsked.js';
 import { listEntries } from './listEntries.js';
@@ -28,7 +28,7 @@ export async function listIdentity(
     id: 'audit.identity',
     topics: ['audit', 'control'],
     asked: readListAsked(query, shown),
-    selectionOf: (topic) => (topic === 'audit' ? reported(query, tokens) : own(query)),
+    selectionOf: (topic) => (topic === 'audit' ? reported(query, tokens) : own(query, tokens)),
     itemOf: identityItem,
     spineOf: entrySpine,
     aggregateOf: aggregateOfEntries,
@@ -48,10 +48,7 @@ const OWN: ReadonlySet<string> = new Set(OWN_IDENTITY_EVENTS);
 /** Types that only producers report. */
 const NOT_OWN = IDENTITY_EVENTS.filter((type) => !OWN.has(type));
 
-function reported(
-  query: IdentityQuery,
-  tokens: { readonly actor_id: string | undefined; readonly entity_id: string | undefined },
-): EntrySelection {
+function reported(query: IdentityQuery, tokens: EntryTokens): EntrySelection {
   return ledgerSelection({
     eventTypes: query.event_type === undefined ? IDENTITY_EVENTS : [query.event_type],
     category: null,
@@ -67,11 +64,17 @@ function reported(
   });
 }
 
-/** Of Sworn's own nothing is recorded beside the type and the key. */
-function own({ event_type: type, entity_id, run_id, actor_id, decision }: IdentityQuery): EntrySelection | null {
-  if (run_id !== undefined || actor_id !== undefined || decision !== undefined) return null;
-  if (type !== undefined && !OWN.has(type)) return null;
-  return controlSelection({ kinds: type === undefined ? OWN_IDENTITY_EVENTS : [type], subject: entity_id ?? null });
+/** Of Sworn's own nothing is recorded beside the type, and the key or the person. Sign-ins alone are somebody's, and decided. */
+function own(query: IdentityQuery, tokens: EntryTokens): EntrySelection | null {
+  const { event_type: type, run_id, actor_id, decision } = query;
+  if (run_id !== undefined) return null;
+  const kinds = OWN_IDENTITY_EVENTS.filter(
+    (kind) =>
+      (type === undefined || kind === type) &&
+      (actor_id === undefined || kind === 'LOGIN') &&
+      (decision === undefined || decision === SIGN_IN_DECISIONS[kind]),
+  );
+  return kinds.length === 0 ? null : controlSelection({ kinds, subjects: subjectsOf(query, tokens) });
 }
 
 const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) => {
@@ -83,7 +86,7 @@ const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) => {
     event_type: (topic === 'audit' ? m.text('event_type') : stored.kind) as IdentityItem['event_type'],
     ...actorOf(entry),
     ...entityOf(entry),
-    method: topic === 'audit' ? m.text('method') : 'API_KEY',
+    method: topic === 'audit' ? m.text('method') : (m.text('method') ?? 'API_KEY'),
     identity_provider: m.text('identity_provider'),
     source: m.text('source'),
     session: m.text('session'),

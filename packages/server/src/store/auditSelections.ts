@@ -39,7 +39,8 @@ export interface AccessFilters {
 /** What is asked of `control_records`. Null: not asked. */
 export interface ControlFilters {
   readonly kinds: readonly string[] | null;
-  readonly subject: string | null;
+  /** Any of these. */
+  readonly subjects: readonly string[] | null;
 }
 
 /** Indexes `audit_ledger_entity`, `…_run`, `…_correlation`, `…_incident`, `…_actor`, `…_policy`, `…_type`, `…_entity_type`, `…_category`, `…_decision`, `…_actor_type`. */
@@ -101,7 +102,7 @@ export const READERS: Readonly<Record<ReaderType, Sql>> = {
 
 /** Indexes `control_records_subject`, `…_kind`. */
 export function controlSelection(f: ControlFilters): EntrySelection {
-  const asked = [anyOf(sql`subject`, one(f.subject)), anyOf(sql`kind`, f.kinds)].filter((values) => values !== null);
+  const asked = [anyOf(sql`subject`, f.subjects), anyOf(sql`kind`, f.kinds)].filter((values) => values !== null);
   return { table: 'control_records', conditions: asked.map(either), leads: asked };
 }
 
