@@ -88,7 +88,7 @@ async function failing(): Promise<string> {
         'sworn.audit.run.id': run,
         'sworn.audit.category': 'POLICY_EVALUATION',
         'sworn.audit.action': `checked at ${second}`,
-        'sworn.audit.decision': 'deny',
+        'sworn.audit.decision': 'allow',
         'sworn.audit.policy.id': 'refunds',
       },
     })),
@@ -135,7 +135,7 @@ describe('the replay of a run', () => {
     expect(of('system at the start')).toMatchObject({ kind: 'LOG', severity: 'WARN', association: 'CO_LOCATED' });
     expect(of('policy checked at 90')).toMatchObject({
       kind: 'POLICY_EVALUATION',
-      outcome: 'DENY',
+      outcome: 'ALLOW',
       ref: { log: 'audit', policy_id: 'refunds' },
     });
     const trace = await get(house, `/api/v1/logs/llm-runs/${run}/trace`, auditor);
@@ -215,7 +215,7 @@ describe('the replay of a run', () => {
       [tenant, at(80 * SECOND)],
     );
     await house.database.admin(
-      `update sworn.audit_ledger set decision = 'ALLOW' where tenant_id = $1 and occurred_at = $2`,
+      `update sworn.audit_ledger set decision = 'DENY' where tenant_id = $1 and occurred_at = $2`,
       [tenant, at(90 * SECOND)],
     );
     await house.database.admin('set session_replication_role = origin');
