@@ -7,8 +7,6 @@ import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createAuthenticator } from './access/authenticate.js';
 import { createFirstUses } from './access/firstUse.js';
 import { createLivingTenant } from './access/livingTenant.js';
-import { createLogins } from './access/login.js';
-import { createOidc } from './access/oidc.js';
 import { BUILT_IN_OIDC, type Issuer, readOidcFile } from './access/oidcFile.js';
 import { createReaderAuthenticator } from './access/reader.js';
 import { createAccessRecorder } from './access/recorder.js';
@@ -188,28 +186,12 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     originOf,
     now: Date.now,
   });
-  const withFirstUse = createFirstUses({
-    db,
-    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
+  const ownLeaves = {
+    append: recorder.append.bind(recorder),
     openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
-  });
-  const oidc = createOidc({
-    issuers,
-    permissionsOf: (role) => permissionsOf(rules, [role]),
-    livingTenant: createLivingTenant({ db, directoryKey: keyStore.deployment.directory, originOf, now: Date.now }),
-    tokenOf: accessRecords.tokenOf,
-    now: Date.now,
-    tell: (issuer, error) => log.warn({ issuer, ...loggable(error) }, 'the keys of an issuer could not be fetched'),
-  });
-  const logins = createLogins({
-    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
-    openOriginOf: deployment.openLogs.originOf,
-    tokenOf: accessRecords.tokenOf,
-    platformTenant,
-    networkOf,
-    now: Date.now,
-  });
+  };
+  const withFirstUse = createFirstUses({ db, ...ownLeaves });
   const dataKeys = deployment.dataKeysFor('writer');
   const preparer = createPreparer({
     keyStore,
@@ -255,8 +237,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   });
   const access = createAccessRecorder({
     ...accessRecords,
-    append: (tenantId, drafts) => recorder.append(tenantId, drafts),
-    now: Date.now,
+    ...ownLeaves,
     tell: (decision, record) => reads.inc({ decision, record }),
   });
   const verifyCheckpoint = createCheckpointVerifier({ signingKeysOf: deployment.signingKeysOf, originOf });
@@ -265,7 +246,17 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   const ruling = rulingOf(config, rules, deployment);
   const facadeLog = log.child({});
   const facade = createFacade({
-    authenticate: createReaderAuthenticator({ keys: withFirstUse(authenticate, 'READ'), oidc, logins }),
+    authenticate: createReaderAuthenticator({
+      keys: withFirstUse(authenticate, 'READ'),
+      issuers,
+      permissionsOf: (role) => permissionsOf(rules, [role]),
+      livingTenant: createLivingTenant({ db, directoryKey: keyStore.deployment.directory, originOf, now: Date.now }),
+      tokenOf: accessRecords.tokenOf,
+      ...ownLeaves,
+      platformTenant,
+      networkOf,
+      tell: (issuer, error) => log.warn({ issuer, ...loggable(error) }, 'the keys of an issuer could not be fetched'),
+    }),
     ruling,
     recordAccess: access.record,
     enter: access.enter,

@@ -12,8 +12,6 @@ import type { KeyCredential } from '../src/access/credential.js';
 import { createFirstUses } from '../src/access/firstUse.js';
 import { createLatestTime } from '../src/access/latestTime.js';
 import { createLivingTenant } from '../src/access/livingTenant.js';
-import { createLogins } from '../src/access/login.js';
-import { createOidc } from '../src/access/oidc.js';
 import { BUILT_IN_OIDC, readOidcFile } from '../src/access/oidcFile.js';
 import { createReaderAuthenticator } from '../src/access/reader.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
@@ -213,15 +211,16 @@ export async function buildHouse({
       keys: firstUses
         ? createFirstUses({ db, append, openOriginOf: originOf, now })(authenticate, 'READ')
         : authenticate,
-      oidc: createOidc({
-        issuers: readOidcFile(await oidc((name) => tenants.create({ name }))),
-        permissionsOf: (role) => permissionsOf(rules, [role]),
-        livingTenant: createLivingTenant({ db, ...proof, now }),
-        tokenOf,
-        now,
-        tell: (issuer, error) => logged.push(`${issuer}: ${String(error)}`),
-      }),
-      logins: createLogins({ append, openOriginOf: originOf, tokenOf, platformTenant, networkOf, now }),
+      issuers: readOidcFile(await oidc((name) => tenants.create({ name }))),
+      permissionsOf: (role) => permissionsOf(rules, [role]),
+      livingTenant: createLivingTenant({ db, ...proof, now }),
+      tokenOf,
+      now,
+      tell: (issuer, error) => logged.push(`${issuer}: ${String(error)}`),
+      append,
+      openOriginOf: originOf,
+      platformTenant,
+      networkOf,
     }),
     ruling: createRuling({
       rules,

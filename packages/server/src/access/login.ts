@@ -21,7 +21,7 @@ export interface LoginDeps {
 }
 
 /** Records sign-ins in `control`, before what they are used for is done. @throws Refusal `unavailable` when they cannot be recorded */
-export interface Logins {
+interface Logins {
   /** The first use of a session: one LOGIN, whatever its tokens and processes. */
   signedIn(session: SessionCredential, source: string): Promise<void>;
   /** A token of a known issuer that was not taken: one LOGIN_FAILED for each issuer, reason and network in a minute; how many there were, access records say. */

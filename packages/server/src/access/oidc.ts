@@ -17,7 +17,7 @@ export interface OidcDeps extends IssuerKeysDeps {
 }
 
 /** Verifies tokens of the configured issuers. */
-export interface Oidc {
+interface Oidc {
   /** The name of the issuer whose token this says it is; null: of none that is known here. Nothing is verified yet. */
   issuerOf(token: string): string | null;
   /** @throws Refusal `not_authenticated`, `credential_expired`, `tenant_required`, `unavailable` */
