@@ -141,7 +141,7 @@ async function readLog(client: pg.Client, tenantId: string, log: string): Promis
 /** Kinds of a producer's records in `system` (CONTRACT.md §3, endpoint 7), and of those that contradict one. */
 const SYSTEM_KINDS =
   `STARTUP SHUTDOWN RESTART DEPLOY MIGRATION AUTH_CHANGE CONFIG_CHANGE ERROR HEALTH_CHECK SCALE EVICTION OOM THROTTLED DISK
-  PROVIDER_OUTAGE TELEMETRY_GAP LOG CONFLICT`.split(/\s+/);
+  PROVIDER_OUTAGE TELEMETRY_GAP LOG CONFLICT GAP`.split(/\s+/);
 
 /** Which kinds have a row beside them, and where. */
 const PROJECTIONS = [

@@ -59,7 +59,7 @@ const LogIntegrity = Type.Object(
 /** What is odd about what producers sent: it touches neither findings nor verdict. */
 const ProducerAnomaly = Type.Object(
   {
-    kind: OneOf(['CONFLICTS', 'SKEWED_STEPS', 'UNSEALED_RUNS']),
+    kind: OneOf(['CONFLICTS', 'SKEWED_STEPS', 'GAPS', 'UNSEALED_RUNS']),
     log: Type.String(),
     count: Type.Integer({ minimum: 0 }),
     detail: Type.String(),

@@ -8,7 +8,7 @@ import { SystemItem } from './system.js';
 /** How a record of `system` belongs to a run. */
 export const ASSOCIATIONS = ['CORRELATED', 'CO_LOCATED', 'PLATFORM'] as const;
 /** By what: an id that both name, the instance or host on which both happened, or the time alone. */
-export const TIES = ['TRACE', 'RUN', 'CORRELATION', 'INSTANCE', 'HOST', 'TIME'] as const;
+export const TIES = ['TRACE', 'RUN', 'CORRELATION', 'INSTANCE', 'HOST', 'SERVICE', 'TIME'] as const;
 
 /** Run ids that are shown of the other runs that a record belongs to. */
 export const MAX_OTHER_RUNS = 10;

@@ -212,7 +212,9 @@ table check_cursor owner sworn_owner row security forced
   conflicts bigint not null default 0
   skewed bigint not null default 0
   mac bytea
+  gaps bigint not null default 0
   constraint check_cursor_conflicts_check CHECK ((conflicts >= 0))
+  constraint check_cursor_gaps_check CHECK ((gaps >= 0))
   constraint check_cursor_next_index_check CHECK ((next_index >= 0))
   constraint check_cursor_pkey PRIMARY KEY (tenant_id, log)
   constraint check_cursor_scrub_index_check CHECK ((scrub_index >= 0))
@@ -701,6 +703,8 @@ table system_records owner sworn_owner row security forced
   CREATE INDEX system_records_component ON sworn.system_records USING btree (tenant_id, component, leaf_index) WHERE (component IS NOT NULL)
   CREATE INDEX system_records_conflict ON sworn.system_records USING btree (tenant_id, conflict_of, leaf_index) WHERE (conflict_of IS NOT NULL)
   CREATE INDEX system_records_correlation ON sworn.system_records USING btree (tenant_id, correlation_id, leaf_index) WHERE (correlation_id IS NOT NULL)
+  CREATE INDEX system_records_gap ON sworn.system_records USING btree (tenant_id, service, leaf_index) WHERE (event_type = 'TELEMETRY_GAP'::text)
+  CREATE INDEX system_records_gap_time ON sworn.system_records USING btree (tenant_id, service, occurred_at, leaf_index) WHERE (event_type = 'TELEMETRY_GAP'::text)
   CREATE INDEX system_records_hinted_run ON sworn.system_records USING btree (tenant_id, hinted_run, occurred_at, leaf_index) WHERE (hinted_run IS NOT NULL)
   CREATE INDEX system_records_hosted ON sworn.system_records USING btree (tenant_id, log, occurred_at, leaf_index) WHERE (instance IS NULL)
   CREATE INDEX system_records_instance ON sworn.system_records USING btree (tenant_id, instance, occurred_at, leaf_index) WHERE (instance IS NOT NULL)

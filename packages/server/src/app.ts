@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo, Server } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createAuthenticator } from './access/authenticate.js';
@@ -29,16 +28,19 @@ import {
   BUILT_IN_ATTRIBUTION,
   BUILT_IN_GOVERNANCE,
   BUILT_IN_MAPPING,
+  BUILT_IN_PRODUCERS,
   BUILT_IN_TELEMETRY,
   BUILT_IN_VOCABULARY,
   readAttribution,
   readGovernance,
   readMapping,
+  readProducers,
   readTelemetryRules,
   readVocabulary,
 } from './mapping/files.js';
 import { createPricer } from './mapping/prices.js';
 import type { Attribution } from './otlp/map/attribution.js';
+import type { ExpectedProducer } from './otlp/map/producerRules.js';
 import type { Mapper } from './otlp/map/step.js';
 import type { TelemetryRules } from './otlp/map/telemetryRules.js';
 import type { GovernanceRules } from './otlp/map/governanceRules.js';
@@ -48,6 +50,7 @@ import { createOpenFindings } from './read/openFindings.js';
 import { createHeldOrders } from './read/heldOrders.js';
 import { createDirectory } from './record/directory.js';
 import { createRedactor } from './record/redact/redactor.js';
+import { redactionRules } from './redactionRules.js';
 import { createSequencer } from './record/sequencer.js';
 
 /** A server in this process. */
@@ -57,6 +60,8 @@ export interface RunningApp {
   readonly deploymentId: string;
   /** `SHA256:<base64>` of the public signing key. */
   readonly keyFingerprint: string;
+  /** Who should report: config/producers.yaml, or SWORN_PRODUCERS_FILE. */
+  readonly producers: readonly ExpectedProducer[];
   /** Rejects when the server cannot go on; never resolves. */
   readonly failed: Promise<never>;
   /** Commits everything accepted, signs it, then stops. */
@@ -65,9 +70,6 @@ export interface RunningApp {
 
 const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
   .version;
-
-/** The built-in redaction rules: in the repository's `config/`. */
-const REDACTION_RULES = fileURLToPath(new URL('../../../config/redaction.yaml', import.meta.url));
 
 /** The composition root: opens the deployment, puts the parts together, listens. Resolves when requests are served. */
 export async function startApp(config: Config): Promise<RunningApp> {
@@ -86,6 +88,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
   const governance = readGovernance(BUILT_IN_GOVERNANCE);
   const attribution = readAttribution(BUILT_IN_ATTRIBUTION);
   const issuers = readOidcFile(config.oidcFile ?? BUILT_IN_OIDC);
+  const producers = readProducers(config.producersFile ?? BUILT_IN_PRODUCERS);
   const deployment = await openDeployment(config, {
     database: 'start',
     onCommit,
@@ -102,6 +105,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
       vocabulary,
       governance,
       attribution,
+      producers,
       telemetryRules,
       issuers,
       touched,
@@ -125,6 +129,7 @@ interface Parts {
   readonly governance: GovernanceRules;
   readonly attribution: Attribution;
   readonly issuers: readonly Issuer[];
+  readonly producers: readonly ExpectedProducer[];
   readonly touched: Set<string>;
   readonly onCommit: (tenantId: string) => void;
 }
@@ -140,6 +145,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     vocabulary,
     governance,
     attribution,
+    producers,
     telemetryRules,
     issuers,
     touched,
@@ -241,7 +247,17 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     tell: (decision, record) => reads.inc({ decision, record }),
   });
   const verifyCheckpoint = createCheckpointVerifier({ signingKeysOf: deployment.signingKeysOf, originOf });
-  const background = createBackground({ config, deployment, writer, access, touched, registry, log, verifyCheckpoint });
+  const background = createBackground({
+    config,
+    deployment,
+    writer,
+    access,
+    touched,
+    registry,
+    log,
+    verifyCheckpoint,
+    producers,
+  });
   const lifetime = createLifetime({ config, deployment, version: VERSION, log });
   const ruling = rulingOf(config, rules, deployment);
   const facadeLog = log.child({});
@@ -321,6 +337,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     },
     deploymentId: deployment.id,
     keyFingerprint: `SHA256:${createHash('sha256').update(keyStore.noteSigner.publicKey).digest('base64').replace(/=$/, '')}`,
+    producers,
     failed,
     stop,
   };
@@ -337,13 +354,4 @@ function baseUrl(config: Config, address: AddressInfo | string | null): string {
   if (address === null || typeof address === 'string') throw new Error('a server that listens on no port');
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   return `${config.tls === null ? 'http' : 'https'}://${host}:${address.port}`;
-}
-
-function redactionRules(config: Config): Parameters<typeof createRedactor>[0] {
-  const own = config.redactionFile;
-  if (own !== null && !existsSync(own)) throw new Error(`SWORN_REDACTION_FILE ${own} is not there`);
-  return [
-    { yaml: readFileSync(REDACTION_RULES, 'utf8'), from: 'built_in' },
-    ...(own === null ? [] : [{ yaml: readFileSync(own, 'utf8'), from: 'own' as const }]),
-  ];
 }

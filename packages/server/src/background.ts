@@ -12,9 +12,11 @@ import { loggable } from './loggable.js';
 import { type Loop, startLoop } from './loop.js';
 import { findAcceptedClock } from './operate.js';
 import type { Sequencer } from './record/sequencer.js';
+import type { ExpectedProducer } from './otlp/map/producerRules.js';
+import { listenForProducers, PRODUCERS_LEASE } from './producerListening.js';
 import { checkingOf, registerOf } from './fsck.js';
 import type { VerifyCheckpoint } from './read/checkpoints.js';
-import { createRunMetrics } from './runMetrics.js';
+import { countingOpenRuns, createRunMetrics } from './runMetrics.js';
 import { createSealer } from './seal/sealer.js';
 import { createSinkMetrics } from './sign/delivery.js';
 import type { SignerFinding } from './sign/finding.js';
@@ -26,7 +28,6 @@ import { keyAt } from './sign/signingKeys.js';
 import { readControlSize } from './store/control.js';
 import { inTenant, outsideTenants } from './store/database.js';
 import { dropLease, takeLease } from './store/lease.js';
-import { countOpenRuns } from './store/sealing.js';
 
 /** At most one checkpoint a second for a log that grew (INTEGRITY.md). All tenants have their turn: another process may have written. */
 const SIGN_EVERY_MS = 1_000;
@@ -66,6 +67,8 @@ export interface BackgroundDeps {
   readonly touched: Set<string>;
   readonly registry: Registry;
   readonly verifyCheckpoint: VerifyCheckpoint;
+  /** Who should report. */
+  readonly producers: readonly ExpectedProducer[];
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
@@ -131,9 +134,10 @@ export function createBackground(deps: BackgroundDeps): Background {
     },
     config.checkpointSinks,
   );
+  const append: Sequencer['append'] = (tenantId, drafts) => writer.append(tenantId, drafts);
   const sealer = createSealer({
     db,
-    append: (tenantId, drafts) => writer.append(tenantId, drafts),
+    append,
     originOf,
     isSynthetic,
     graceMs: config.sealGraceMs,
@@ -152,6 +156,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     stopping: () => stopping.signal.aborted,
     onFinding: tellFinding,
   });
+  const listening = listenForProducers({ ...deps, tenants: allTenants, append, holder });
   const findingsOpened = new Counter({
     name: 'sworn_findings_opened_total',
     help: 'Findings that this process opened, by check.',
@@ -166,11 +171,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       this.set(patrol.behind());
     },
   });
-  const runsOpen = new Gauge({
-    name: 'sworn_runs_open',
-    help: 'Runs that are not sealed yet, of all tenants, as of at most five seconds ago. Every process says the same.',
-    registers: [deps.registry],
-  });
+  const countRound = countingOpenRuns(deps.registry, db, allTenants);
   new Gauge({
     name: 'sworn_signer_findings',
     help: 'Logs that the signer refuses to sign.',
@@ -300,13 +301,6 @@ export function createBackground(deps: BackgroundDeps): Background {
     log.warn({ index }, 'clock jump accepted');
   }
 
-  /** Counted here and not when somebody asks: a scrape costs the database nothing. */
-  async function countRound(): Promise<void> {
-    let open = 0;
-    for (const id of await allTenants()) open += await inTenant(db, 'writer', id, (tx) => countOpenRuns(tx, id));
-    runsOpen.set(open);
-  }
-
   return {
     start() {
       const tell = (message: string) => (error: unknown) => log.error(loggable(error), message);
@@ -318,6 +312,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         startLoop(EPOCHS_EVERY_MS, epochRound, tell('the turn of the key epochs failed')),
         startLoop(OPEN_LOGS_EVERY_MS, () => openLogs.refresh(), tell('looking for recovered logs failed')),
         startLoop(CHECK_EVERY_MS, checkRound, tell('checking failed')),
+        ...listening.loops(),
         startLoop(SIGN_EVERY_MS, clockRound, tell('looking for an accepted clock failed')),
         ...sinks.map((sink) => startLoop(DELIVER_EVERY_MS, sink.round, tell('delivering checkpoints failed'))),
       );
@@ -341,6 +336,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         ['signer', 'signer'],
         ['signer', 'sinks'],
         ['recorder', 'checks'],
+        ['writer', PRODUCERS_LEASE],
       ] as const) {
         await outsideTenants(db, role, (tx) => dropLease(tx, name, holder)).catch(() => undefined);
       }

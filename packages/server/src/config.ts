@@ -31,6 +31,8 @@ export interface Config {
   readonly mappingDir: string | null;
   /** Null: the rules that come with Sworn. */
   readonly telemetryFile: string | null;
+  /** Null: nobody is expected. */
+  readonly producersFile: string | null;
   /** Null: the rules of access that come with Sworn. */
   readonly rbacFile: string | null;
   /** What the server is for; rules of access may ask. */
@@ -142,6 +144,11 @@ export const SETTINGS = [
     name: 'SWORN_TELEMETRY_FILE',
     default: '(built-in rules)',
     meaning: 'YAML of how metrics are read for a run, whole, in the place of the built-in one. See docs/telemetry.md.',
+  },
+  {
+    name: 'SWORN_PRODUCERS_FILE',
+    default: '(nobody)',
+    meaning: 'YAML of who should report, and how long each may be silent. See docs/operate/producers.md.',
   },
   {
     name: 'SWORN_RBAC_FILE',
@@ -294,6 +301,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     redactionFile: path('SWORN_REDACTION_FILE'),
     mappingDir: path('SWORN_MAPPING_DIR'),
     telemetryFile: path('SWORN_TELEMETRY_FILE'),
+    producersFile: path('SWORN_PRODUCERS_FILE'),
     rbacFile: path('SWORN_RBAC_FILE'),
     environment: environment ?? 'production',
     oidcFile: path('SWORN_OIDC_FILE'),

@@ -77,12 +77,17 @@ function files(config: Config): readonly (readonly [string, Uint8Array])[] {
       (name) => [`config/${folder}${name}`, readFileSync(join(BUILT_IN, folder, name))] as const,
     ),
   );
-  const { redactionFile, mappingDir, rbacFile, oidcFile } = config;
+  const { redactionFile, mappingDir, telemetryFile, producersFile, rbacFile, oidcFile } = config;
+  const own = [
+    ['SWORN_REDACTION_FILE', redactionFile],
+    ['SWORN_TELEMETRY_FILE', telemetryFile],
+    ['SWORN_RBAC_FILE', rbacFile],
+    ['SWORN_OIDC_FILE', oidcFile],
+    ['SWORN_PRODUCERS_FILE', producersFile],
+  ] as const;
   return [
     ...builtIn,
-    ...(redactionFile === null ? [] : [['SWORN_REDACTION_FILE', readFileSync(redactionFile)] as const]),
-    ...(rbacFile === null ? [] : [['SWORN_RBAC_FILE', readFileSync(rbacFile)] as const]),
-    ...(oidcFile === null ? [] : [['SWORN_OIDC_FILE', readFileSync(oidcFile)] as const]),
+    ...own.flatMap(([name, path]) => (path === null ? [] : [[name, readFileSync(path)] as const])),
     ...(mappingDir === null ? [] : [['SWORN_MAPPING_DIR', allOf(mappingDir)] as const]),
   ];
 }

@@ -2,7 +2,7 @@ import type { Topic } from '@sworn/evidence';
 import { type Keys, timestamp } from './access/keys.js';
 import type { Tenants } from './access/tenants.js';
 import type { LeafDraft } from './record/draft.js';
-import { LIFE_EVENTS, type LifeEvent, OWN_COMPONENT } from './record/lifeEvents.js';
+import { LIFE_EVENTS, type LifeEvent, type LifeKind, OWN_COMPONENT } from './record/lifeEvents.js';
 import { ownLeaf } from './record/ownLeaf.js';
 import type { Sequencer } from './record/sequencer.js';
 import { systemCells } from './store/eventRows.js';
@@ -38,10 +38,12 @@ export function createLife({
   };
 }
 
-function lifeLeaf({ name, identity, fields }: LifeEvent, origin: string, occurredAt: string): LeafDraft {
-  const { kind, severity, shared } = LIFE_EVENTS[name];
+/** The leaf of one event, for a log of topic `system`. */
+export function lifeLeaf({ name, identity, fields }: LifeEvent, origin: string, occurredAt: string): LeafDraft {
+  const { kind, severity, shared, eventType }: LifeKind = LIFE_EVENTS[name];
   const members = {
     event_name: name,
+    ...(eventType !== undefined && { event_type: eventType }),
     severity,
     component: OWN_COMPONENT,
     ...(shared && { shared: true }),

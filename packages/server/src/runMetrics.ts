@@ -1,6 +1,8 @@
 import { decodeLeaf } from '@sworn/evidence';
-import { Counter, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import type { SealedRevision } from './seal/settle.js';
+import { type Database, inTenant } from './store/database.js';
+import { countOpenRuns } from './store/sealing.js';
 
 /** What a revision says that is counted. */
 interface Figures {
@@ -61,5 +63,23 @@ function figuresOf(leaf: Uint8Array): Figures {
     status: typeof status === 'string' && status !== 'RUNNING' ? status : null,
     source: isKnown ? source : null,
     nanoUsd: isKnown ? nanoUsd : 0,
+  };
+}
+
+/** A round that counts the runs that are open. Counted there and not when somebody asks: a scrape costs the database nothing. */
+export function countingOpenRuns(
+  registry: Registry,
+  db: Database,
+  tenants: () => Promise<readonly string[]>,
+): () => Promise<void> {
+  const runsOpen = new Gauge({
+    name: 'sworn_runs_open',
+    help: 'Runs that are not sealed yet, of all tenants, as of at most five seconds ago. Every process says the same.',
+    registers: [registry],
+  });
+  return async () => {
+    let open = 0;
+    for (const id of await tenants()) open += await inTenant(db, 'writer', id, (tx) => countOpenRuns(tx, id));
+    runsOpen.set(open);
   };
 }

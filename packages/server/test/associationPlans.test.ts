@@ -27,7 +27,7 @@ const TABLES = ['leaf', 'resources', 'system_records'].map((table) => `sworn.${t
 /** A record a second, from the same moment however many there are; time goes against the order of the log. One in seven is of each tie, one in fifty contradicts. */
 const FILL = `
   insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, service, instance, hinted_run, correlation_id, trace_id, occurred_at, conflict_of, shared)
-  select $1::uuid, 'system', i, 'LOG', 'INFO', case when i % 2 = 0 then 'shop' else 'pay' end, case when i % 7 <> 4 then 'i-' || i % 7 end,
+  select $1::uuid, 'system', i, case when i % 7 = 6 then 'TELEMETRY_GAP' else 'LOG' end, 'INFO', case when i % 2 = 0 then 'shop' else 'pay' end, case when i % 7 <> 4 then 'i-' || i % 7 end,
          case when i % 7 = 1 then 'run-1' end, case when i % 7 = 2 then 'case-2' when i % 7 = 0 then repeat('0', 32) end,
          case when i % 7 = 0 then decode(repeat('0', 32), 'hex') end,
          timestamptz '2026-01-01 00:00:00Z' + ($2::int - 1 - i) * interval '1 second', case when i % 50 = 0 then 0 end,
@@ -76,6 +76,7 @@ const LANES: readonly TieLane[] = [
   { tie: 'CORRELATION', values: ['case-2'], ...MINUTE },
   { tie: 'INSTANCE', values: ['i-3', 'i-5'], services: ['shop', 'pay'], ...MINUTE },
   { tie: 'HOST', values: ['host-1', 'host-7'], ...MINUTE },
+  { tie: 'SERVICE', values: ['shop'], ...MINUTE },
 ];
 
 describe.each(['before there are statistics', 'with statistics'])('a window of a replay, %s,', (when) => {
@@ -133,6 +134,7 @@ const CONDITIONS: Readonly<Record<Tie, string>> = {
   CORRELATION: `correlation_id = 'case-2'`,
   INSTANCE: `(instance, service) in (('i-3', 'shop'), ('i-5', 'pay'))`,
   HOST: 'instance is null and leaf_index % 2 = 1',
+  SERVICE: `service = 'shop' and event_type = 'TELEMETRY_GAP'`,
 };
 
 test.each(LANES.map((lane) => [lane.tie, lane] as const))(

@@ -72,8 +72,11 @@ function say({ terminal }: CommandContext, report: CheckReport, seconds: number)
   for (const advisory of report.advisories) terminal.line(`advisory ${sentence(advisory)}`);
   const conflicts = report.logs.reduce((sum, { anomalies }) => sum + (anomalies?.conflicts ?? 0), 0);
   const skewed = report.logs.reduce((sum, { anomalies }) => sum + (anomalies?.skewed ?? 0), 0);
-  if (conflicts + skewed > 0)
-    terminal.line(`odd in what producers sent, and no finding: ${conflicts} conflicts, ${skewed} skewed steps`);
+  const gaps = report.logs.reduce((sum, { anomalies }) => sum + (anomalies?.gaps ?? 0), 0);
+  if (conflicts + skewed + gaps > 0)
+    terminal.line(
+      `odd in what producers sent, and no finding: ${conflicts} conflicts, ${skewed} skewed steps, ${gaps} gaps`,
+    );
   const unproven = report.logs.filter(({ size, verified }) => verified < size).length;
   terminal.line(
     `${report.leaves} records in ${report.logs.length} logs, ${seconds.toFixed(1)} s: ${report.findings.length === 0 ? 'sound' : `${report.findings.length + report.more} findings`}${unproven === 0 ? '' : `, ${unproven} logs not proven to their end`}`,

@@ -48,11 +48,18 @@ function firstSignal(context: CommandContext): Promise<void> {
   });
 }
 
-function sayWhereItIs({ terminal }: CommandContext, { addresses, deploymentId, keyFingerprint }: RunningApp): void {
+function sayWhereItIs(
+  { terminal }: CommandContext,
+  { addresses, deploymentId, keyFingerprint, producers }: RunningApp,
+): void {
   terminal.line(`Sworn is running.`);
   terminal.line(`  read it at       ${addresses.http}/api/v1/logs/llm-runs`);
   terminal.line(`  send OTLP to     ${addresses.otlpHttp}/v1/traces`);
   terminal.line(`  or by gRPC to    ${addresses.otlpGrpc}`);
   terminal.line(`  origin           ${deploymentId}/<tenant>/<log>`);
   terminal.line(`  signing key      ${keyFingerprint}`);
+  for (const { service, signals, silenceSeconds, tenantId } of producers)
+    terminal.line(
+      `  expects          ${service} (${signals.join(', ')}), silent for ${silenceSeconds} s at most, in ${tenantId ?? 'every tenant'}`,
+    );
 }

@@ -93,6 +93,8 @@ function cursorMac({ directoryKey, originOf }: StateKeys, { tenantId, log }: Log
     scrubbed_at: c.scrubbedAt,
     conflicts: c.conflicts,
     skewed: c.skewed,
+    // Cursors of before gaps were counted say nothing of them.
+    ...(c.gaps > 0 && { gaps: c.gaps }),
   });
   return hmacSha256(directoryKey, utf8('sworn.checks/1\0'), said);
 }

@@ -60,10 +60,9 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
     };
   },
   system_records: ({ row, said }) => {
-    const isConflict = row.kind === 'CONFLICT';
-    if (!isConflict && !SYSTEM_KINDS.has(row.kind)) return null;
+    if (!SYSTEM_KINDS.has(row.kind)) return null;
     return {
-      event_type: isConflict ? said.text('event_type') : row.kind,
+      event_type: said.text('event_type') ?? row.kind,
       conflict_of: said.count('first_index'),
       event_name: said.text('event_name'),
       severity: said.text('severity'),
@@ -141,7 +140,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
 /** Kinds of `audit`, all of which have a row. */
 const LEDGER_KINDS: ReadonlySet<string> = new Set([AUDIT_KIND, GOVERNANCE_KIND, OVERRIDE_KIND, 'CONFLICT']);
 
-const SYSTEM_KINDS: ReadonlySet<string> = new Set(SYSTEM_EVENT_TYPES);
+const SYSTEM_KINDS: ReadonlySet<string> = new Set([...SYSTEM_EVENT_TYPES, 'CONFLICT', 'GAP']);
 
 /** Members that name who acted, and what of, the first that is there. */
 const ACTORS = [

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { compileGovernance, GovernanceRefused, type GovernanceRules } from '../otlp/map/governanceRules.js';
 import { type Attribution, AttributionRefused, compileAttribution } from '../otlp/map/attribution.js';
 import { compileVocabulary, type Vocabulary, VocabularyRefused } from '../otlp/map/vocabulary.js';
+import { compileProducers, type ExpectedProducer, ProducersRefused } from '../otlp/map/producerRules.js';
 import { compileTelemetryRules, type TelemetryRules, TelemetryRulesRefused } from '../otlp/map/telemetryRules.js';
 import { compileMapping, MappingRefused } from '../otlp/map/compile.js';
 import type { Mapping } from '../otlp/map/tables.js';
@@ -23,6 +24,9 @@ export const BUILT_IN_GOVERNANCE = fileURLToPath(new URL('../../../../config/gov
 
 /** The rules of attribution that come with Sworn. */
 export const BUILT_IN_ATTRIBUTION = fileURLToPath(new URL('../../../../config/attribution.yaml', import.meta.url));
+
+/** Who should report, as it comes with Sworn: nobody. */
+export const BUILT_IN_PRODUCERS = fileURLToPath(new URL('../../../../config/producers.yaml', import.meta.url));
 
 /**
  * Reads and compiles the mapping in a directory: all its `*.yaml`.
@@ -59,34 +63,12 @@ export function readGovernance(path: string): GovernanceRules {
   return readRules(path, 'governance', compileGovernance);
 }
 
-function readRules<T>(path: string, what: string, compile: (content: unknown) => T): T {
-  const document = readDocument(dirname(path), basename(path));
-  try {
-    return compile(document.content);
-  } catch (error) {
-    if (!(error instanceof VocabularyRefused || error instanceof GovernanceRefused)) throw error;
-    const lines = error.mistakes.map((mistake) =>
-      described(dirname(path), { file: document.name, ...mistake }, [document]),
-    );
-    throw new FileUnusable(`the ${what} cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
-  }
-}
-
 /**
  * Reads and compiles how metrics are read for a run.
  * @throws an error that names file and line of every mistake.
  */
 export function readTelemetryRules(path: string): TelemetryRules {
-  const document = readDocument(dirname(path), basename(path));
-  try {
-    return compileTelemetryRules(document.content);
-  } catch (error) {
-    if (!(error instanceof TelemetryRulesRefused)) throw error;
-    const lines = error.mistakes.map((mistake) =>
-      described(dirname(path), { file: document.name, ...mistake }, [document]),
-    );
-    throw new FileUnusable(`the telemetry rules cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
-  }
+  return readRules(path, 'telemetry rules', compileTelemetryRules);
 }
 
 /**
@@ -94,14 +76,35 @@ export function readTelemetryRules(path: string): TelemetryRules {
  * @throws an error that names file and line of every mistake.
  */
 export function readAttribution(path: string): Attribution {
+  return readRules(path, 'attribution', compileAttribution);
+}
+
+/**
+ * Reads and compiles who should report.
+ * @throws an error that names file and line of every mistake.
+ */
+export function readProducers(path: string): readonly ExpectedProducer[] {
+  return readRules(path, 'list of producers', compileProducers);
+}
+
+const REFUSALS = [
+  VocabularyRefused,
+  GovernanceRefused,
+  TelemetryRulesRefused,
+  AttributionRefused,
+  ProducersRefused,
+] as const;
+
+function readRules<T>(path: string, what: string, compile: (content: unknown) => T): T {
   const document = readDocument(dirname(path), basename(path));
   try {
-    return compileAttribution(document.content);
+    return compile(document.content);
   } catch (error) {
-    if (!(error instanceof AttributionRefused)) throw error;
-    const lines = error.mistakes.map((mistake) =>
+    const refusal = REFUSALS.map((kind) => (error instanceof kind ? error : null)).find((one) => one !== null);
+    if (refusal == null) throw error;
+    const lines = refusal.mistakes.map((mistake) =>
       described(dirname(path), { file: document.name, ...mistake }, [document]),
     );
-    throw new FileUnusable(`the attribution cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+    throw new FileUnusable(`the ${what} cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
   }
 }

@@ -73,7 +73,7 @@ export function systemPins({ sizes }: Pick<PinnedRun, 'sizes'>, cursor: Cursor |
 }
 
 function associationOf(tie: Tie): Association {
-  return tie === 'INSTANCE' || tie === 'HOST' ? 'CO_LOCATED' : 'CORRELATED';
+  return tie === 'INSTANCE' || tie === 'HOST' || tie === 'SERVICE' ? 'CO_LOCATED' : 'CORRELATED';
 }
 
 interface FoundPlace {

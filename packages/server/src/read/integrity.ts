@@ -82,7 +82,7 @@ function anomaliesOf(
   unsealed: number,
 ): Integrity['anomalies'] {
   const counted = heads.flatMap(({ log }) => {
-    const { conflicts = 0, skewed = 0 } = cursors.get(log) ?? {};
+    const { conflicts = 0, skewed = 0, gaps = 0 } = cursors.get(log) ?? {};
     return [
       {
         kind: 'CONFLICTS',
@@ -95,6 +95,12 @@ function anomaliesOf(
         log,
         count: skewed,
         detail: 'steps that end before they start, or start over a minute after they came in',
+      } as const,
+      {
+        kind: 'GAPS',
+        log,
+        count: gaps,
+        detail: 'times that a producer that should report fell silent: GET /system?event_type=TELEMETRY_GAP has them',
       } as const,
     ];
   });

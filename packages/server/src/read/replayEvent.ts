@@ -7,7 +7,7 @@ import type { ReplayWindow } from './replayWindow.js';
 import { idOf } from './runItem.js';
 import type { SoundStep } from './stepBody.js';
 import type { shownStep } from './step.js';
-import { summaryOf } from './systemItem.js';
+import { eventTypeOf, summaryOf } from './systemItem.js';
 import { microsecondsOf } from './time.js';
 
 /** A step, as a trace shows it. */
@@ -52,7 +52,7 @@ export function systemEvent(
     source: 'system',
     ...timesOf(window, place),
     ...NO_FIGURES,
-    kind: stored.kind,
+    kind: eventTypeOf(entry),
     action: m.text('event_name'),
     detail: summaryOf(entry, body).text,
     outcome: null,

@@ -36,13 +36,12 @@ export function systemItem(
   const { stored, members: m } = entry;
   const summary = summaryOf(entry, body);
   const resource = m.text('resource');
-  const eventType = stored.kind === 'CONFLICT' ? m.text('event_type') : stored.kind;
   const first = m.count('first_index');
   return {
     id: idOf(stored),
     scope: isShared(m) ? 'PLATFORM' : 'TENANT',
     component: m.text('component'),
-    event_type: eventType as SystemItem['event_type'],
+    event_type: eventTypeOf(entry),
     event_name: m.text('event_name'),
     severity: m.text('severity') as SystemItem['severity'],
     severity_text: m.text('severity_text'),
@@ -64,6 +63,11 @@ export function systemItem(
     },
     metadata: systemMetadata(tenantId, entry, covered),
   };
+}
+
+/** What a record is shown as: what its kind is, but of those that are of a kind of their own. */
+export function eventTypeOf({ stored, members }: SoundEntry): SystemItem['event_type'] {
+  return (members.text('event_type') ?? stored.kind) as SystemItem['event_type'];
 }
 
 /** Whether a record is Sworn's own. */
@@ -93,8 +97,12 @@ export function summaryOf({ members }: SoundEntry, body: Uint8Array | null): Sum
 
 function ownSummary(m: Members): string | null {
   const said = lifeSummary(m.text('event_name'));
-  const changed = m.texts('changed');
-  return changed.length === 0 ? said : `${said}: ${changed.join(', ')}`;
+  const facts = [
+    ...m.texts('changed'),
+    ...[m.text('service'), m.text('signal')].filter((fact) => fact !== null),
+    ...(m.text('silent_since') === null ? [] : [`silent since ${m.text('silent_since')}`]),
+  ];
+  return facts.length === 0 ? said : `${said}: ${facts.join(', ')}`;
 }
 
 function idAt(log: string, index: number): string {

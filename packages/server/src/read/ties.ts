@@ -8,6 +8,7 @@ import { ownsTrace } from './membership.js';
 import type { ReadDeps } from './reading.js';
 import type { Skeleton } from './runOrder.js';
 import { compromisedRecord, type PinnedRun } from './settled.js';
+import { isOwn } from './systemItem.js';
 import { timeOf } from './time.js';
 
 /** Traces of one run by which records are looked for; of more, which no agent turn has, the first. */
@@ -32,7 +33,7 @@ export interface RunTies {
 
 /**
  * CORRELATED is a record that names the run, one of its traces, or its asserted correlation id, whenever it was; CO_LOCATED one of an instance that
- * steps of the run ran on, else of their host, while it ran.
+ * steps of the run ran on, else of their host, while it ran; so is what Sworn says of a silence of their services.
  * @throws Refusal `evidence_compromised` when the RESOURCE record that says the host is not what it was.
  */
 export async function tiesOf(
@@ -51,6 +52,7 @@ export async function tiesOf(
     { tie: 'CORRELATION', values: correlationId === null ? [] : [correlationId], ...always },
   ];
   const life = lifeOf(run, skeleton);
+  const isOfTrace = ofTraces(run, skeleton);
   if (life !== null) {
     const { instances } = skeleton;
     const hosts = await hostsOf(deps, tx, tenantId, skeleton.resources);
@@ -62,14 +64,21 @@ export async function tiesOf(
         ...life,
       },
       { tie: 'HOST', values: hosts, ...life },
+      { tie: 'SERVICE', values: servicesOf(run, skeleton), ...life },
     );
   }
   return {
     life,
     lanes: lanes.filter(({ values }) => values.length > 0),
-    isOf: ofTraces(run, skeleton),
+    isOf: (tie, record) => (tie === 'SERVICE' ? isOwn(record) : isOfTrace(tie, record)),
     tracesLeftOut: membership.traces.length - traces.length,
   };
+}
+
+/** Of its steps that say on which instance they ran, and as it says itself. */
+function servicesOf({ newest }: PinnedRun, { instances }: Skeleton): readonly string[] {
+  const services = [newest.members.text('service'), ...instances.map(({ service }) => service)];
+  return [...new Set(services.filter((service) => service !== null))];
 }
 
 /** As its newest RUN leaf says; one that was never sealed began with its first step. */

@@ -1,9 +1,11 @@
 import type { JsonValue } from '@sworn/evidence';
 
 /** What an event of Sworn's own life is. Every word of it is ours: it is shown to tenants as it stands. */
-interface LifeKind {
+export interface LifeKind {
   /** Kind of the leaf. */
-  readonly kind: 'STARTUP' | 'SHUTDOWN' | 'MIGRATION' | 'CONFIG_CHANGE' | 'AUTH_CHANGE' | 'TELEMETRY_GAP';
+  readonly kind: 'STARTUP' | 'SHUTDOWN' | 'MIGRATION' | 'CONFIG_CHANGE' | 'AUTH_CHANGE' | 'GAP';
+  /** What it is shown as, where its kind is not that: a kind has one writer, and TELEMETRY_GAP is what producers send. */
+  readonly eventType?: 'TELEMETRY_GAP';
   readonly severity: 'INFO' | 'WARN';
   /** Shown to every tenant. What is about one tenant's keys, or tells how many tenants there are, is not. */
   readonly shared: boolean;
@@ -47,6 +49,21 @@ export const LIFE_EVENTS = {
   'sworn.tenant.created': { kind: 'AUTH_CHANGE', severity: 'INFO', shared: false, summary: 'A tenant was created' },
   'sworn.key.created': { kind: 'AUTH_CHANGE', severity: 'INFO', shared: false, summary: 'A key was created' },
   'sworn.key.revoked': { kind: 'AUTH_CHANGE', severity: 'INFO', shared: false, summary: 'A key was revoked' },
+  // Of a tenant's own `system`: they name its services (producerWatch.ts).
+  'sworn.producer.silent': {
+    kind: 'GAP',
+    eventType: 'TELEMETRY_GAP',
+    severity: 'WARN',
+    shared: false,
+    summary: 'A producer that should report is silent',
+  },
+  'sworn.producer.reported': {
+    kind: 'GAP',
+    eventType: 'TELEMETRY_GAP',
+    severity: 'INFO',
+    shared: false,
+    summary: 'A producer that was silent has reported',
+  },
 } as const satisfies Record<string, LifeKind>;
 
 /** Name of an event of Sworn's own life. */

@@ -3,7 +3,7 @@ import { MAX_EXAMINED } from './runLead.js';
 import { type Sql, sql } from './sql.js';
 
 /** What ties a system record to a run: an id that both say, the instance or host on which both happened. */
-export type Tie = 'TRACE' | 'RUN' | 'CORRELATION' | 'INSTANCE' | 'HOST';
+export type Tie = 'TRACE' | 'RUN' | 'CORRELATION' | 'INSTANCE' | 'HOST' | 'SERVICE';
 
 /** One of the ties, by its values: a range of one index each. */
 export interface TieLane {
@@ -45,7 +45,7 @@ export interface FoundTied {
 
 /**
  * The records of one log that a lane ties, oldest first: for each value one range of its own index (`system_records_trace`, `…_hinted_run`, `…_bound`,
- * `…_instance`), hosts by `…_hosted`, and of each as many as are wanted, at most `MAX_EXAMINED` of all. What contradicts an earlier record (CONFLICT)
+ * `…_instance`, `…_gap_time`), hosts by `…_hosted`, and of each as many as are wanted, at most `MAX_EXAMINED` of all. What contradicts an earlier record (CONFLICT)
  * is left out: the first counts. In a transaction with `inIndexOrder`.
  */
 export async function findTied(tx: Tx, tenantId: string, lane: TieLane, window: TieWindow): Promise<FoundTied> {
@@ -154,6 +154,7 @@ const TIED_BY: Readonly<Record<Exclude<Tie, 'HOST'>, Sql>> = {
   RUN: sql`hinted_run = asked.value`,
   CORRELATION: sql`correlation_id = asked.value and correlation_id is distinct from encode(trace_id, 'hex')`,
   INSTANCE: sql`instance = asked.value and service is not distinct from asked.service`,
+  SERVICE: sql`service = asked.value and event_type = 'TELEMETRY_GAP'`,
 };
 
 /** Which log it is must not lead to the primary key. */

@@ -18,6 +18,8 @@ export interface CheckCursor {
   /** Spans sent again with other content, and skewed steps, among the verified leaves. */
   readonly conflicts: number;
   readonly skewed: number;
+  /** Gaps of producers that Sworn recorded, among them. */
+  readonly gaps: number;
 }
 
 /** A cursor as its row has it: anybody's, until its MAC was looked at. */
@@ -27,7 +29,7 @@ export interface StoredCursor extends CheckCursor {
 }
 
 /** What no row of ours has: numbers and times that nothing here can hold. */
-const IS_PLAIN = sql`greatest(next_index, verified, scrub_index, conflicts, skewed) <= ${Number.MAX_SAFE_INTEGER}
+const IS_PLAIN = sql`greatest(next_index, verified, scrub_index, conflicts, skewed, gaps) <= ${Number.MAX_SAFE_INTEGER}
        and least(checked_at, scrub_began_at, scrubbed_at) >= '1970-01-01'::timestamptz
        and greatest(checked_at, scrub_began_at, scrubbed_at) < '9999-01-01'::timestamptz`;
 
@@ -35,7 +37,7 @@ const IS_PLAIN = sql`greatest(next_index, verified, scrub_index, conflicts, skew
 export async function readCheckCursors(tx: Tx, tenantId: string): Promise<ReadonlyMap<string, StoredCursor>> {
   const rows = await tx.query<StoredCursor & { readonly log: string }>(sql`
     select log, next_index as "nextIndex", frontier, verified, checked_at as "checkedAt", scrub_index as "scrubIndex",
-           scrub_frontier as "scrubFrontier", scrub_began_at as "scrubBeganAt", scrubbed_at as "scrubbedAt", conflicts, skewed, mac
+           scrub_frontier as "scrubFrontier", scrub_began_at as "scrubBeganAt", scrubbed_at as "scrubbedAt", conflicts, skewed, gaps, mac
       from sworn.check_cursor where tenant_id = ${tenantId}::uuid and ${IS_PLAIN}`);
   return new Map(rows.map(({ log, ...cursor }) => [log, cursor]));
 }
@@ -85,13 +87,13 @@ export async function writeCheckCursor(
 ): Promise<void> {
   await tx.query(sql`
     insert into sworn.check_cursor (tenant_id, log, next_index, frontier, verified, checked_at, scrub_index, scrub_frontier, scrub_began_at, scrubbed_at,
-                                    conflicts, skewed, mac)
+                                    conflicts, skewed, gaps, mac)
     values (${tenantId}::uuid, ${log}, ${c.nextIndex}, ${c.frontier}, ${c.verified}, ${c.checkedAt}::timestamptz, ${c.scrubIndex}, ${c.scrubFrontier},
-            ${c.scrubBeganAt}::timestamptz, ${c.scrubbedAt}::timestamptz, ${c.conflicts}, ${c.skewed}, ${c.mac})
+            ${c.scrubBeganAt}::timestamptz, ${c.scrubbedAt}::timestamptz, ${c.conflicts}, ${c.skewed}, ${c.gaps}, ${c.mac})
         on conflict (tenant_id, log) do update set next_index = excluded.next_index, frontier = excluded.frontier, verified = excluded.verified,
            checked_at = excluded.checked_at, scrub_index = excluded.scrub_index, scrub_frontier = excluded.scrub_frontier,
            scrub_began_at = excluded.scrub_began_at, scrubbed_at = excluded.scrubbed_at,
-           conflicts = excluded.conflicts, skewed = excluded.skewed, mac = excluded.mac`);
+           conflicts = excluded.conflicts, skewed = excluded.skewed, gaps = excluded.gaps, mac = excluded.mac`);
 }
 
 /** Notes that these findings were met at `at`. Primary key. */

@@ -66,7 +66,8 @@ export function systemCells(
 ): SystemRecordRow['cells'] {
   const text = textsOf(members);
   return {
-    event_type: kind === 'CONFLICT' ? text('event_type') : kind,
+    // A conflict, and a gap that Sworn found, are of a kind of their own.
+    event_type: text('event_type') ?? kind,
     conflict_of: conflictOf(members),
     event_name: text('event_name'),
     severity: text('severity'),
