@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { AddressInfo, Server } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createAuthenticator } from './access/authenticate.js';
@@ -17,6 +16,7 @@ import { type Deployment, openDeployment } from './deployment.js';
 import { countGovernance } from './governed.js';
 import { networkOf } from './http/caller.js';
 import { createFacade } from './http/facade.js';
+import { baseUrl, listening } from './listeners.js';
 import { createLifetime } from './lifetime.js';
 import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
@@ -341,17 +341,4 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     failed,
     stop,
   };
-}
-
-function listening(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
-}
-
-function baseUrl(config: Config, address: AddressInfo | string | null): string {
-  if (address === null || typeof address === 'string') throw new Error('a server that listens on no port');
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  return `${config.tls === null ? 'http' : 'https'}://${host}:${address.port}`;
 }

@@ -1,6 +1,7 @@
 import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { ENVIRONMENTS, type Environment } from './access/rules.js';
+import { ConfigMistakes } from './configMistakes.js';
 import { readSinks, type SinkAddress } from './sinkAddress.js';
 
 /** Everything a Sworn process is told from outside. Read once, at the edge; nothing else reads the environment. */
@@ -195,16 +196,6 @@ export const SETTINGS = [
 ] as const satisfies readonly Setting[];
 
 type SettingName = (typeof SETTINGS)[number]['name'];
-
-/** Thrown by `readConfig`; names every mistake at once. */
-class ConfigMistakes extends Error {
-  readonly mistakes: readonly string[];
-
-  constructor(mistakes: readonly string[]) {
-    super(`configuration:\n${mistakes.map((m) => `  - ${m}`).join('\n')}`);
-    this.mistakes = mistakes;
-  }
-}
 
 /**
  * Reads and checks every setting.
