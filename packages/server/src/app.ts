@@ -51,6 +51,7 @@ import { createHeldOrders } from './read/heldOrders.js';
 import { createDirectory } from './record/directory.js';
 import { createRedactor } from './record/redact/redactor.js';
 import { redactionRules } from './redactionRules.js';
+import { VERSION } from './ownVersion.js';
 import { createSequencer } from './record/sequencer.js';
 
 /** A server in this process. */
@@ -67,9 +68,6 @@ export interface RunningApp {
   /** Commits everything accepted, signs it, then stops. */
   stop(): Promise<void>;
 }
-
-const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
-  .version;
 
 /** The composition root: opens the deployment, puts the parts together, listens. Resolves when requests are served. */
 export async function startApp(config: Config): Promise<RunningApp> {
