@@ -61,7 +61,6 @@ export interface RunningApp {
   readonly deploymentId: string;
   /** `SHA256:<base64>` of the public signing key. */
   readonly keyFingerprint: string;
-  /** Who should report: config/producers.yaml, or SWORN_PRODUCERS_FILE. */
   readonly producers: readonly ExpectedProducer[];
   /** Rejects when the server cannot go on; never resolves. */
   readonly failed: Promise<never>;
