@@ -67,16 +67,24 @@ interface Line {
   readonly entity_id: string | null;
   readonly log: string;
 }
+/** As an event of OCSF. */
+interface Event {
+  readonly class_uid: number;
+  readonly metadata: { readonly uid: string; readonly version: string };
+  readonly unmapped: { readonly sworn: Line };
+}
 const linesOf = (out: string): Line[] => out.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+/** The record of a line, whatever it is written as. */
+const recordOf = (line: Line | Event): Line => ('unmapped' in line ? line.unmapped.sworn : line);
 const numbers = (from: number, count: number): string[] => Array.from({ length: count }, (_, i) => `e-${from + i}`);
 
 /** A tail that follows, and the lines it printed. */
-function following(...more: string[]): { readonly child: ChildProcess; readonly lines: Line[] } {
+function following(...more: string[]): { readonly child: ChildProcess; readonly lines: (Line | Event)[] } {
   const child = home.start(argsOf('--log', 'audit', '--follow', '--every', '1', ...more), {
     SWORN_TAIL_TOKEN: keys.auditor,
   });
-  const lines: Line[] = [];
-  createInterface({ input: child.stdout! }).on('line', (line) => lines.push(JSON.parse(line) as Line));
+  const lines: (Line | Event)[] = [];
+  createInterface({ input: child.stdout! }).on('line', (line) => lines.push(JSON.parse(line) as Line | Event));
   return { child, lines };
 }
 
@@ -118,23 +126,46 @@ describe('sworn tail', () => {
     expect(existsSync(cursor)).toBe(false);
   }, 60_000);
 
-  test('leaves nothing out, whenever it is killed: at most its last page comes again', async () => {
-    await report(0, 400);
-    const seen: string[] = [];
-    for (let killed = 0; killed < 4; killed++) {
-      const { child, lines } = following();
-      const sending = report(400 + killed * 150, 150);
-      await eventually(async () => (lines.length >= 1 + killed * 40 ? true : null));
-      child.kill('SIGKILL');
-      await Promise.all([ended(child), sending]);
-      seen.push(...lines.map((line) => line.entity_id ?? ''));
+  test.each(['ndjson', 'ocsf'])(
+    'leaves nothing out as %s, whenever it is killed: at most its last page comes again',
+    async (format) => {
+      await report(0, 400);
+      const seen: string[] = [];
+      for (let killed = 0; killed < 4; killed++) {
+        const { child, lines } = following('--format', format);
+        const sending = report(400 + killed * 150, 150);
+        await eventually(async () => (lines.length >= 1 + killed * 40 ? true : null));
+        child.kill('SIGKILL');
+        await Promise.all([ended(child), sending]);
+        seen.push(...lines.map((line) => recordOf(line).entity_id ?? ''));
+      }
+      const rest = await run(keys.auditor, '--log', 'audit');
+      expect(rest.code).toBe(0);
+      seen.push(...linesOf(rest.out).map((line) => line.entity_id ?? ''));
+      expect([...new Set(seen)].toSorted()).toEqual(numbers(0, 1_000).toSorted());
+      expect(seen.length).toBeLessThanOrEqual(1_000 + 4 * 100);
+    },
+    120_000,
+  );
+
+  test('prints events of OCSF and nothing else, and goes on where lines of the other format ended', async () => {
+    await report(0, 150);
+    const events = (await run(keys.auditor, '--log', 'audit', '--format', 'ocsf')).out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Event);
+    expect(events.map((event) => recordOf(event).entity_id)).toEqual(numbers(0, 150));
+    expect(new Set(events.map(({ metadata }) => metadata.version))).toEqual(new Set(['1.7.0']));
+    expect(events.map(({ metadata }) => metadata.uid)).toEqual(events.map((event) => recordOf(event).id));
+    await report(150, 2);
+    const native = await run(keys.auditor, '--log', 'audit');
+    expect(linesOf(native.out).map((line) => line.entity_id)).toEqual(numbers(150, 2));
+    for (const log of ['system', 'llm-runs']) {
+      const refused = await run(keys.reader, '--log', log, '--format', 'ocsf');
+      expect([refused.code, refused.out]).toEqual([2, '']);
+      expect(refused.err).toContain('is of audit, access and control');
     }
-    const rest = await run(keys.auditor, '--log', 'audit');
-    expect(rest.code).toBe(0);
-    seen.push(...linesOf(rest.out).map((line) => line.entity_id ?? ''));
-    expect([...new Set(seen)].toSorted()).toEqual(numbers(0, 1_000).toSorted());
-    expect(seen.length).toBeLessThanOrEqual(1_000 + 4 * 100);
-  }, 120_000);
+  }, 60_000);
 
   test('goes on by itself when the server is back', async () => {
     await report(0, 2);
@@ -146,7 +177,7 @@ describe('sworn tail', () => {
     await eventually(async () => (lines.length === 4 ? true : null));
     child.kill('SIGTERM');
     await ended(child);
-    expect(lines.map((line) => line.entity_id)).toEqual(numbers(0, 4));
+    expect(lines.map((line) => recordOf(line).entity_id)).toEqual(numbers(0, 4));
   }, 120_000);
 
   test('keeps no cursor of lines that nobody read', async () => {

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { Proof } from './envelope.js';
 import { CompromisedItem } from './finding.js';
 import { AggregateMetadata, RecordMetadata } from './metadata.js';
-import { listParameters, pageFields, textFilter } from './page.js';
+import { formatParameter, listParameters, pageFields, textFilter } from './page.js';
 import { NullableBoolean, NullableInteger, NullableOneOf, NullableString, OneOf, Uuid } from './scalars.js';
 
 /** Topics of the AUDIT endpoints: what producers report, Sworn's own reads, and what was done to keys, tenants and logs. */
@@ -265,7 +265,7 @@ export const ExportList = Type.Object(
 export type ExportList = Static<typeof ExportList>;
 
 /** Parameters of endpoint 18. */
-export const ExportQuery = Type.Object({ ...listParameters }, { additionalProperties: false });
+export const ExportQuery = Type.Object({ ...formatParameter, ...listParameters }, { additionalProperties: false });
 export type ExportQuery = Static<typeof ExportQuery>;
 
 /** What leads to access records. */
@@ -294,6 +294,7 @@ export const AccessQuery = Type.Object(
   {
     endpoint: Type.Optional(textFilter('Id of the endpoint that was asked', 'llm_runs.list')),
     ...accessParameters,
+    ...formatParameter,
     ...listParameters,
   },
   { additionalProperties: false },
@@ -306,6 +307,7 @@ export const AuthorizationQuery = Type.Object(
     permission: Type.Optional(textFilter('Permission that it took', 'logs.audit')),
     resource: Type.Optional(textFilter('Id of the endpoint that was asked', 'llm_runs.list')),
     ...accessParameters,
+    ...formatParameter,
     ...listParameters,
   },
   { additionalProperties: false },
@@ -327,6 +329,7 @@ export const AuditQuery = Type.Object(
     incident_id: Type.Optional(textFilter('Incident that it is linked to', 'INC-9')),
     endpoint: Type.Optional(textFilter('Id of the endpoint that was asked', 'llm_runs.list')),
     ...accessParameters,
+    ...formatParameter,
     ...listParameters,
   },
   { additionalProperties: false },

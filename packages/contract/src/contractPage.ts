@@ -85,6 +85,9 @@ function endpointSection(endpoint: Endpoint, number: number, example: Example | 
           ),
         ),
     memberTable(endpoint.response),
+    ...(endpoint.ocsf === undefined
+      ? []
+      : ['With `format=ocsf`:', memberTable(endpoint.ocsf), 'See [ocsf.md](../ocsf.md).']),
     `Problems: ${problemCodesOf(endpoint).map(problemLink).join(', ')}.`,
     `\`${example.asked}\``,
     `\`\`\`json\n${JSON.stringify(example.answer, null, 2)}\n\`\`\``,

@@ -16,6 +16,7 @@ import { RunGovernance, RunGovernanceQuery } from './governance.js';
 import { RunExport } from './export.js';
 import { IdentityList, IdentityQuery } from './identity.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
+import { OcsfExportList, OcsfIdentityList, OcsfIntegrity, OcsfList } from './ocsf.js';
 import { RunList, RunListQuery } from './run.js';
 import { SystemList, SystemListQuery } from './system.js';
 import { ReplayQuery, RunReplay, SystemReplay } from './replay.js';
@@ -49,6 +50,8 @@ export interface Endpoint {
   readonly params: readonly string[];
   readonly query: TObject;
   readonly response: TSchema;
+  /** Its answer with `format=ocsf`, where it takes that. */
+  readonly ocsf?: TSchema;
 }
 
 const NoQuery = Type.Object({}, { additionalProperties: false });
@@ -197,6 +200,7 @@ export const ENDPOINTS = [
     params: [],
     query: AuditQuery,
     response: AuditList,
+    ocsf: OcsfList,
   },
   {
     id: 'audit.identity',
@@ -208,6 +212,7 @@ export const ENDPOINTS = [
     params: [],
     query: IdentityQuery,
     response: IdentityList,
+    ocsf: OcsfIdentityList,
   },
   {
     id: 'audit.authorization',
@@ -219,6 +224,7 @@ export const ENDPOINTS = [
     params: [],
     query: AuthorizationQuery,
     response: AuthorizationList,
+    ocsf: OcsfList,
   },
   {
     id: 'audit.access',
@@ -230,6 +236,7 @@ export const ENDPOINTS = [
     params: [],
     query: AccessQuery,
     response: AccessList,
+    ocsf: OcsfList,
   },
   {
     id: 'audit.integrity',
@@ -241,6 +248,7 @@ export const ENDPOINTS = [
     params: [],
     query: IntegrityQuery,
     response: Integrity,
+    ocsf: OcsfIntegrity,
   },
   {
     id: 'audit.exports',
@@ -252,6 +260,7 @@ export const ENDPOINTS = [
     params: [],
     query: ExportQuery,
     response: ExportList,
+    ocsf: OcsfExportList,
   },
   {
     id: 'audit.entry',

@@ -1,6 +1,7 @@
 import { Proof } from './envelope.js';
 import { CompromisedItem, Finding, OpenFinding } from './finding.js';
 import { AggregateMetadata, RecordMetadata } from './metadata.js';
+import { OcsfEvent } from './ocsf.js';
 import { Problem } from './problem.js';
 import { Inflection } from './run.js';
 import { Checksum, ContentHash, Money, NullableTimestamp, Timestamp, Uuid } from './scalars.js';
@@ -52,6 +53,11 @@ export const SHARED_SHAPES: readonly SharedShape[] = [
     what: 'What a check found wrong; [findings.md](../operate/findings.md) says what each means.',
   },
   { name: 'OpenFinding', schema: OpenFinding, what: 'A finding that was opened and not cleared since.' },
+  {
+    name: 'OcsfEvent',
+    schema: OcsfEvent,
+    what: 'A record as an event of the Open Cybersecurity Schema Framework, with the attributes of its class beside these.',
+  },
   { name: 'Problem', schema: Problem, what: 'The answer to a request that is refused.' },
 ];
 

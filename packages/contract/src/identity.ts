@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { ACTOR_TYPES, AUDIT_DECISIONS, auditListFields, AUDIT_TOPICS, REPORTERS } from './audit.js';
 import { CompromisedItem } from './finding.js';
 import { RecordMetadata } from './metadata.js';
-import { listParameters, textFilter } from './page.js';
+import { formatParameter, listParameters, textFilter } from './page.js';
 import { NullableOneOf, NullableString, OneOf, Uuid } from './scalars.js';
 
 /** What the list of identity shows: sign-ins, and what was done to credentials. */
@@ -84,6 +84,7 @@ export const IdentityQuery = Type.Object(
       ),
     ),
     decision: Type.Optional({ ...OneOf(AUDIT_DECISIONS), description: 'What was decided, e.g. DENY' }),
+    ...formatParameter,
     ...listParameters,
   },
   { additionalProperties: false },

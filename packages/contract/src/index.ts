@@ -55,6 +55,15 @@ export {
 export { IDENTITY_EVENTS, IdentityItem, IdentityList, IdentityQuery, OWN_IDENTITY_EVENTS } from './identity.js';
 export { type AskedProof, Integrity, IntegrityQuery, VERDICTS } from './integrity.js';
 export { AggregateMetadata, RecordMetadata, RecordState } from './metadata.js';
+export {
+  type InEitherFormat,
+  OCSF_VERSION,
+  OcsfEvent,
+  OcsfExportList,
+  OcsfIdentityList,
+  OcsfIntegrity,
+  OcsfList,
+} from './ocsf.js';
 export { openApiDocument, openApiText } from './openapi.js';
 export { DEFAULT_LONG_PAGE, DEFAULT_PAGE, MAX_LONG_BYTES, MAX_LONG_PAGE, MAX_PAGE } from './page.js';
 export { PROBLEM_CODES, PROBLEMS, Problem, type ProblemCode, problemMarkdown, problemPage } from './problem.js';

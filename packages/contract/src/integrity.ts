@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { OpenFinding } from './finding.js';
 import { AggregateMetadata } from './metadata.js';
+import { formatParameter } from './page.js';
 import { NullableInteger, NullableString, NullableTimestamp, OneOf } from './scalars.js';
 
 /** Stored name of a log: its topic, from generation 2 on with its number. */
@@ -26,6 +27,7 @@ export const IntegrityQuery = Type.Object(
           'Size of the stored checkpoint to prove against, e.g. 200. Without it: for a leaf the first that covers it, else the newest.',
       }),
     ),
+    ...formatParameter,
   },
   { additionalProperties: false },
 );

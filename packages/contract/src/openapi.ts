@@ -42,7 +42,7 @@ export function openApiText(version: string): string {
 }
 
 function operation(endpoint: Endpoint): Member {
-  const content: Record<string, Member> = { 'application/json': { schema: plain(endpoint.response) } };
+  const content: Record<string, Member> = { 'application/json': { schema: answerOf(endpoint) } };
   if (endpoint.shape !== 'record') {
     content['application/x-ndjson'] = {
       schema: {
@@ -64,6 +64,12 @@ function operation(endpoint: Endpoint): Member {
       ...refusals(endpoint),
     },
   };
+}
+
+/** The answer in the format that was asked for. */
+function answerOf({ response, ocsf }: Endpoint): Member {
+  if (ocsf === undefined) return plain(response);
+  return { anyOf: [plain(response), { ...plain(ocsf), title: 'format=ocsf' }] };
 }
 
 function pathParameter(name: string): Member {

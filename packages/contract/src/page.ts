@@ -52,6 +52,15 @@ const page = {
   cursor: Type.Optional(Cursor),
 };
 
+/** How records of the AUDIT endpoints are written. A cursor says where a page goes on, and is good for either. */
+export const formatParameter = {
+  format: Type.Optional({
+    ...OneOf(['ocsf']),
+    description:
+      'Items as events of the Open Cybersecurity Schema Framework (docs/ocsf.md). Without it in Sworn’s own format. E.g. ocsf',
+  }),
+};
+
 /** Parameters of every list of records. */
 export const listParameters = {
   occurred_after: Type.Optional(TimeFilter),

@@ -98,6 +98,8 @@ export interface House {
   readonly life: Life;
   /** The writer's sequencer. */
   readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
+  /** The same of records that only Sworn writes. */
+  readonly appendOwn: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
   /** Opens runs; with a grace of 0 seals what has a root. */
   seal(tenantId: string): Promise<void>;
   sign(tenantId: string): Promise<void>;
@@ -326,6 +328,7 @@ export async function buildHouse({
     },
     life: createLife({ recorder, platformTenant, openOriginOf: originOf, now }),
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
+    appendOwn: append,
     async seal(tenantId) {
       while (await sealer.turn(tenantId));
       await sealer.turn(tenantId);

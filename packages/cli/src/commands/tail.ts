@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CommandContext } from '../deployment.js';
 import { CommandFailed, EXIT } from '../exitCode.js';
-import type { TailedLog } from '../tail/pageSource.js';
+import type { TailedLog, TailFormat } from '../tail/pageSource.js';
 
 /** Times a tail that does not follow tries again: about a minute. */
 const RETRIES = 5;
@@ -10,7 +10,7 @@ const MAX_EVERY_SECONDS = 3_600;
 
 interface Options {
   readonly log: TailedLog;
-  readonly format: 'ndjson';
+  readonly format: TailFormat;
   readonly cursorFile: string;
   readonly credentialFile?: string;
   readonly follow: boolean;
@@ -28,16 +28,19 @@ export function tail(context: CommandContext): Command {
         .makeOptionMandatory(),
     )
     .requiredOption('--cursor-file <file>', 'keeps where to go on; each tail has its own')
-    .addOption(new Option('--format <format>', 'of the lines').choices(['ndjson']).default('ndjson'))
+    .addOption(new Option('--format <format>', 'of the lines').choices(['ndjson', 'ocsf']).default('ndjson'))
     .option('--credential-file <file>', 'file with an API key that may read the log; else SWORN_TAIL_TOKEN')
     .option('--follow', 'go on when everything is printed', false)
     .option('--every <seconds>', 'with --follow: seconds between looks', readEvery, 5)
     .addHelpText(
       'after',
       `
-One record a line, as the list of the log shows it. A line that holds "compromised":true stands for a record that is not as it
-was written. The cursor is kept after the lines of a page are out: whoever is killed prints at most that page again and
-leaves nothing out, so a receiver tells copies by "id".
+One record a line and nothing else, as the list of the log shows it. A line that holds "compromised":true stands for a record
+that is not as it was written. With --format ocsf (audit, access and control) every line is an event of the Open Cybersecurity
+Schema Framework, and such a record a critical finding.
+
+The cursor is kept after the lines of a page are out: whoever is killed prints at most that page again and leaves nothing
+out, so a receiver tells copies by "id", of OCSF by "metadata.uid". It says where to go on and not how lines are written.
 
 llm-runs prints a run when it is opened; system and llm-runs need a key of the role reader, the others one of the role
 auditor. Every look is a read, and has a record in access: a tail of access prints its own looks.
@@ -49,7 +52,7 @@ is another tail's. Nothing is kept of lines that nobody read.
 
 Examples:
   sworn tail https://sworn.example --log audit --cursor-file audit.cursor --credential-file auditor.key
-  sworn tail http://127.0.0.1:4300 --log access --cursor-file access.cursor --follow | shipper`,
+  sworn tail http://127.0.0.1:4300 --log access --format ocsf --cursor-file access.cursor --follow | shipper`,
     )
     .action((url: string, options: Options) => run(context, url, options));
 }
@@ -58,18 +61,21 @@ async function run({ env, terminal }: CommandContext, url: string, options: Opti
   // Help, and a line that cannot be meant, need none of these.
   const { readBase, readToken } = await import('../serverAddress.js');
   const { cursorFile } = await import('../tail/cursorFile.js');
-  const { pageSource } = await import('../tail/pageSource.js');
+  const { hasFormat, pageSource } = await import('../tail/pageSource.js');
   const { tail: follow } = await import('../tail/tail.js');
+  const { log, format } = options;
+  if (!hasFormat(log, format))
+    throw new CommandFailed(EXIT.unable, `--format ${format} is of audit, access and control: ${log} has none`);
   const token = readToken(options.credentialFile, env['SWORN_TAIL_TOKEN']);
   if (token === null)
     throw new CommandFailed(EXIT.unable, 'a tail needs an API key: --credential-file, or SWORN_TAIL_TOKEN');
   const base = readBase(url, token, 'the URL of a server looks like https://sworn.example');
-  const { log } = options;
   await follow({
     source: pageSource({
       base,
       token,
       log,
+      format,
       retries: options.follow ? null : RETRIES,
       warn: terminal.note,
     }),

@@ -11,6 +11,13 @@ export const TAILED_LOGS = {
   control: '/api/v1/logs/audit?log=control&',
 } as const;
 export type TailedLog = keyof typeof TAILED_LOGS;
+/** How lines are written: as Sworn shows records, or as events of OCSF, which the logs of the audit have (docs/ocsf.md). */
+export type TailFormat = 'ndjson' | 'ocsf';
+
+/** Whether a log's records can be written so. */
+export function hasFormat(log: TailedLog, format: TailFormat): boolean {
+  return format === 'ndjson' || TAILED_LOGS[log].includes('/audit?');
+}
 
 /** A page of a tail. */
 export interface TailPage {
@@ -30,6 +37,7 @@ export interface TailAddress {
   readonly base: URL;
   readonly token: string;
   readonly log: TailedLog;
+  readonly format: TailFormat;
   /** Times it tries again before it gives up; null: for ever. */
   readonly retries: number | null;
   readonly warn: (message: string) => void;
@@ -67,8 +75,9 @@ type Answer =
   /** May be better later. `waitMs`: as the server asks, at least. */
   | { readonly kind: 'not_now'; readonly why: string; readonly waitMs: number };
 
-async function ask({ base, token, log }: TailAddress, cursor: string | null): Promise<Answer> {
+async function ask({ base, token, log, format }: TailAddress, cursor: string | null): Promise<Answer> {
   const query = new URLSearchParams({ order: 'asc', limit: String(PAGE) });
+  if (format === 'ocsf') query.set('format', format);
   if (cursor !== null) query.set('cursor', cursor);
   const url = `${base.href.replace(/\/$/, '')}${TAILED_LOGS[log]}${query.toString()}`;
   let text: string;

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import helmet from '@fastify/helmet';
-import { ENDPOINTS, openApiDocument, PROBLEM_CODES, type ProblemCode, problemMarkdown } from '@sworn/contract';
+import {
+  type Endpoint,
+  ENDPOINTS,
+  openApiDocument,
+  PROBLEM_CODES,
+  type ProblemCode,
+  problemMarkdown,
+} from '@sworn/contract';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -16,7 +23,7 @@ import { loggable } from '../loggable.js';
 import { callerOf } from './caller.js';
 import { addDeepLinks } from './deepLinks.js';
 import { isOurHost } from './host.js';
-import { type Answering, answerInOrder, type OrderDeps } from './order.js';
+import { type Answering, answerInOrder, OCSF_ANSWER, type OrderDeps } from './order.js';
 import { refusalOf, sendProblem } from './problem.js';
 import { refuse } from './refuse.js';
 import { addTlogRoutes } from './tlog.js';
@@ -118,7 +125,7 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
     app.route({
       method: READ,
       url: endpoint.path.replaceAll(/\{([a-z_]+)\}/g, ':$1'),
-      schema: { response: { 200: JSON.parse(JSON.stringify(endpoint.response)) } },
+      schema: { response: schemasOf(endpoint) },
       config: { endpoint: endpoint.id },
       handler: (request, reply) => answerInOrder(answering, ready, request, reply),
     });
@@ -126,6 +133,12 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
   app.setNotFoundHandler((request, reply) => refuseRoute(deps, request, reply, noRoute()));
   app.setErrorHandler(onError);
   return app;
+}
+
+/** The schemas that serialise the answers of an endpoint, one a format. */
+function schemasOf({ response, ocsf }: Endpoint): Readonly<Record<string, object>> {
+  const plain = (schema: object): object => JSON.parse(JSON.stringify(schema)) as object;
+  return { 200: plain(response), ...(ocsf !== undefined && { [OCSF_ANSWER]: plain(ocsf) }) };
 }
 
 function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

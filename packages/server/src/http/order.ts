@@ -177,9 +177,12 @@ interface Answer200 extends Admitted {
   readonly reading: Reading<Answer>;
 }
 
+/** Under which the serialiser of an answer with `format=ocsf` stands beside that of 200: it never is a status. */
+export const OCSF_ANSWER = '2xx';
+
 async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
   const { endpoint } = a.ready;
-  const serialise = a.reply.getSerializationFunction('200');
+  const serialise = a.reply.getSerializationFunction(a.question.query.format === 'ocsf' ? OCSF_ANSWER : '200');
   if (serialise === undefined) throw new Error(`${endpoint.id} has no serialiser`);
   const { provisional, next_cursor: next = null } = a.reading.answer;
   const shown = next === null ? a.reading.answer : { ...a.reading.answer, next_cursor: a.handOut(next) };

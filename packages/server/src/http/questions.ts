@@ -6,6 +6,7 @@ import { listAccess, listAudit, listAuthorization } from '../read/listAudit.js';
 import { listExports } from '../read/listExports.js';
 import { listIdentity } from '../read/listIdentity.js';
 import { listRuns } from '../read/listRuns.js';
+import { ocsfIntegrity } from '../read/ocsfIntegrity.js';
 import { listSystem } from '../read/listSystem.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { systemAudit } from '../read/systemAudit.js';
@@ -59,7 +60,10 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'audit.identity': (deps, { grant, query }) => listIdentity(deps, grant.tenantId, query),
     'audit.authorization': (deps, { grant, query }) => listAuthorization(deps, grant.tenantId, query),
     'audit.access': (deps, { grant, query }) => listAccess(deps, grant.tenantId, query),
-    'audit.integrity': (deps, { grant, query }) => integrity(deps, grant.tenantId, query),
+    async 'audit.integrity'(deps, { grant, query }) {
+      const reading = await integrity(deps, grant.tenantId, query);
+      return query.format === 'ocsf' ? { ...reading, answer: { ...ocsfIntegrity(reading.answer) } } : reading;
+    },
     'audit.exports': (deps, { grant, query }) => listExports(deps, grant.tenantId, query),
     'audit.entry': (deps, { grant, params }) => auditEntry(deps, grant.tenantId, idOf(params, 'entry_id')),
   };

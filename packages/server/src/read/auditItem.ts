@@ -58,14 +58,14 @@ export const authorizationItem: ShowEntry<AuthorizationItem> = (tenantId, entry,
   resource: entry.members.text('endpoint'),
   resource_id: entry.members.text('run_id') ?? entry.members.text('record_id'),
   action: entry.members.text('method'),
-  rule: ruleOf(entry),
+  rule: authorizationRule(entry),
   reason_code: entry.members.text('reason_code'),
   override: entry.members.text('override'),
   metadata: entryMetadata(tenantId, entry, covered),
 });
 
 /** The rule that its record names; older ones name what it came to. What is refused after it is refused for what was asked. */
-function ruleOf({ members: m }: SoundEntry): string | null {
+export function authorizationRule({ members: m }: SoundEntry): string | null {
   const rule = m.text('rule');
   if (rule !== null)
     return m.text('decision') === 'ALLOW' || m.text('reason_code') === 'permission_denied' ? rule : null;

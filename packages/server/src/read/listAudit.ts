@@ -6,15 +6,22 @@ import {
   type AuthorizationList,
   type AuthorizationQuery,
   type EndpointId,
+  type InEitherFormat,
+  type OcsfEvent,
 } from '@sworn/contract';
 import { accessItem, auditItem, authorizationItem, type ShowEntry } from './auditItem.js';
 import { readAuditQuery } from './auditQuery.js';
+import { entryFormat } from './entryFormat.js';
 import { aggregateOfEntries, entrySpine } from './entryMetadata.js';
 import { type EntryList, listEntries } from './listEntries.js';
 import type { ReadDeps, Reading } from './reading.js';
 
 /** Endpoint 13: entries of `audit`, `access` and `control`, newest first, at one pin for a whole crawl. */
-export function listAudit(deps: ReadDeps, tenantId: string, query: AuditQuery): Promise<Reading<AuditList>> {
+export function listAudit(
+  deps: ReadDeps,
+  tenantId: string,
+  query: AuditQuery,
+): Promise<Reading<InEitherFormat<AuditList>>> {
   return list(deps, tenantId, query, { id: 'audit.list', topics: AUDIT_TOPICS, itemOf: auditItem });
 }
 
@@ -23,12 +30,16 @@ export function listAuthorization(
   deps: ReadDeps,
   tenantId: string,
   query: AuthorizationQuery,
-): Promise<Reading<AuthorizationList>> {
+): Promise<Reading<InEitherFormat<AuthorizationList>>> {
   return list(deps, tenantId, query, { id: 'audit.authorization', topics: ['access'], itemOf: authorizationItem });
 }
 
 /** Endpoint 16: every access record as an access. */
-export function listAccess(deps: ReadDeps, tenantId: string, query: AuditQuery): Promise<Reading<AccessList>> {
+export function listAccess(
+  deps: ReadDeps,
+  tenantId: string,
+  query: AuditQuery,
+): Promise<Reading<InEitherFormat<AccessList>>> {
   return list(deps, tenantId, query, { id: 'audit.access', topics: ['access'], itemOf: accessItem });
 }
 
@@ -44,10 +55,11 @@ async function list<I>(
   tenantId: string,
   query: AuditQuery & AuthorizationQuery,
   shown: Shown<I>,
-): Promise<Reading<EntryList<I>>> {
+): Promise<Reading<EntryList<I | OcsfEvent>>> {
   const { selectionOf, ...asked } = await readAuditQuery(query, (value) => deps.tokenOf(tenantId, value));
   return listEntries(deps, tenantId, {
     ...shown,
+    ...entryFormat(deps, query.format, shown.itemOf),
     selectionOf,
     asked,
     spineOf: entrySpine,

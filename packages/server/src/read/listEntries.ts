@@ -5,6 +5,7 @@ import type { EntrySelection } from '../store/entryPlaces.js';
 import type { StoredEntry } from '../store/auditEntries.js';
 import type { Checked } from './check.js';
 import type { SoundEntry } from './checkEntry.js';
+import type { EntryFormat } from './entryFormat.js';
 import { coveredAt } from './checkpoints.js';
 import { type CursorScope, openCursor, sealCursor } from './cursor.js';
 import { type Lane, mergeLanes, type Merged } from './entryMerge.js';
@@ -39,6 +40,8 @@ export interface EntryListing<I> {
   readonly opensBody?: (entry: SoundEntry) => boolean;
   /** `tenantId`: whose record it is; `covered`: by the verified checkpoint; `body`: null where it is not opened. */
   readonly itemOf: (tenantId: string, entry: SoundEntry, covered: Covered | null, body: Uint8Array | null) => I;
+  /** What stands in the place of one that failed its check; absent: a `CompromisedItem`. */
+  readonly compromisedOf?: EntryFormat<I>['compromisedOf'];
   readonly spineOf: (entry: SoundEntry) => Spine;
   /** What of the aggregate is the endpoint's own. */
   readonly aggregateOf: (entries: readonly SoundEntry[]) => Pick<AggregateMetadata, 'actor_basis' | 'source_domain'>;
@@ -122,7 +125,7 @@ async function answer<I>(
   const sound: (AggregatedItem & { readonly entry: SoundEntry })[] = [];
   for (const { owner, name, entry, body, covered } of await shownOf(deps, request, walked, merged)) {
     if (entry.kind === 'compromised') {
-      items.push(compromisedItem(entry));
+      items.push(listing.compromisedOf?.(owner, entry) ?? compromisedItem(entry));
       continue;
     }
     items.push(listing.itemOf(owner, entry, covered, body));

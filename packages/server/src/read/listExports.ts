@@ -1,5 +1,6 @@
 import type { ExportList, ExportQuery } from '@sworn/contract';
 import { BUILDING } from './building.js';
+import { ownFormat } from './entryFormat.js';
 import { aggregateOfEntries, entrySpine } from './entryMetadata.js';
 import { readListAsked } from './listAsked.js';
 import { listEntries } from './listEntries.js';
@@ -7,7 +8,7 @@ import type { ReadDeps, Reading } from './reading.js';
 
 /**
  * Endpoint 18. Records of exports stand in `access`, of kinds that nothing writes yet: no record of it is one, so none is asked for, and the
- * answer says why.
+ * answer says why. So it is the same in each format.
  */
 export async function listExports(deps: ReadDeps, tenantId: string, query: ExportQuery): Promise<Reading<ExportList>> {
   const reading = await listEntries(deps, tenantId, {
@@ -15,7 +16,7 @@ export async function listExports(deps: ReadDeps, tenantId: string, query: Expor
     topics: ['access'],
     asked: readListAsked(query, {}),
     selectionOf: () => null,
-    itemOf: () => ({}),
+    ...ownFormat(() => ({})),
     spineOf: entrySpine,
     aggregateOf: aggregateOfEntries,
   });

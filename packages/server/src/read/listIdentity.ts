@@ -1,35 +1,35 @@
 import {
   IDENTITY_EVENTS,
-  type IdentityItem,
   type IdentityList,
   type IdentityQuery,
+  type InEitherFormat,
   OWN_IDENTITY_EVENTS,
 } from '@sworn/contract';
 import { controlSelection, ledgerSelection } from '../store/auditSelections.js';
 import { inTenant } from '../store/database.js';
 import type { EntrySelection } from '../store/entryPlaces.js';
 import { readReportedTypes } from '../store/reportedTypes.js';
-import { actorOf, entityOf, firstOf, type ShowEntry } from './auditItem.js';
 import { type EntryTokens, inClearAndToken, readEntryTokens, SIGN_IN_DECISIONS, subjectsOf } from './auditQuery.js';
-import { aggregateOfEntries, entryMetadata, entrySpine, topicOf } from './entryMetadata.js';
+import { aggregateOfEntries, entrySpine } from './entryMetadata.js';
+import { entryFormat } from './entryFormat.js';
+import { identityItem } from './identityItem.js';
 import { readListAsked } from './listAsked.js';
 import { listEntries } from './listEntries.js';
 import type { ReadDeps, Reading } from './reading.js';
-import { idOf } from './runItem.js';
 
 /** Endpoint 14: Sworn's own records of its keys, and what producers report of theirs, newest first. */
 export async function listIdentity(
   deps: ReadDeps,
   tenantId: string,
   query: IdentityQuery,
-): Promise<Reading<IdentityList>> {
+): Promise<Reading<InEitherFormat<IdentityList>>> {
   const { tokens, shown } = await readEntryTokens(query, (value) => deps.tokenOf(tenantId, value));
   const reading = await listEntries(deps, tenantId, {
     id: 'audit.identity',
     topics: ['audit', 'control'],
     asked: readListAsked(query, shown),
     selectionOf: (topic) => (topic === 'audit' ? reported(query, tokens) : own(query, tokens)),
-    itemOf: identityItem,
+    ...entryFormat(deps, query.format, identityItem),
     spineOf: entrySpine,
     aggregateOf: aggregateOfEntries,
   });
@@ -76,26 +76,3 @@ function own(query: IdentityQuery, tokens: EntryTokens): EntrySelection | null {
   );
   return kinds.length === 0 ? null : controlSelection({ kinds, subjects: subjectsOf(query, tokens) });
 }
-
-const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) => {
-  const { stored, members: m } = entry;
-  const topic = topicOf(entry);
-  return {
-    id: idOf(stored),
-    log: topic,
-    event_type: (topic === 'audit' ? m.text('event_type') : stored.kind) as IdentityItem['event_type'],
-    ...actorOf(entry),
-    ...entityOf(entry),
-    method: topic === 'audit' ? m.text('method') : (m.text('method') ?? 'API_KEY'),
-    identity_provider: m.text('identity_provider'),
-    source: m.text('source'),
-    session: m.text('session'),
-    decision: m.text('decision') as IdentityItem['decision'],
-    use: m.text('use') as IdentityItem['use'],
-    reported_by: m.text('reported_by') as IdentityItem['reported_by'],
-    key_id: topic === 'audit' ? m.text('key') : null,
-    service: m.text('service'),
-    conflict_of: firstOf(entry),
-    metadata: entryMetadata(tenantId, entry, covered),
-  };
-};

@@ -4,6 +4,7 @@ import { accessSelection } from '../store/auditSelections.js';
 import { inTenant } from '../store/database.js';
 import { accessItem } from './auditItem.js';
 import { BUILDING } from './building.js';
+import { ownFormat } from './entryFormat.js';
 import { aggregateOfEntries, entrySpine } from './entryMetadata.js';
 import { readListAsked } from './listAsked.js';
 import { listEntries } from './listEntries.js';
@@ -77,7 +78,7 @@ function accessesOf(deps: ReadDeps, tenantId: string, runId: string, mayAudit: b
     topics: ['access'],
     asked: readListAsked(mayAudit ? { limit: MAX_ASKED } : { limit: 1, include_total: true }, {}),
     selectionOf: () => selection,
-    itemOf: accessItem,
+    ...ownFormat(accessItem),
     spineOf: entrySpine,
     aggregateOf: aggregateOfEntries,
   });

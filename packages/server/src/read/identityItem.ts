@@ -1,0 +1,28 @@
+import type { IdentityItem } from '@sworn/contract';
+import { actorOf, entityOf, firstOf, type ShowEntry } from './auditItem.js';
+import { entryMetadata, topicOf } from './entryMetadata.js';
+import { idOf } from './runItem.js';
+
+/** A record of a sign-in, or of what was done to a credential. */
+export const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) => {
+  const { stored, members: m } = entry;
+  const topic = topicOf(entry);
+  return {
+    id: idOf(stored),
+    log: topic,
+    event_type: (topic === 'audit' ? m.text('event_type') : stored.kind) as IdentityItem['event_type'],
+    ...actorOf(entry),
+    ...entityOf(entry),
+    method: topic === 'audit' ? m.text('method') : (m.text('method') ?? 'API_KEY'),
+    identity_provider: m.text('identity_provider'),
+    source: m.text('source'),
+    session: m.text('session'),
+    decision: m.text('decision') as IdentityItem['decision'],
+    use: m.text('use') as IdentityItem['use'],
+    reported_by: m.text('reported_by') as IdentityItem['reported_by'],
+    key_id: topic === 'audit' ? m.text('key') : null,
+    service: m.text('service'),
+    conflict_of: firstOf(entry),
+    metadata: entryMetadata(tenantId, entry, covered),
+  };
+};
