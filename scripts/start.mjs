@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { leaveWith, root, setUp } from './setUp.mjs';
 
+// Node would open an inspector, and this process is to become the server; the command does the same.
+process.on('SIGUSR1', () => undefined);
+
 await leaveWith(async () => {
   const refusal = await directoryInUse();
   if (refusal !== null) {

@@ -1,3 +1,4 @@
+import './ownProcess.js';
 import { runCommandLine } from './program.js';
 import { terminalOn } from './terminal.js';
 

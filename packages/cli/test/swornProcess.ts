@@ -17,17 +17,25 @@ export interface Said {
 
 /** A server of `sworn serve`, until it is stopped. */
 export interface Serving {
+  readonly pid: number;
   readonly http: string;
   readonly otlpHttp: string;
   readonly otlpGrpc: string;
   /** Everything on standard output until now. */
   out(): string;
+  /** The same, and everything on standard error. */
+  said(): string;
+  /** Exit code of the process once it has ended. */
+  readonly gone: Promise<number | null>;
   stop(): Promise<number | null>;
 }
 
 /** A deployment of its own, and the command to work on it. */
 export interface Home {
+  readonly dir: string;
   readonly dataDir: string;
+  readonly keyDir: string;
+  readonly signerDir: string;
   /** Starts the command, and leaves it running. */
   start(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess;
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Said>;
@@ -55,9 +63,16 @@ export function makeHome(): Home {
     SWORN_LOG_LEVEL: 'warn',
   };
   const start = (args: readonly string[], env: Readonly<Record<string, string>>, script = SWORN): ChildProcess =>
-    spawn(process.execPath, [script, ...args], { env: { ...own, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Under the most open umask that a user can have.
+    spawn('sh', ['-c', 'umask 0; exec "$0" "$@"', process.execPath, script, ...args], {
+      env: { ...own, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   return {
+    dir,
     dataDir: own.SWORN_DATA_DIR,
+    keyDir: own.SWORN_KEY_DIR,
+    signerDir: own.SWORN_SIGNER_STATE,
     start: (args, env) => start(args, env),
     run: (args, env = {}) => said(start(args, env)),
     npmStart: () => said(start([], {}, START)),
@@ -89,10 +104,13 @@ function serving(child: ChildProcess): Promise<Serving> {
       out += said;
       if (!/signing key .*\n/.test(out)) return;
       resolve({
+        pid: child.pid!,
         http: addressAfter('read it at'),
         otlpHttp: addressAfter('send OTLP to'),
         otlpGrpc: addressAfter('or by gRPC to'),
         out: () => out,
+        said: () => out + err,
+        gone,
         stop() {
           child.kill('SIGTERM');
           return gone;

@@ -6,8 +6,9 @@ import type { Rules } from './access/rules.js';
 import { compileRules, RulesRefused } from './access/rulesFile.js';
 import { createRuling, type Ruling } from './access/ruling.js';
 import { createSyntheticTenant } from './access/syntheticTenant.js';
-import { type Config, isLoopback } from './config.js';
+import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
+import { isLoopback } from './networks.js';
 import { described, FileUnusable, readDocument } from './mapping/document.js';
 
 /** The rules of access that come with Sworn. */
@@ -42,7 +43,7 @@ export function rulingOf(config: Config, rules: Rules, deployment: Deployment): 
     rules,
     environment: config.environment,
     // A proxy in front brings in whoever it likes.
-    isLoopback: isLoopback(config.host) && !config.tlsProxy && config.trustedProxies.length === 0,
+    isLoopback: isLoopback(config.host) && !config.proxied,
     syntheticTenant: createSyntheticTenant({ db, directoryKey: keyStore.deployment.directory, originOf, now }),
     latestTime: createLatestTime({ db, platformTenant, now, builtAt: BUILT_AT }),
   });

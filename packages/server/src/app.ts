@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createAuthenticator } from './access/authenticate.js';
@@ -53,6 +52,8 @@ import { createRedactor } from './record/redact/redactor.js';
 import { redactionRules } from './redactionRules.js';
 import { VERSION } from './ownVersion.js';
 import { createSequencer } from './record/sequencer.js';
+import { readTls } from './tls.js';
+import { keepCertificates } from './tlsMetrics.js';
 
 /** A server in this process. */
 export interface RunningApp {
@@ -172,7 +173,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     help: 'Data points of metrics acknowledged as durable.',
     registers: [registry],
   });
-  const tls = config.tls === null ? null : { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
+  const tls = config.tls === null ? null : readTls(config.tls);
   const writer = createSequencer({
     db,
     role: 'writer',
@@ -229,7 +230,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     maxBodyBytes: config.maxRequestBytes,
     log,
   });
-  const receiving = { intake, ...(tls !== null && { tls }) };
+  const receiving = { intake, ...(tls !== null && { tls: tls.ingest }) };
   const otlpHttp = createOtlpHttp(receiving);
   const otlpGrpc = createOtlpGrpc(receiving);
   const reads = new Counter({
@@ -292,22 +293,25 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       platformTenant,
     },
     platformTenant,
-    trustedProxies: new Set(config.trustedProxies),
+    trustedProxies: config.trustedProxies.networks,
     now: Date.now,
     version: VERSION,
     allowedHosts: new Set([config.host, ...config.allowedHosts]),
+    metrics: { token: config.metricsToken, proxied: config.proxied },
     registry,
     missing: () => background.missing(),
     log: facadeLog,
-    tls,
+    tls: tls?.facade ?? null,
   });
+  const listeners = { facade: facade.server, ingest: [otlpHttp.server, otlpGrpc.server] };
+  const certificates = keepCertificates(config.tls, listeners, { registry, log });
 
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
   failed.catch(() => undefined);
   deployment.onDatabaseEnd((reason) => fail(new Error(`the embedded PostgreSQL ended: ${reason}`)));
   const stop = async (): Promise<void> => {
-    await Promise.all([otlpHttp.stop(), otlpGrpc.stop(), facade.close()]);
+    await Promise.all([otlpHttp.stop(), otlpGrpc.stop(), facade.close(), certificates?.stop()]);
     await lifetime.stop();
     await background.stop();
     await deployment.close();

@@ -2,10 +2,12 @@ import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { ENVIRONMENTS, type Environment } from './access/rules.js';
 import { ConfigMistakes } from './configMistakes.js';
+import { EDGE_SETTINGS, type EdgeSettings, readEdge } from './edgeSettings.js';
+import { isLoopback } from './networks.js';
 import { readSinks, type SinkAddress } from './sinkAddress.js';
 
 /** Everything a Sworn process is told from outside. Read once, at the edge; nothing else reads the environment. */
-export interface Config {
+export interface Config extends EdgeSettings {
   /** Absolute path: embedded database, deployment id, demo files. */
   readonly dataDir: string;
   readonly host: string;
@@ -40,10 +42,6 @@ export interface Config {
   readonly environment: Environment;
   /** Null: the file that comes with Sworn, which names no issuer. */
   readonly oidcFile: string | null;
-  readonly allowedHosts: readonly string[];
-  readonly trustedProxies: readonly string[];
-  readonly tls: { readonly cert: string; readonly key: string } | null;
-  readonly tlsProxy: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Where key directory and signer memory live unless told otherwise; outside the data directory. */
   readonly stateDir: string;
@@ -166,27 +164,7 @@ export const SETTINGS = [
     default: '(no issuer)',
     meaning: 'YAML of the identity providers whose tokens the facade takes, whole. See docs/operate/oidc.md.',
   },
-  {
-    name: 'SWORN_ALLOWED_HOSTS',
-    default: '(loopback names and SWORN_HOST)',
-    meaning: 'Comma-separated Host names the facade answers to; others get 421.',
-  },
-  {
-    name: 'SWORN_TRUSTED_PROXIES',
-    default: '(none)',
-    meaning: 'Comma-separated addresses whose X-Forwarded-For counts as the source address.',
-  },
-  {
-    name: 'SWORN_TLS_CERT',
-    default: '(none)',
-    meaning: 'PEM certificate chain; with SWORN_TLS_KEY all listeners speak TLS.',
-  },
-  { name: 'SWORN_TLS_KEY', default: '(none)', meaning: 'PEM private key.' },
-  {
-    name: 'SWORN_TLS_PROXY',
-    default: 'false',
-    meaning: 'true states that a TLS proxy stands in front of a non-loopback address.',
-  },
+  ...EDGE_SETTINGS,
   { name: 'SWORN_LOG_LEVEL', default: 'info', meaning: 'debug, info, warn or error.' },
   {
     name: 'SWORN_WATCH_TOKEN',
@@ -253,18 +231,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const sinks = readSinks(list('SWORN_CHECKPOINT_SINKS'), list('SWORN_CHECKPOINT_SINK_TOKENS'), { dataDir, oneUser });
   mistakes.push(...sinks.mistakes);
 
-  const cert = path('SWORN_TLS_CERT');
-  const key = path('SWORN_TLS_KEY');
-  if ((cert === null) !== (key === null)) mistakes.push('SWORN_TLS_CERT and SWORN_TLS_KEY go together');
-  const tls = cert !== null && key !== null ? { cert, key } : null;
-  const tlsProxyText = text('SWORN_TLS_PROXY') ?? 'false';
-  if (tlsProxyText !== 'true' && tlsProxyText !== 'false') mistakes.push('SWORN_TLS_PROXY must be true or false');
-  const tlsProxy = tlsProxyText === 'true';
-  if (!isLoopback(host) && tls === null && !tlsProxy) {
-    mistakes.push(
-      `SWORN_HOST ${host} is not loopback: give SWORN_TLS_CERT and SWORN_TLS_KEY, or state SWORN_TLS_PROXY=true`,
-    );
-  }
+  const edge = readEdge({ text, list, path }, host);
+  mistakes.push(...edge.mistakes);
 
   const logLevel = text('SWORN_LOG_LEVEL') ?? 'info';
   if (!isLogLevel(logLevel)) mistakes.push(`SWORN_LOG_LEVEL must be debug, info, warn or error, not "${logLevel}"`);
@@ -296,20 +264,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     rbacFile: path('SWORN_RBAC_FILE'),
     environment: environment ?? 'production',
     oidcFile: path('SWORN_OIDC_FILE'),
-    allowedHosts: list('SWORN_ALLOWED_HOSTS'),
-    trustedProxies: list('SWORN_TRUSTED_PROXIES'),
-    tls,
-    tlsProxy,
+    ...edge.settings,
     logLevel: isLogLevel(logLevel) ? logLevel : 'info',
     stateDir: isRoot() ? '/var/lib/sworn-keys' : join(homeOf(env), '.local/state/sworn'),
   };
   if (mistakes.length > 0) throw new ConfigMistakes(mistakes);
   return config;
-}
-
-/** Whether `host` is an address or name of this machine's loopback interface. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function isInside(path: string, dir: string): boolean {

@@ -57,9 +57,12 @@ function settings(config: Config): readonly (readonly [string, Uint8Array])[] {
     SWORN_MAX_IN_FLIGHT_BYTES: config.maxInFlightBytes,
     SWORN_ENVIRONMENT: config.environment,
     SWORN_ALLOWED_HOSTS: config.allowedHosts,
-    SWORN_TRUSTED_PROXIES: config.trustedProxies,
+    SWORN_PUBLIC_URL: config.publicUrl,
+    SWORN_TRUSTED_PROXIES: config.trustedProxies.texts,
     SWORN_TLS_CERT: config.tls?.cert,
     SWORN_TLS_KEY: config.tls?.key,
+    SWORN_INGEST_CLIENT_CA: config.tls?.clients?.ca,
+    SWORN_INGEST_CLIENT_CERT: config.tls?.clients?.demand,
     SWORN_TLS_PROXY: config.tlsProxy,
     SWORN_LOG_LEVEL: config.logLevel,
   };

@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { refuseExposed } from '../record/keyFile.js';
 import { scramVerifier } from '../store/scram.js';
 import { type Account, accountForNewCluster, blockedAt, giveTo, handOver, initdbAccount } from './account.js';
 import type { Binaries } from './binaries.js';
@@ -103,7 +104,7 @@ export function assertReachable(path: string, who: Account): void {
 
 /**
  * The superuser's password, from a file that only we may read; made on first use.
- * @throws Error when the cluster is there and the file is not: a new password would open nothing.
+ * @throws Error when the cluster is there and the file is not: a new password would open nothing; KeyRefused when others may read it.
  */
 export function superuserPassword(secretsDir: string, clusterExists: boolean): string {
   const file = join(secretsDir, 'postgres-superuser');
@@ -128,6 +129,7 @@ export function superuserPassword(secretsDir: string, clusterExists: boolean): s
 }
 
 function readPassword(file: string): string {
+  refuseExposed(file, 'file');
   const password = readFileSync(file, 'utf8').trim();
   if (!/^[A-Za-z0-9_-]{43}$/.test(password))
     throw new Error(`${file} does not hold the password: restore it from your backup of the keys`);

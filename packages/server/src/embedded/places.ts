@@ -54,13 +54,20 @@ export function arrangePlaces(dataDir: string): Places {
 export function makeDataDir(dir: string): void {
   const me = process.getuid?.() ?? 0;
   if (!existsSync(dir)) {
-    mkdirSync(dirname(dir), { recursive: true });
+    makeParents(dirname(dir));
     makeOpenTo(dir, OUR_MODE);
   }
   const { uid, mode } = statSync(dir);
   if (uid !== me) throw new Error(`${dir} belongs to uid ${uid}: start as that user, or choose another data directory`);
   if ((mode & 0o022) !== 0)
     throw new Error(`${dir} can be written by others: take that right away, or choose another data directory`);
+}
+
+/** Makes what is missing above a data directory, to be passed through as it is. */
+function makeParents(dir: string): void {
+  if (existsSync(dir)) return;
+  makeParents(dirname(dir));
+  makeOpenTo(dir, OUR_MODE);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { addressOf, type Networks, unmapped } from '../networks.js';
 
 /** What the transport says of a request; nothing of it is trusted. */
 export interface Caller {
@@ -22,10 +23,9 @@ const CORRELATION_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const VIEW = /^[A-Za-z0-9._:-]{1,64}$/;
 /** A sentence in printable ASCII. */
 const PURPOSE = /^[!-~][ -~]{0,255}$/;
-const ADDRESS = /^[0-9a-fA-F.:]{2,45}$/;
 
 /** Reads the caller of a request. */
-export function callerOf(request: FastifyRequest, trustedProxies: ReadonlySet<string>): Caller {
+export function callerOf(request: FastifyRequest, trustedProxies: Networks): Caller {
   const { headers } = request;
   const url = request.raw.url ?? '';
   const mark = url.indexOf('?');
@@ -47,17 +47,13 @@ function claimOf(header: string | string[] | undefined, shape: RegExp): string |
 }
 
 /** The last address in X-Forwarded-For that no trusted proxy has; whoever is not one cannot choose his own. */
-function sourceOf(socket: string, forwarded: string | string[] | undefined, trusted: ReadonlySet<string>): string {
-  let source = plain(socket);
-  const hops = [forwarded ?? []]
-    .flat()
-    .join(',')
-    .split(',')
-    .map((hop) => hop.trim());
+function sourceOf(socket: string, forwarded: string | string[] | undefined, trusted: Networks): string {
+  let source = unmapped(socket);
+  const hops = [forwarded ?? []].flat().join(',').split(',');
   while (trusted.has(source)) {
-    const hop = hops.pop();
-    if (hop === undefined || !ADDRESS.test(hop)) break;
-    source = plain(hop);
+    const hop = addressOf(hops.pop() ?? '');
+    if (hop === null) break;
+    source = hop;
   }
   return source;
 }
@@ -73,9 +69,4 @@ export function networkOf(address: string): string {
   const zeros = tail === undefined ? [] : Array.from({ length: 8 - width }, () => '0');
   const first = [...before, ...zeros, ...after].slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
   return `${first.join(':')}::/64`;
-}
-
-/** An IPv4 address that came over an IPv6 socket is the IPv4 address. */
-function plain(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }

@@ -23,9 +23,11 @@ import { loggable } from '../loggable.js';
 import { callerOf } from './caller.js';
 import { addDeepLinks } from './deepLinks.js';
 import { isOurHost } from './host.js';
+import { type MetricsAccess, refusalOfMetrics } from './metricsDoor.js';
 import { type Answering, answerInOrder, OCSF_ANSWER, type OrderDeps } from './order.js';
 import { refusalOf, sendProblem } from './problem.js';
 import { refuse } from './refuse.js';
+import { closeSlowReaders } from './slowReaders.js';
 import { addTlogRoutes } from './tlog.js';
 import { createUnread } from './unread.js';
 import { queryReader } from './query.js';
@@ -41,15 +43,21 @@ export interface FacadeDeps extends OrderDeps {
   readonly missing: () => Promise<readonly string[]>;
   /** Constant messages, variables as fields, no payload and no credential. */
   readonly log: FastifyBaseLogger;
+  /** As `node:tls` takes them. */
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer } | null;
+  /** This machine alone unless told otherwise. */
+  readonly metrics?: MetricsAccess;
   /** Milliseconds that closing waits for answers under way; 10 s unless told otherwise. */
   readonly stopTimeoutMs?: number;
 }
 
-/** Milliseconds a client may take to send its request. */
+/** Milliseconds a client may take for its headers, and for a whole request; looked after every half of it. */
+const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** A socket on which nothing moves is closed: a reader that takes nothing holds a page in memory for no longer. Above the reader role's statement timeout. */
 const IDLE_TIMEOUT_MS = 65_000;
+/** Headers and target of one request; what is longer is told so. */
+const MAX_HEADER_BYTES = 16_384;
 /** Open sockets; each may hold one page. */
 const MAX_CONNECTIONS = 2_048;
 /** How long closing waits for answers under way before it closes their sockets. */
@@ -81,10 +89,15 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
   const allowedHosts = new Set([...deps.allowedHosts].map((host) => host.toLowerCase()));
   const unread = createUnread(deps.log);
   // A request without a Host is refused by us, with a problem.
-  const ofServer = { requireHostHeader: false };
+  const ofServer = {
+    requireHostHeader: false,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2,
+  };
   const app = Fastify({
     loggerInstance: deps.log,
-    ...(deps.tls === null ? { http: ofServer } : { https: { ...ofServer, cert: deps.tls.cert, key: deps.tls.key } }),
+    ...(deps.tls === null ? { http: ofServer } : { https: { ...ofServer, ...deps.tls } }),
     logController: new PlainLog({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     requestIdHeader: false,
@@ -114,6 +127,7 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
   });
   unread.watch(app.server);
   app.server.maxConnections = MAX_CONNECTIONS;
+  closeSlowReaders(app.server);
   const answering: Answering = { ...deps, streams: new Set() };
   boundClosing(app, answering.streams, deps.stopTimeoutMs ?? STOP_TIMEOUT_MS);
   addHooks(app, deps, allowedHosts);
@@ -241,9 +255,11 @@ function addPublicRoutes(app: FastifyInstance, deps: FacadeDeps): void {
     if (missing.length === 0) return reply.type('text/plain').send('ready\n');
     return sendProblem(reply, new Refusal('unavailable', `not ready: ${missing.join(', ')}`));
   });
-  read('/metrics', async (_request, reply) =>
-    reply.type(deps.registry.contentType).send(await deps.registry.metrics()),
-  );
+  read('/metrics', async (request, reply) => {
+    const refusal = refusalOfMetrics(request, deps.metrics ?? { token: null, proxied: false });
+    if (refusal !== null) return sendProblem(reply, refusal);
+    return reply.type(deps.registry.contentType).send(await deps.registry.metrics());
+  });
   read('/api/v1/openapi.json', (_request, reply) =>
     reply.type('application/json; charset=utf-8').header('cache-control', 'no-cache').send(openApi),
   );

@@ -1,4 +1,4 @@
-import { isLoopback } from '../config.js';
+import { isLoopback } from '../networks.js';
 
 /** Whether the Host header names this server: a page of another site that points its own name here is answered 421. `allowed`: lower case, without brackets or port. */
 export function isOurHost(host: string | undefined, allowed: ReadonlySet<string>): boolean {

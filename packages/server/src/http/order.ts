@@ -15,6 +15,7 @@ import { type Caller, callerOf, networkOf } from './caller.js';
 import { type Coding, codingFor, encode } from './coding.js';
 import { ndjson, wantsNdjson } from './ndjson.js';
 import { loggable } from '../loggable.js';
+import type { Networks } from '../networks.js';
 import { refusalOf, sendProblem } from './problem.js';
 import { type Answer, ITEMS, QUESTIONS, type Question } from './questions.js';
 import { noRoom, refuse, type RefuseDeps } from './refuse.js';
@@ -24,7 +25,7 @@ export interface OrderDeps extends RefuseDeps {
   readonly authenticate: Authenticate;
   readonly ruling: Ruling;
   readonly read: ReadDeps;
-  readonly trustedProxies: ReadonlySet<string>;
+  readonly trustedProxies: Networks;
 }
 
 /** What answering needs of the facade it belongs to. */

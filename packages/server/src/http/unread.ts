@@ -20,6 +20,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'did not come in time',
 };
 
+/** What goes wrong with HTTP, not with what it comes by. */
+const OF_HTTP = /^(HPE|ERR_HTTP)_/;
+
 /**
  * Answers bytes that are no request with a problem, and closes the socket. They name no route, no credential and no record: there is nobody and
  * nothing to write an access record about.
@@ -40,7 +43,8 @@ export function createUnread(log: FastifyBaseLogger): Unread {
       );
     },
     refuse(error, socket) {
-      if (!socket.writable || (underWay.get(socket) ?? 0) > 0) {
+      // Without a handshake there is nothing to write to: an answer would wait for one, and keep the socket.
+      if (!OF_HTTP.test(error.code ?? '') || !socket.writable || (underWay.get(socket) ?? 0) > 0) {
         socket.destroy();
         return;
       }

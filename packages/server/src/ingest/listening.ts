@@ -1,4 +1,4 @@
-/** PEM. */
+/** What a listener of `node:tls` is told; certificate and key in PEM. */
 export interface TlsFiles {
   readonly cert: string | Buffer;
   readonly key: string | Buffer;

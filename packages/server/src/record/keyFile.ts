@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, realpath, stat, unlink } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { chmod, link, mkdir, open, readFile, realpath, unlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 
 /** Bytes of every key: 256 bits, for HMAC-SHA256, AES-256-GCM and as an Ed25519 seed alike. */
@@ -29,7 +30,7 @@ export async function privateDirectory(dir: string): Promise<void> {
     await chmod(dir, 0o700);
     await syncDirectory(dirname(made));
   }
-  await refuseExposed(dir, 'directory');
+  refuseExposed(dir, 'directory');
 }
 
 /**
@@ -76,7 +77,7 @@ export async function readOrMakeKey(file: string, purpose: string): Promise<Buff
 export async function readKey(file: string, purpose: string): Promise<Buffer | null> {
   let text: string;
   try {
-    await refuseExposed(file, 'file');
+    refuseExposed(file, 'file');
     text = await readFile(file, 'latin1');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
@@ -134,19 +135,40 @@ export async function syncDirectory(dir: string): Promise<void> {
   }
 }
 
-async function refuseExposed(path: string, what: 'directory' | 'file'): Promise<void> {
-  const { mode, uid } = await stat(path);
+/**
+ * @throws KeyRefused when others may read, write or enter what holds keys, or it is another user's; what the disk says when it is not there.
+ */
+export function refuseExposed(path: string, what: 'directory' | 'file'): void {
+  const { mode, uid } = statSync(path);
   if ((mode & 0o077) !== 0) {
     const wanted = what === 'directory' ? '0700' : '0600';
     throw new KeyRefused(
       'wrong_mode',
-      `key ${what} ${path} is open to others (${(mode & 0o777).toString(8)}); make it ${wanted}`,
+      `key ${what} ${path} is open to others (${octal(mode)}): chmod ${wanted} ${path}, and if others were there who must not know it, replace what it holds`,
     );
   }
+  refuseForeign(path, `key ${what}`, uid);
+}
+
+/** @throws KeyRefused when others may write to the signer's memory, which is believed, or it is another user's. */
+export function refuseWritableMemory(path: string): void {
+  const { mode, uid } = statSync(path);
+  if ((mode & 0o022) !== 0)
+    throw new KeyRefused(
+      'wrong_mode',
+      `signer memory ${path} can be written by others (${octal(mode)}): chmod go-w ${path}`,
+    );
+  refuseForeign(path, 'signer memory', uid);
+}
+
+function refuseForeign(path: string, what: string, uid: number): void {
   const me = process.geteuid?.();
-  if (me !== undefined && uid !== me) {
-    throw new KeyRefused('wrong_owner', `key ${what} ${path} belongs to user ${uid}, not to this process (user ${me})`);
-  }
+  if (me !== undefined && uid !== me)
+    throw new KeyRefused('wrong_owner', `${what} ${path} belongs to user ${uid}, not to this process (user ${me})`);
+}
+
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8);
 }
 
 /** The real path of something that may not exist yet: of its nearest existing parent, plus the rest. */

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { equalBytes, hex, unhex } from '@sworn/evidence';
+import { refuseWritableMemory } from '../record/keyFile.js';
 
 /** What the signer signed last for a log. */
 export interface Signed {
@@ -59,11 +60,13 @@ interface Read {
 
 /**
  * Opens the journal in `dir`, made 0700. One JSON line a step. Looking only looks; a torn last line is cut off by the next step.
- * @throws Error when the journal holds a line that is none, or contradicts itself: no signature may rest on it.
+ * @throws Error when the journal holds a line that is none, or contradicts itself: no signature may rest on it; KeyRefused when others may write to it.
  */
 export function openJournal(dir: string): SignerMemory {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
+  refuseWritableMemory(dir);
   const path = join(dir, FILE);
+  if (versionOf(path) !== NONE) refuseWritableMemory(path);
   let read = readJournal(path);
 
   /** Another process may have written: one that had the lease before, or `sworn signer adopt`. */
