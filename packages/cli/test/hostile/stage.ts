@@ -134,10 +134,13 @@ function attribute(key: string, value: unknown): object {
   return { key, value: typeof value === 'object' ? value : { stringValue: String(value) } };
 }
 
-/** Builds the stage: about ten seconds. */
-export async function buildStage(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
+/** Builds the stage: about ten seconds. `settings`: of the server that is attacked, once there are tenants to name in them. */
+export async function buildStage(
+  settings?: (tenants: { readonly attacker: Tenant; readonly bystander: Tenant }) => Readonly<Record<string, string>>,
+): Promise<Stage> {
   const home = makeHome();
-  const server = await home.serve([], { SWORN_SEAL_GRACE_MS: '500', SWORN_SEAL_IDLE_MS: '1000', ...env });
+  const own = { SWORN_SEAL_GRACE_MS: '500', SWORN_SEAL_IDLE_MS: '1000' };
+  let server = await home.serve([], own);
   const json = async (...args: string[]) =>
     JSON.parse((await home.run([...args, '--json'])).out) as Record<string, string>;
   const tenant = async (name: string): Promise<Tenant> => {
@@ -146,6 +149,10 @@ export async function buildStage(env: Readonly<Record<string, string>> = {}): Pr
     return { id, ingest: await key('ingest'), reader: await key('reader'), auditor: await key('auditor') };
   };
   const [attacker, bystander] = [await tenant('attacker'), await tenant('bystander')];
+  if (settings !== undefined) {
+    await server.stop();
+    server = await home.serve([], { ...own, ...settings({ attacker, bystander }) });
+  }
   const { out: url } = await home.run(['db', 'url', '--superuser']);
   const db = new pg.Client({ connectionString: url.trim() });
   await db.connect();
