@@ -62,7 +62,6 @@ afterAll(async () => {
   provider.close();
   elsewhere.close();
   rmSync(folder, { recursive: true });
-  expect(askedElsewhere).toBe(0);
 });
 
 let forgedPlaces: { readonly jku: string; readonly x5u: string; readonly jwk: object };
@@ -153,6 +152,11 @@ describe('a token is 401', () => {
     const reply = await shown(token());
     expect(reply.status).toBe(401);
   });
+});
+
+test('nobody was asked for the keys that a token brings along', () => {
+  expect(asked).toBeGreaterThan(0);
+  expect(askedElsewhere).toBe(0);
 });
 
 test('a token that no header can hold is refused before it is read', async () => {
