@@ -264,7 +264,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       keys: withFirstUse(authenticate, 'READ'),
       issuers,
       permissionsOf: (role) => permissionsOf(rules, [role]),
-      livingTenant: createLivingTenant({ db, directoryKey: keyStore.deployment.directory, originOf, now: Date.now }),
+      livingTenant: createLivingTenant({ db, directoryKey: keyStore.deployment.directory, originOf }),
       tokenOf: accessRecords.tokenOf,
       ...ownLeaves,
       platformTenant,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiKeyMac, formatApiKey, makeApiKey, parseApiKey } from '../src/access/apiKey.js';
-import { createAuthenticator } from '../src/access/authenticate.js';
+import { type AuthenticatorDeps, createAuthenticator } from '../src/access/authenticate.js';
 import type { Refusal } from '../src/access/refusal.js';
 import { networkOf } from '../src/http/caller.js';
 import { ndjson, type StreamEnd } from '../src/http/ndjson.js';
@@ -32,6 +32,18 @@ beforeAll(async () => {
 });
 afterAll(() => house.close());
 
+/** What an authenticator of the house's keys needs. */
+function authenticating(): AuthenticatorDeps {
+  const { directory: directoryKey, apiKeyPepper: pepper } = house.keyStore.deployment;
+  return {
+    db: house.database.db,
+    directoryKey,
+    pepper,
+    permissionsOf: permissionsByRules,
+    originOf: house.read.originOf,
+    now: Date.now,
+  };
+}
 const codeOf = async (key: string): Promise<string | null> => (await get(house, LIST, key)).json.code ?? null;
 
 describe('an API key', () => {
@@ -193,18 +205,9 @@ describe('an API key', () => {
   });
 
   it('that is guessed takes two of the reader’s connections, and keeps nobody waiting whose key is known', async () => {
-    let now = Date.now();
-    const { db } = house.database;
-    const { pool } = db.as('reader');
-    const { directory: directoryKey, apiKeyPepper: pepper } = house.keyStore.deployment;
-    const authenticate = createAuthenticator({
-      db,
-      directoryKey,
-      pepper,
-      permissionsOf: permissionsByRules,
-      originOf: house.read.originOf,
-      now: () => now,
-    });
+    let monotonicMs = 0;
+    const { pool } = house.database.db.as('reader');
+    const authenticate = createAuthenticator({ ...authenticating(), monotonicMs: () => monotonicMs });
     const of = (key: string) => authenticate({ authorization: [`Bearer ${key}`] }, '127.0.0.1');
     const inUse = () => pool.totalCount - pool.idleCount;
     await of(reader);
@@ -215,7 +218,7 @@ describe('an API key', () => {
     const codes = Promise.all(guesses.map((guess) => guess.catch((error: Refusal) => error.code)));
     expect((await of(reader)).role).toBe('reader');
     await expect.poll(inUse).toBe(2);
-    now += 5_000;
+    monotonicMs += 5_000;
     const asked = of(reader);
     await expect.poll(inUse).toBe(3);
     await holder.query('rollback');
@@ -224,6 +227,22 @@ describe('an API key', () => {
     const refused = (await codes).filter((code) => code === 'unavailable');
     expect(refused.length).toBe(300 - 2 - 256);
     expect(new Set(await codes)).toEqual(new Set(['unavailable', 'not_authenticated']));
+  });
+
+  it('that is revoked is dead within 5 seconds, also where the clock is set back meanwhile', async () => {
+    let [now, monotonicMs] = [Date.now(), 0];
+    const authenticate = createAuthenticator({
+      ...authenticating(),
+      now: () => now,
+      monotonicMs: () => monotonicMs,
+    });
+    const { keyId, key } = await house.keys.issue({ tenantId: tenant, role: 'reader' });
+    const asked = () => authenticate({ authorization: [`Bearer ${key}`] }, '127.0.0.1');
+    expect((await asked()).keyId).toBe(keyId);
+    await house.keys.revoke(tenant, keyId);
+    now -= 3_600_000;
+    monotonicMs += 5_000;
+    await expect(asked()).rejects.toMatchObject({ code: 'not_authenticated' });
   });
 
   it('lives 90 days unless told otherwise, and has bounds', async () => {

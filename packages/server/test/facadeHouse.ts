@@ -207,6 +207,7 @@ export async function buildHouse({
     pepper: keyStore.deployment.apiKeyPepper,
     permissionsOf: (role) => permissionsOf(rules, [role]),
     now,
+    monotonicMs: now,
   });
   const app = createFacade({
     authenticate: createReaderAuthenticator({
@@ -215,9 +216,10 @@ export async function buildHouse({
         : authenticate,
       issuers: readOidcFile(await oidc((name) => tenants.create({ name }))),
       permissionsOf: (role) => permissionsOf(rules, [role]),
-      livingTenant: createLivingTenant({ db, ...proof, now }),
+      livingTenant: createLivingTenant({ db, ...proof, monotonicMs: now }),
       tokenOf,
       now,
+      monotonicMs: now,
       tell: (issuer, error) => logged.push(`${issuer}: ${String(error)}`),
       append,
       openOriginOf: originOf,

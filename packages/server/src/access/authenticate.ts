@@ -25,6 +25,8 @@ export interface AuthenticatorDeps extends ProofDeps {
   readonly permissionsOf: (role: KeyRole) => ReadonlySet<Permission>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Milliseconds of a clock that nobody sets; the process’s own unless told otherwise. By it answers grow old. */
+  readonly monotonicMs?: () => number;
 }
 
 /** Milliseconds an answer of the database about a key is believed, yes or no: a revoked key is dead everywhere within this time. */
@@ -46,12 +48,12 @@ interface Answered {
 
 /** An authenticator for API keys, for ingest and facade alike. @throws Refusal `unavailable` too, while more unknown keys are tried than can be looked up. */
 export function createAuthenticator(deps: AuthenticatorDeps): Authenticate<KeyCredential> {
-  const { db, pepper, now } = deps;
+  const { db, pepper, now, monotonicMs = () => performance.now() } = deps;
   const held = new Map<string, Answered>();
   const refused = new Map<string, Answered>();
   const asking = new Map<string, { readonly answer: Promise<Answered>; readonly askedAt: number }>();
   const strangers = createGate(STRANGERS_AT_ONCE, STRANGERS_WAITING, 'too many unknown keys are tried');
-  const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean => now() - askedAt < KEY_CACHE_MS;
+  const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean => monotonicMs() - askedAt < KEY_CACHE_MS;
 
   return async (headers) => {
     const key = parseApiKey(presentedCredential(headers).text);
@@ -68,7 +70,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticate<KeyCr
   function askOnce(name: string, key: ApiKey, mac: Uint8Array): Promise<Answered> {
     const under = asking.get(name);
     if (under !== undefined && isFresh(under)) return under.answer;
-    const askedAt = now();
+    const askedAt = monotonicMs();
     const look = () => ask(key, mac);
     // Whoever was verified before is not kept waiting by those who were not.
     const answer = (held.has(name) ? look() : strangers(look)).then((answered) => {
@@ -87,7 +89,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticate<KeyCr
 
   async function ask(key: ApiKey, mac: Uint8Array): Promise<Answered> {
     // The age counts from before the question, so that the answer is never older than it says.
-    const askedAt = now();
+    const askedAt = monotonicMs();
     const credential = await inTenant(db, 'reader', key.tenantId, (tx) => load(deps, tx, key, mac), { readOnly: true });
     return { credential, askedAt };
   }

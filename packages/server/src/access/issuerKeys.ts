@@ -24,8 +24,8 @@ interface KeysAt {
 
 /** What fetching needs. */
 export interface IssuerKeysDeps {
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
+  /** Milliseconds of a clock that nobody sets; the process’s own unless told otherwise. */
+  readonly monotonicMs?: () => number;
   /** Told why keys could not be fetched; never a token. */
   readonly tell: (issuer: string, error: unknown) => void;
 }
@@ -35,19 +35,22 @@ export interface IssuerKeysDeps {
  * not there, but at most once a cooldown. What the header says of where keys are (`jku`, `x5u`, `jwk`, `x5c`) is never looked at.
  * @throws from what is returned: Refusal `unavailable` while there are none; errors of `jose` for a key that is not among them
  */
-export function createIssuerKeys(at: KeysAt, { now, tell }: IssuerKeysDeps): JWTVerifyGetKey {
+export function createIssuerKeys(
+  at: KeysAt,
+  { monotonicMs = () => performance.now(), tell }: IssuerKeysDeps,
+): JWTVerifyGetKey {
   let held: { readonly keys: JWTVerifyGetKey; readonly fetchedAt: number } | null = null;
   let triedAt = Number.NEGATIVE_INFINITY;
   let fetching: Promise<void> | null = null;
 
-  const age = (): number => (held === null ? Number.POSITIVE_INFINITY : now() - held.fetchedAt);
+  const age = (): number => (held === null ? Number.POSITIVE_INFINITY : monotonicMs() - held.fetchedAt);
   async function refresh(): Promise<void> {
     if (fetching === null) {
-      if (now() - triedAt < COOLDOWN_MS) return;
-      triedAt = now();
+      if (monotonicMs() - triedAt < COOLDOWN_MS) return;
+      triedAt = monotonicMs();
       fetching = fetchKeys(at)
         .then((set) => {
-          held = { keys: createLocalJWKSet(set), fetchedAt: now() };
+          held = { keys: createLocalJWKSet(set), fetchedAt: monotonicMs() };
         })
         .catch((error: unknown) => tell(at.issuer, error))
         .finally(() => {

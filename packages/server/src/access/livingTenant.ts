@@ -8,10 +8,11 @@ export type LivingTenant = (tenantId: string) => Promise<{ readonly synthetic: b
 /** Milliseconds an answer is believed, as of keys. */
 const TENANT_CACHE_MS = 5_000;
 
-/** Looks tenants up, each at most once in five seconds. Only ids that the configuration names are asked for, so they are few. */
+/** Looks tenants up, by a clock that nobody sets, each at most once in five seconds. Only ids that the configuration names are asked for, so they are few. */
 export function createLivingTenant(
-  deps: ProofDeps & { readonly db: Database; readonly now: () => number },
+  deps: ProofDeps & { readonly db: Database; readonly monotonicMs?: () => number },
 ): LivingTenant {
+  const { monotonicMs = () => performance.now() } = deps;
   const known = new Map<string, { readonly answer: ReturnType<LivingTenant>; readonly askedAt: number }>();
   async function look(tenantId: string): ReturnType<LivingTenant> {
     return inTenant(
@@ -27,8 +28,8 @@ export function createLivingTenant(
   }
   return (tenantId) => {
     const before = known.get(tenantId);
-    if (before !== undefined && deps.now() - before.askedAt < TENANT_CACHE_MS) return before.answer;
-    const question = { answer: look(tenantId), askedAt: deps.now() };
+    if (before !== undefined && monotonicMs() - before.askedAt < TENANT_CACHE_MS) return before.answer;
+    const question = { answer: look(tenantId), askedAt: monotonicMs() };
     known.set(tenantId, question);
     question.answer.catch(() => known.get(tenantId) === question && known.delete(tenantId));
     return question.answer;

@@ -8,6 +8,8 @@ import { Refusal } from './refusal.js';
 
 /** What taking tokens needs. */
 export interface OidcDeps extends IssuerKeysDeps {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   readonly issuers: readonly Issuer[];
   readonly livingTenant: LivingTenant;
   /** What a role may do. */
