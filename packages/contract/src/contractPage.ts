@@ -1,9 +1,10 @@
 import { DEEP_LINKS } from './deepLinks.js';
 import { type Endpoint, ENDPOINTS, FACADE_PREFIX, PATH_ID, PUBLIC_ROUTES } from './endpoints.js';
-import { fieldsOf, type ReadSchema, SHARED_SHAPES, typeOf } from './fieldTable.js';
+import { fieldsOf, type ReadSchema, typeOf } from './fieldTable.js';
 import { problemCodesOf } from './openapi.js';
 import { MAX_LONG_PAGE, MAX_PAGE, TEXT_FILTER, TIME_FILTER } from './page.js';
 import { PROBLEM_CODES, PROBLEMS } from './problem.js';
+import { SHARED_SHAPES } from './sharedShapes.js';
 import { TLOG_ROUTES } from './tlog.js';
 
 /** An answer as a server gave it once. */

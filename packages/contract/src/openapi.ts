@@ -1,6 +1,7 @@
 import { DEEP_LINKS, type DeepLink } from './deepLinks.js';
 import { ENDPOINTS, type Endpoint, FACADE_PREFIX, PATH_ID } from './endpoints.js';
-import { PROBLEM_CODES, PROBLEMS, Problem, type ProblemCode } from './problem.js';
+import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from './problem.js';
+import { SHARED_SHAPES } from './sharedShapes.js';
 
 /** Refusals that belong to the shape of the endpoint; every other code can come from any. */
 const BY_ID_ONLY: readonly ProblemCode[] = ['evidence_compromised'];
@@ -9,7 +10,13 @@ interface Member {
   readonly [name: string]: unknown;
 }
 
-/** The OpenAPI 3.1 document of the facade: the very schemas that validate requests and serialise answers, put under paths. */
+/** Names of the shared shapes, by what they say of a value. */
+const NAMES: ReadonlyMap<string, string> = new Map(SHARED_SHAPES.map(({ name, schema }) => [saidBy(schema), name]));
+
+/**
+ * The OpenAPI 3.1 document of the facade: the very schemas that validate requests and serialise answers, put under paths; what several
+ * of them have in them stands once, under its name.
+ */
 export function openApiDocument(version: string): Member {
   const paths: Record<string, Member> = {};
   for (const endpoint of ENDPOINTS) paths[endpoint.path] = { get: operation(endpoint) };
@@ -26,7 +33,7 @@ export function openApiDocument(version: string): Member {
     security: [{ bearer: [] }, { basic: [] }, { apiKey: [] }],
     paths,
     components: {
-      schemas: { Problem: plain(Problem) },
+      schemas: namedSchemas(),
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'An API key: swk_<tenant>_<secret>.' },
         basic: { type: 'http', scheme: 'basic', description: 'The API key as password; any user name.' },
@@ -68,8 +75,8 @@ function operation(endpoint: Endpoint): Member {
 
 /** The answer in the format that was asked for. */
 function answerOf({ response, ocsf }: Endpoint): Member {
-  if (ocsf === undefined) return plain(response);
-  return { anyOf: [plain(response), { ...plain(ocsf), title: 'format=ocsf' }] };
+  if (ocsf === undefined) return withNames(response);
+  return { anyOf: [withNames(response), { ...withNames(ocsf), title: 'format=ocsf' }] };
 }
 
 function pathParameter(name: string): Member {
@@ -115,7 +122,7 @@ function redirection({ path, param, summary, takes, example }: DeepLink): Member
       },
       404: {
         description: 'Not such an id. Whether there is anything under it is never said here.',
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        content: { 'application/problem+json': { schema: refTo('Problem') } },
       },
     },
   };
@@ -138,10 +145,42 @@ function refusals(endpoint: Endpoint): Record<string, Member> {
       String(status),
       {
         description: codes.map((code) => `${code}: ${PROBLEMS[code].title}`).join(' · '),
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        content: { 'application/problem+json': { schema: refTo('Problem') } },
       },
     ]),
   );
+}
+
+function namedSchemas(): Member {
+  return Object.fromEntries(SHARED_SHAPES.map(({ name, schema }) => [name, inside(plain(schema)) as Member]));
+}
+
+/** A schema whose shared shapes are references; one that says more to its readers in its place goes on saying so. */
+function withNames(schema: unknown): Member {
+  return referring(plain(schema)) as Member;
+}
+
+function referring(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const name = NAMES.get(saidBy(value));
+  if (name === undefined) return inside(value);
+  const { description } = value as Member;
+  return { ...refTo(name), ...(description !== undefined && { description }) };
+}
+
+function inside(value: object): unknown {
+  if (Array.isArray(value)) return value.map(referring);
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, referring(member)]));
+}
+
+function refTo(name: string): Member {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** What tells one shape from another: all of it but the description of the whole, which may be of the place. */
+function saidBy(schema: object): string {
+  const { description: _, ...said } = plain(schema);
+  return JSON.stringify(said);
 }
 
 /** A schema without the builder's own non-JSON members. */

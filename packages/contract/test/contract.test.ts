@@ -16,6 +16,7 @@ import {
   problemMarkdown,
   RECORD_EXAMPLES,
 } from '../src/index.js';
+import { SHARED_SHAPES } from '../src/sharedShapes.js';
 
 const at = (path: string) => new URL(path, import.meta.url);
 const { version } = JSON.parse(readFileSync(at('../package.json'), 'utf8')) as { version: string };
@@ -63,6 +64,22 @@ describe('openapi.json', () => {
     const document = openApiDocument(version) as { paths: Record<string, unknown> };
     expect(Object.keys(document.paths)).toEqual([...ENDPOINTS, ...DEEP_LINKS].map((e) => e.path));
     expect(openApiText(version)).toBe(openApiText(version));
+  });
+
+  it('writes a shape that several answers have in them once, and every reference leads to one', () => {
+    const document = openApiDocument(version) as { components: { schemas: Record<string, object> } };
+    const text = JSON.stringify(document);
+    const saidOnce = Object.entries(document.components.schemas).map(
+      ([name, { properties }]: [string, { properties?: object }]) => [
+        name,
+        text.split(JSON.stringify(properties)).length - 1,
+      ],
+    );
+    expect(saidOnce).toEqual(SHARED_SHAPES.map(({ name }) => [name, 1]));
+    const references = [...text.matchAll(/"\$ref":"([^"]*)"/g)].map(([, to]) => to);
+    expect([...new Set(references)].sort()).toEqual(
+      SHARED_SHAPES.map(({ name }) => `#/components/schemas/${name}`).sort(),
+    );
   });
 });
 

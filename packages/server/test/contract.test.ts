@@ -69,10 +69,12 @@ interface Documented {
 async function readDocument(): Promise<Documented> {
   const { text, json } = await house.ask('/api/v1/openapi.json', { key: null });
   const own = validator();
+  own.addKeyword('components');
+  const compile = (schema: object): ValidateFunction => own.compile({ ...schema, components: json.components });
   const compiled = new Map<string, ValidateFunction>();
   for (const { path } of all)
-    compiled.set(path, own.compile(json.paths[path].get.responses['200'].content['application/json'].schema));
-  const problem = own.compile(json.components.schemas.Problem);
+    compiled.set(path, compile(json.paths[path].get.responses['200'].content['application/json'].schema));
+  const problem = compile(json.components.schemas.Problem);
   return { text, problem, answer: ({ path }) => compiled.get(path) as ValidateFunction };
 }
 
