@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Deployment } from '@sworn/server';
 import {
   BUILT_IN_GOVERNANCE,
@@ -15,10 +13,10 @@ import {
   type LeafDraft,
   readGovernance,
   readMapping,
+  readRedactionRules,
   readVocabulary,
 } from '@sworn/server/measured';
 
-const REDACTION_RULES = fileURLToPath(new URL('../../../config/redaction.yaml', import.meta.url));
 const A_DAY_MS = 86_400_000;
 
 /** Makes drafts of leaves out of requests, as the server does with what it was sent: decoded, mapped, redacted, sealed, committed to. */
@@ -33,7 +31,7 @@ export function openPrepare(deployment: Deployment): Prepare {
     keyStore,
     dataKeys,
     directory: createDirectory({ db, dataKeys, role: 'writer' }),
-    redactor: createRedactor([{ yaml: readFileSync(REDACTION_RULES, 'utf8'), from: 'built_in' }]),
+    redactor: createRedactor(readRedactionRules(null)),
     mapper: { mapping, pricer: createPricer(mapping) },
     vocabulary: readVocabulary(BUILT_IN_VOCABULARY),
     governance: readGovernance(BUILT_IN_GOVERNANCE),

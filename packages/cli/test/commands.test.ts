@@ -160,6 +160,23 @@ describe('the leaf of a record', () => {
   });
 });
 
+describe('a start', () => {
+  test.each(['RBAC_FILE', 'OIDC_FILE', 'REDACTION_FILE', 'PRODUCERS_FILE', 'TELEMETRY_FILE', 'MAPPING_DIR'])(
+    'is refused by SWORN_%s that cannot be used, before anything is made',
+    async (name) => {
+      const place = mkdtempSync('/tmp/sworn-rules-');
+      const named = name === 'MAPPING_DIR' ? place : `${place}/own.yaml`;
+      writeFileSync(`${place}/own.yaml`, 'version: 1\nno_such: 1\n');
+      const said = await home.run(['serve'], { [`SWORN_${name}`]: named, SWORN_DATA_DIR: `${place}/data` });
+      expect([said.code, said.out]).toEqual([2, '']);
+      expect(said.err).toContain(`(SWORN_${name}) cannot be used:\n  - ${place}/own.yaml:`);
+      expect(said.err).toMatch(/own\.yaml:2: no_such: is no /);
+      expect(existsSync(`${place}/data`)).toBe(false);
+      rmSync(place, { recursive: true });
+    },
+  );
+});
+
 describe('a changed mapping', () => {
   test('is told of in a dry run, then brings the sealed runs up to it, once; one that cannot be used says where', async () => {
     const { key: reader } = await json('key', 'create', '--role', 'reader');

@@ -1,5 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createLatestTime } from './access/latestTime.js';
 import type { Rules } from './access/rules.js';
@@ -9,7 +8,7 @@ import { createSyntheticTenant } from './access/syntheticTenant.js';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { isLoopback } from './networks.js';
-import { described, FileUnusable, readDocument } from './mapping/document.js';
+import { readRules } from './mapping/document.js';
 
 /** The rules of access that come with Sworn. */
 export const BUILT_IN_RULES = fileURLToPath(new URL('../../../config/rbac.yaml', import.meta.url));
@@ -22,17 +21,7 @@ const BUILT_AT = statSync(fileURLToPath(import.meta.url)).mtimeMs;
  * @throws an error that names file and line of every mistake.
  */
 export function readAccessRules(path: string): Rules {
-  if (!existsSync(path)) throw new FileUnusable(`SWORN_RBAC_FILE ${path} is not there`);
-  const document = readDocument(dirname(path), basename(path));
-  try {
-    return compileRules(document.content);
-  } catch (error) {
-    if (!(error instanceof RulesRefused)) throw error;
-    const lines = error.mistakes.map((mistake) =>
-      described(dirname(path), { file: document.name, ...mistake }, [document]),
-    );
-    throw new FileUnusable(`the rules of access cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
-  }
+  return readRules(path, { of: 'the rules of access (SWORN_RBAC_FILE)', compile: compileRules, Refused: RulesRefused });
 }
 
 /** The rules as a server of this configuration applies them. */

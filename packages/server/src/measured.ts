@@ -27,6 +27,7 @@ export { createDirectory } from './record/directory.js';
 export type { LeafDraft } from './record/draft.js';
 export { createRedactor } from './record/redact/redactor.js';
 export { createSequencer } from './record/sequencer.js';
+export { readRedactionRules } from './redactionRules.js';
 export { findByEventKey, insertLeaves, type LeafRow, type LogHead, lockHeads, readClock } from './store/append.js';
 export { type HeadRow, type LogPlace, readHeads, readPlatform } from './store/checking.js';
 export { readCovering } from './store/checkpointRead.js';

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import type { KeyCredential } from '../src/access/credential.js';
 import { createFirstUses } from '../src/access/firstUse.js';
 import { createLatestTime } from '../src/access/latestTime.js';
 import { createLivingTenant } from '../src/access/livingTenant.js';
-import { BUILT_IN_OIDC, readOidcFile } from '../src/access/oidcFile.js';
+import { BUILT_IN_OIDC, readOidcFile } from '../src/oidcIssuers.js';
 import { createReaderAuthenticator } from '../src/access/reader.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
@@ -42,6 +42,7 @@ import type { Appended, LeafDraft } from '../src/record/draft.js';
 import { createDirectory } from '../src/record/directory.js';
 import { type KeyStore, openKeyStore } from '../src/record/keyStore.js';
 import { createRedactor } from '../src/record/redact/redactor.js';
+import { readRedactionRules } from '../src/redactionRules.js';
 import { createSequencer } from '../src/record/sequencer.js';
 import { createSealer } from '../src/seal/sealer.js';
 import { rememberedBySinks } from '../src/sign/fileSink.js';
@@ -251,9 +252,7 @@ export async function buildHouse({
     keyStore,
     dataKeys: writerKeys,
     directory: createDirectory({ db, dataKeys: writerKeys, role: 'writer' }),
-    redactor: createRedactor([
-      { yaml: readFileSync(new URL('../../../config/redaction.yaml', import.meta.url), 'utf8'), from: 'built_in' },
-    ]),
+    redactor: createRedactor(readRedactionRules(null)),
     mapper: MAPPER,
     vocabulary: VOCABULARY,
     governance: GOVERNANCE,

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +18,7 @@ import type { LeafDraft } from '../src/record/draft.js';
 import { openKeyStore } from '../src/record/keyStore.js';
 import { originOf } from '../src/record/origin.js';
 import { createRedactor } from '../src/record/redact/redactor.js';
+import { readRedactionRules } from '../src/redactionRules.js';
 import { createSequencer, type Sequencer } from '../src/record/sequencer.js';
 import { inTenant } from '../src/store/database.js';
 import { insertTenant } from '../src/store/tenant.js';
@@ -26,7 +26,6 @@ import { GOVERNANCE, MAPPER, VOCABULARY } from './mapper.js';
 import { any, keyValue, message, text, varint, type WireMessage } from './otlpBytes.js';
 import { TRACE_CAPTURES } from './otlpCaptures.js';
 
-const RULES = readFileSync(new URL('../../../config/redaction.yaml', import.meta.url), 'utf8');
 const NOW = Date.UTC(2026, 10, 25, 12);
 const originFor = (tenant: string, log: string): string => originOf('sworn-0011223344556677', tenant, log);
 let database: TestDatabase;
@@ -50,7 +49,7 @@ beforeEach(async () => {
   const keyStore = await openKeyStore({ keyDir: join(root, 'keys'), dataDir: join(root, 'data'), now });
   dataKeys = createDataKeys({ db, keyStore, role: 'writer', now });
   const directory = createDirectory({ db, dataKeys, role: 'writer' });
-  const redactor = createRedactor([{ yaml: RULES, from: 'built_in' }]);
+  const redactor = createRedactor(readRedactionRules(null));
   preparer = createPreparer({
     keyStore,
     dataKeys,

@@ -127,8 +127,4 @@ describe('a file of rules is refused, with line and way out,', () => {
   ])('one %s', (_, before, after, why) => {
     expect(saidOf(before, after)).toMatch(why);
   });
-
-  it('one that is not there', () => {
-    expect(() => readAccessRules(join(dir, 'none.yaml'))).toThrow(/SWORN_RBAC_FILE .*none\.yaml is not there/);
-  });
 });

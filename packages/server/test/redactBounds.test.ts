@@ -1,14 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createRedactor, type Redacted } from '../src/record/redact/redactor.js';
 import { decodeTracesJson } from '../src/otlp/json.js';
 import { decodeTraces } from '../src/otlp/wire.js';
+import { readRedactionRules } from '../src/redactionRules.js';
 import { any, keyValue, message, text, type WireMessage } from './otlpBytes.js';
 import { TRACE_CAPTURES } from './otlpCaptures.js';
 
-const redactor = createRedactor([
-  { yaml: readFileSync(new URL('../../../config/redaction.yaml', import.meta.url), 'utf8'), from: 'built_in' },
-]);
+const redactor = createRedactor(readRedactionRules(null));
 const redact = (bytes: Uint8Array): Redacted => redactor.redact('span', bytes, () => 'tok_');
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 /** One attribute `note` with this text. */

@@ -1,12 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { parseDocument } from 'yaml';
 import type { KeyRole } from './credential.js';
-
-/** The issuers that come with Sworn: none. In the repository's `config/`. */
-export const BUILT_IN_OIDC = fileURLToPath(new URL('../../../../config/oidc.yaml', import.meta.url));
 
 /** Signatures by a key pair alone: with an HMAC whoever verifies could sign, and `none` is no signature. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const;
@@ -87,59 +81,78 @@ export interface Issuer
   readonly required: readonly { readonly claim: readonly string[]; readonly values: readonly string[] }[];
 }
 
-/** Thrown for a file of issuers that cannot be used: names every mistake. */
-class OidcRefused extends Error {}
+/** Something wrong with the issuers, and where. */
+interface OidcMistake {
+  readonly path: readonly (string | number)[];
+  readonly why: string;
+}
+
+/** Thrown for issuers that cannot be used; names every mistake. */
+export class OidcRefused extends Error {
+  readonly mistakes: readonly OidcMistake[];
+
+  constructor(mistakes: readonly OidcMistake[]) {
+    super(`identity providers:\n${mistakes.map(({ path, why }) => `  - ${path.join('.')}: ${why}`).join('\n')}`);
+    this.mistakes = mistakes;
+  }
+}
 
 /**
- * Reads `config/oidc.yaml` or one's own file of issuers, whole (docs/operate/oidc.md has its form).
- * @throws OidcRefused naming every mistake
+ * Compiles identity providers (docs/operate/oidc.md has their form). Strict: what is unknown, missing, twice there or of another form is a mistake.
+ * @throws OidcRefused naming every mistake.
  */
-export function readOidcFile(path: string): readonly Issuer[] {
-  const document = parseDocument(readFileSync(path, 'utf8'), { strict: true, uniqueKeys: true });
-  const mistakes = document.errors.map(({ message }) => message.split('\n', 1)[0] ?? '');
-  const content: unknown = mistakes.length === 0 ? document.toJS({ maxAliasCount: 0 }) : null;
-  if (mistakes.length === 0 && !file.Check(content)) {
-    for (const { instancePath, message } of file.Errors(content)) mistakes.push(`${placeOf(instancePath)} ${message}`);
-  }
-  if (mistakes.length > 0) throw refused(path, mistakes);
-  const { issuers } = content as Static<typeof OidcFile>;
-  for (const one of issuers) mistakes.push(...mistakesOf(one).map((mistake) => `${one.name}: ${mistake}`));
-  for (const member of ['name', 'issuer'] as const) {
-    const twice = issuers.map((one) => one[member]).filter((value, at, all) => all.indexOf(value) !== at);
-    for (const value of new Set(twice)) mistakes.push(`${member} ${value} stands twice`);
-  }
-  if (mistakes.length > 0) throw refused(path, mistakes);
+export function compileIssuers(content: unknown): readonly Issuer[] {
+  if (!file.Check(content)) throw new OidcRefused(file.Errors(content).flatMap(mistakeOf));
+  const { issuers } = content;
+  const mistakes: OidcMistake[] = issuers.flatMap((one, i) =>
+    mistakesOf(one).map(({ member, why }) => ({ path: ['issuers', i, member], why })),
+  );
+  for (const member of ['name', 'issuer'] as const)
+    for (const [i, one] of issuers.entries())
+      if (issuers.findIndex((other) => other[member] === one[member]) < i)
+        mistakes.push({ path: ['issuers', i, member], why: `${one[member]} stands twice` });
+  if (mistakes.length > 0) throw new OidcRefused(mistakes);
   return issuers.map(issuerOf);
 }
 
-function refused(path: string, mistakes: readonly string[]): OidcRefused {
-  return new OidcRefused(`${path} cannot be used:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
-}
-
-/** `/issuers/0/audience` as `issuers[0].audience`. */
-function placeOf(pointer: string): string {
-  return (
-    pointer
-      .replaceAll(/\/(\d+)/g, '[$1]')
-      .replaceAll('/', '.')
-      .replace(/^\./, '') || 'the file'
-  );
+/** What a schema has to say, of the member that it is about. */
+function mistakeOf(error: ReturnType<typeof file.Errors>[number]): OidcMistake[] {
+  const path = error.instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : part.replaceAll('~1', '/').replaceAll('~0', '~')));
+  switch (error.keyword) {
+    case 'additionalProperties':
+      return []; // Each of them is told of by itself.
+    case 'boolean':
+      return [{ path, why: 'is no member here; docs/operate/oidc.md names them' }];
+    case 'required':
+      return [{ path, why: `lacks ${error.params.requiredProperties.join(', ')}` }];
+    case 'enum':
+      return [{ path, why: `must be one of ${error.params.allowedValues.join(', ')}` }];
+    default:
+      return [{ path, why: error.message }];
+  }
 }
 
 type Entry = Static<typeof IssuerEntry>;
 
-function mistakesOf(entry: Entry): string[] {
-  const mistakes: string[] = [];
+function mistakesOf(entry: Entry): { readonly member: keyof Entry; readonly why: string }[] {
+  const mistakes: { member: keyof Entry; why: string }[] = [];
   for (const member of ['issuer', 'jwks_uri'] as const) {
     const address = entry[member];
     if (address !== undefined && !isFetched(address))
-      mistakes.push(`${member} must be an https:// URL without query, fragment and login; http:// is for loopback`);
+      mistakes.push({
+        member,
+        why: 'must be an https:// URL without query, fragment and login; http:// is for loopback',
+      });
   }
   const { token = 'access', header_types: types = [], required = [] } = entry;
   if (token === 'access' && types.includes('JWT') && required.length === 0)
-    mistakes.push(
-      'header_types with JWT takes ID tokens for access tokens unless `required` names a claim that only access tokens have',
-    );
+    mistakes.push({
+      member: 'header_types',
+      why: 'with JWT takes ID tokens for access tokens unless `required` names a claim that only access tokens have',
+    });
   return mistakes;
 }
 

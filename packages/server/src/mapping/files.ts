@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compileGovernance, GovernanceRefused, type GovernanceRules } from '../otlp/map/governanceRules.js';
 import { type Attribution, AttributionRefused, compileAttribution } from '../otlp/map/attribution.js';
@@ -8,7 +7,7 @@ import { compileProducers, type ExpectedProducer, ProducersRefused } from '../ot
 import { compileTelemetryRules, type TelemetryRules, TelemetryRulesRefused } from '../otlp/map/telemetryRules.js';
 import { compileMapping, MappingRefused } from '../otlp/map/compile.js';
 import type { Mapping } from '../otlp/map/tables.js';
-import { described, FileUnusable, readDocument } from './document.js';
+import { described, FileUnusable, readDocument, readRules } from './document.js';
 
 /** The mapping that comes with Sworn: in the repository's `config/`. */
 export const BUILT_IN_MAPPING = fileURLToPath(new URL('../../../../config/mapping/', import.meta.url));
@@ -33,18 +32,30 @@ export const BUILT_IN_PRODUCERS = fileURLToPath(new URL('../../../../config/prod
  * @throws an error that names file and line of every mistake.
  */
 export function readMapping(directory: string): Mapping {
-  const names = readdirSync(directory)
-    .filter((name) => name.endsWith('.yaml'))
-    .sort();
-  if (names.length === 0) throw new FileUnusable(`no *.yaml in ${directory}`);
-  const documents = names.map((name) => readDocument(directory, name));
+  const of = 'the mapping (SWORN_MAPPING_DIR)';
+  const names = namesIn(directory, of);
+  const documents = names.map((name) => readDocument(directory, name, of));
   try {
     return compileMapping(documents);
   } catch (error) {
     if (!(error instanceof MappingRefused)) throw error;
-    const lines = error.mistakes.map((mistake) => described(directory, mistake, documents));
-    throw new FileUnusable(`the mapping cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
+    throw new FileUnusable(
+      of,
+      error.mistakes.map((mistake) => described(directory, mistake, documents)),
+    );
   }
+}
+
+function namesIn(directory: string, of: string): readonly string[] {
+  let names: readonly string[];
+  try {
+    names = readdirSync(directory).filter((name) => name.endsWith('.yaml'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new FileUnusable(of, [`${directory} cannot be read (${code}): name a directory that can, or leave it out`]);
+  }
+  if (names.length > 0) return names.toSorted();
+  throw new FileUnusable(of, [`${directory} holds no *.yaml: it is the whole mapping, in place of the built-in one`]);
 }
 
 /**
@@ -52,7 +63,7 @@ export function readMapping(directory: string): Mapping {
  * @throws an error that names file and line of every mistake.
  */
 export function readVocabulary(path: string): Vocabulary {
-  return readRules(path, 'vocabulary', compileVocabulary);
+  return readRules(path, { of: 'the vocabulary', compile: compileVocabulary, Refused: VocabularyRefused });
 }
 
 /**
@@ -60,7 +71,7 @@ export function readVocabulary(path: string): Vocabulary {
  * @throws an error that names file and line of every mistake.
  */
 export function readGovernance(path: string): GovernanceRules {
-  return readRules(path, 'governance', compileGovernance);
+  return readRules(path, { of: 'the rules of governance', compile: compileGovernance, Refused: GovernanceRefused });
 }
 
 /**
@@ -68,7 +79,11 @@ export function readGovernance(path: string): GovernanceRules {
  * @throws an error that names file and line of every mistake.
  */
 export function readTelemetryRules(path: string): TelemetryRules {
-  return readRules(path, 'telemetry rules', compileTelemetryRules);
+  return readRules(path, {
+    of: 'the telemetry rules (SWORN_TELEMETRY_FILE)',
+    compile: compileTelemetryRules,
+    Refused: TelemetryRulesRefused,
+  });
 }
 
 /**
@@ -76,7 +91,7 @@ export function readTelemetryRules(path: string): TelemetryRules {
  * @throws an error that names file and line of every mistake.
  */
 export function readAttribution(path: string): Attribution {
-  return readRules(path, 'attribution', compileAttribution);
+  return readRules(path, { of: 'the rules of attribution', compile: compileAttribution, Refused: AttributionRefused });
 }
 
 /**
@@ -84,27 +99,9 @@ export function readAttribution(path: string): Attribution {
  * @throws an error that names file and line of every mistake.
  */
 export function readProducers(path: string): readonly ExpectedProducer[] {
-  return readRules(path, 'list of producers', compileProducers);
-}
-
-const REFUSALS = [
-  VocabularyRefused,
-  GovernanceRefused,
-  TelemetryRulesRefused,
-  AttributionRefused,
-  ProducersRefused,
-] as const;
-
-function readRules<T>(path: string, what: string, compile: (content: unknown) => T): T {
-  const document = readDocument(dirname(path), basename(path));
-  try {
-    return compile(document.content);
-  } catch (error) {
-    const refusal = REFUSALS.map((kind) => (error instanceof kind ? error : null)).find((one) => one !== null);
-    if (refusal == null) throw error;
-    const lines = refusal.mistakes.map((mistake) =>
-      described(dirname(path), { file: document.name, ...mistake }, [document]),
-    );
-    throw new FileUnusable(`the ${what} cannot be used:\n${lines.map((line) => `  - ${line}`).join('\n')}`);
-  }
+  return readRules(path, {
+    of: 'the list of producers (SWORN_PRODUCERS_FILE)',
+    compile: compileProducers,
+    Refused: ProducersRefused,
+  });
 }

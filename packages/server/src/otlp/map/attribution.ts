@@ -152,6 +152,7 @@ function membersOf(
     refuse(path, `must have ${names.join(', ')}`);
     return {};
   }
-  for (const name of Object.keys(value)) if (!names.includes(name)) refuse([...path, name], 'is no part of it');
+  for (const name of Object.keys(value))
+    if (!names.includes(name)) refuse([...path, name], `is no part of it; there is ${names.join(', ')}`);
   return value as Readonly<Record<string, unknown>>;
 }

@@ -206,7 +206,7 @@ class RuleReading {
 
   mapping(value: unknown, where: Path): Entry {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Entry;
-    this.refuse(where, 'must be a mapping');
+    this.refuse(where, 'must have members');
     return {};
   }
 

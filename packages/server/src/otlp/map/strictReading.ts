@@ -23,11 +23,12 @@ export class StrictReading {
   /** An object with these members, and, of those that are `optional`, any. */
   object(value: unknown, path: Path, members: readonly string[], optional: readonly string[] = []): Entry {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.refuse(path, 'must be a mapping');
+      this.refuse(path, `must have ${[...members, ...optional].join(', ')}`);
       return {};
     }
+    const known = [...members, ...optional];
     for (const name of Object.keys(value))
-      if (!members.includes(name) && !optional.includes(name)) this.refuse([...path, name], 'is unknown');
+      if (!known.includes(name)) this.refuse([...path, name], `is no part of it; there is ${known.join(', ')}`);
     for (const name of members) if (!Object.hasOwn(value, name)) this.refuse([...path, name], 'is missing');
     return value as Entry;
   }

@@ -91,12 +91,13 @@ class Reading {
     optional: readonly string[] = [],
   ): Readonly<Record<string, unknown>> {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.refuse(path, 'must be an object');
+      this.refuse(path, `must have ${[...required, ...optional].join(', ')}`);
       return {};
     }
     const entries = Object.entries(value);
+    const known = [...required, ...optional];
     for (const [name] of entries)
-      if (!required.includes(name) && !optional.includes(name)) this.refuse([...path, name], 'is not known');
+      if (!known.includes(name)) this.refuse([...path, name], `is no part of it; there is ${known.join(', ')}`);
     for (const name of required) if (!(name in value)) this.refuse([...path, name], 'is missing');
     return Object.fromEntries(entries);
   }
@@ -156,7 +157,7 @@ class Reading {
     const attributes = new Map<string, string>();
     if (value === undefined) return attributes;
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.refuse(path, 'must be an object');
+      this.refuse(path, 'must have names of attributes, each with a list of those it comes under');
       return attributes;
     }
     for (const [name, from] of Object.entries(value)) {

@@ -14,7 +14,7 @@ import {
   without,
 } from './rewrite.js';
 import type { Found, Rule, Work } from './rule.js';
-import { BEYOND_BOUNDS, compileRules, type RulesFile } from './rules.js';
+import { BEYOND_BOUNDS } from './rules.js';
 import { createScan, type Scan } from './scan.js';
 import { findAll, TEXT_BYTES } from './text.js';
 
@@ -60,12 +60,8 @@ const WHOLE_BYTES = 64 * 1024;
 /** Looks at the bytes about to be stored, after which the whole record goes. */
 const SECOND_LOOKS = 2;
 
-/**
- * Compiles the rules and makes a redactor.
- * @throws RulesRefused naming every mistake.
- */
-export function createRedactor(files: readonly RulesFile[]): Redactor {
-  const rules = compileRules(files);
+/** Makes a redactor that goes by these rules. */
+export function createRedactor(rules: readonly Rule[]): Redactor {
   const scan = createScan(rules);
 
   return {
