@@ -56,6 +56,8 @@ checksum.
 - Lists have at most ${MAX_PAGE} records on a page, long answers ${MAX_LONG_PAGE.toLocaleString('en')} items; \`next_cursor\` goes on, and pins the size of every log it reads.
   With \`Accept: application/x-ndjson\` a list or long answer streams whole, an item a line, and ends with \`{"complete":true,"count":n}\`.
 - Every read is recorded before it is answered, and \`/audit/access\` shows it. Every answer says \`X-Request-Id\` and, in \`Sworn-Log-Sizes\`, how long the logs are.
+- Answers say by \`RateLimit-Policy\` and \`RateLimit\` (draft-ietf-httpapi-ratelimit-headers-11) how often an address and a credential may ask; beyond it is
+  [\`rate_limited\`](../problems/rate_limited.md), with \`Retry-After\`.
 - Times are RFC 3339 in UTC with six digits. What is not known is null, never 0 and never a guess. Money is a decimal string with nine digits.
 - People stand as tokens (\`tok_\` and 32 hex digits); filters take the person or the token.
 - Answers about one record have an \`ETag\`. A record that does not agree with its log is [\`evidence_compromised\`](../problems/evidence_compromised.md); in a list

@@ -145,10 +145,29 @@ function refusals(endpoint: Endpoint): Record<string, Member> {
       String(status),
       {
         description: codes.map((code) => `${code}: ${PROBLEMS[code].title}`).join(' · '),
+        ...waiting(status),
         content: { 'application/problem+json': { schema: refTo('Problem') } },
       },
     ]),
   );
+}
+
+/** How a refusal that passes says when; of a rate limit also how its limits stand, as answers do. */
+function waiting(status: number): Member {
+  if (status !== 429 && status !== 503) return {};
+  const said = (description: string, type: string): Member => ({ description, schema: { type } });
+  return {
+    headers: {
+      'Retry-After': said('Seconds.', 'integer'),
+      ...(status === 429 && {
+        'RateLimit-Policy': said(
+          'How often an address and a credential may ask: draft-ietf-httpapi-ratelimit-headers-11.',
+          'string',
+        ),
+        RateLimit: said('How they stand.', 'string'),
+      }),
+    },
+  };
 }
 
 function namedSchemas(): Member {

@@ -82,7 +82,8 @@ export const PROBLEMS = {
   rate_limited: {
     status: 429,
     title: 'Too many requests',
-    meaning: 'This credential or source asked more often than its share.',
+    meaning:
+      'This credential, or this address, asked more often than it may. `detail` says which, `RateLimit-Policy` how often.',
     remedy: 'Wait as long as `Retry-After` says.',
   },
   internal: {

@@ -13,7 +13,6 @@ import { createBackground } from './background.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
 import { countGovernance } from './governed.js';
-import { networkOf } from './http/caller.js';
 import { createFacade } from './http/facade.js';
 import { baseUrl, listening } from './listeners.js';
 import { createLifetime } from './lifetime.js';
@@ -52,6 +51,7 @@ import { createRedactor } from './record/redact/redactor.js';
 import { readRedactionRules } from './redactionRules.js';
 import { BUILT_IN_OIDC, readOidcFile } from './oidcIssuers.js';
 import { VERSION } from './ownVersion.js';
+import { createCountedRates } from './rateMetrics.js';
 import { createSequencer } from './record/sequencer.js';
 import { readTls } from './tls.js';
 import { keepCertificates } from './tlsMetrics.js';
@@ -174,6 +174,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     help: 'Data points of metrics acknowledged as durable.',
     registers: [registry],
   });
+  const edge = { rates: createCountedRates(config.rates, registry), trustedProxies: config.trustedProxies.networks };
   const tls = config.tls === null ? null : readTls(config.tls);
   const writer = createSequencer({
     db,
@@ -229,6 +230,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     },
     admission: new Admission({ processBytes: config.maxInFlightBytes, tenantBytes: config.maxInFlightBytes / 4 }),
     maxBodyBytes: config.maxRequestBytes,
+    ...edge,
     log,
   });
   const receiving = { intake, ...(tls !== null && { tls: tls.ingest }) };
@@ -269,7 +271,6 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       tokenOf: accessRecords.tokenOf,
       ...ownLeaves,
       platformTenant,
-      networkOf,
       tell: (issuer, error) => log.warn({ issuer, ...loggable(error) }, 'the keys of an issuer could not be fetched'),
     }),
     ruling,
@@ -294,7 +295,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       platformTenant,
     },
     platformTenant,
-    trustedProxies: config.trustedProxies.networks,
+    ...edge,
     now: Date.now,
     version: VERSION,
     allowedHosts: new Set([config.host, ...config.allowedHosts]),

@@ -1,5 +1,6 @@
 import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import type { Rates } from './access/rateLimits.js';
 import { ENVIRONMENTS, type Environment } from './access/rules.js';
 import { ConfigMistakes } from './configMistakes.js';
 import { EDGE_SETTINGS, type EdgeSettings, readEdge } from './edgeSettings.js';
@@ -29,6 +30,8 @@ export interface Config extends EdgeSettings {
   readonly sealIdleMs: number;
   readonly maxRequestBytes: number;
   readonly maxInFlightBytes: number;
+  /** Requests a minute of one address, and of one credential; 0: as many as come. */
+  readonly rates: Rates;
   readonly redactionFile: string | null;
   /** Null: the mapping that comes with Sworn. */
   readonly mappingDir: string | null;
@@ -54,6 +57,9 @@ export interface Setting {
   readonly default: string;
   readonly meaning: string;
 }
+
+/** Requests a minute; more than one process could answer. */
+const MAX_RATE = 10_000_000;
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 
@@ -128,6 +134,22 @@ export const SETTINGS = [
     default: '67108864',
     meaning:
       'Bytes of OTLP requests in memory at once, HTTP and gRPC together; a tenant gets a quarter. Beyond: 429, RESOURCE_EXHAUSTED with RetryInfo.',
+  },
+  {
+    name: 'SWORN_RATE_ADDRESS',
+    default: '12000',
+    meaning:
+      'Requests a minute, and of one burst, of an address (IPv4, or a /64 of IPv6), to all listeners together. Beyond: 429. 0: as many as come. See docs/operate/rate-limits.md.',
+  },
+  {
+    name: 'SWORN_RATE_LOOPBACK',
+    default: '120000',
+    meaning: 'The same of each address of loopback, and so of all who come through a proxy that is not named.',
+  },
+  {
+    name: 'SWORN_RATE_CREDENTIAL',
+    default: '60000',
+    meaning: 'The same of each API key and each person, wherever they come from.',
   },
   {
     name: 'SWORN_REDACTION_FILE',
@@ -257,6 +279,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     sealIdleMs: integer('SWORN_SEAL_IDLE_MS', 300_000, 0, 86_400_000),
     maxRequestBytes: integer('SWORN_MAX_REQUEST_BYTES', 64 << 20, 1024, 1 << 30),
     maxInFlightBytes: integer('SWORN_MAX_IN_FLIGHT_BYTES', 64 << 20, 1024, 4 * (1 << 30)),
+    rates: {
+      address: integer('SWORN_RATE_ADDRESS', 12_000, 0, MAX_RATE),
+      loopback: integer('SWORN_RATE_LOOPBACK', 120_000, 0, MAX_RATE),
+      credential: integer('SWORN_RATE_CREDENTIAL', 60_000, 0, MAX_RATE),
+    },
     redactionFile: path('SWORN_REDACTION_FILE'),
     mappingDir: path('SWORN_MAPPING_DIR'),
     telemetryFile: path('SWORN_TELEMETRY_FILE'),

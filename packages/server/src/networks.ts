@@ -1,8 +1,8 @@
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 
 /** A set of addresses. */
 export interface Networks {
-  /** Whether `address`, as a socket or `addressOf` gives it, is one of them. */
+  /** Whether `address`, as a socket or `sourceOf` gives it, is one of them. */
   has(address: string): boolean;
 }
 
@@ -40,8 +40,37 @@ export function readNetworks(setting: string, texts: readonly string[]): Network
   };
 }
 
+/** The last address in X-Forwarded-For that no trusted proxy has; whoever is not one cannot choose his own. */
+export function sourceOf(
+  socket: string,
+  forwarded: string | readonly string[] | undefined,
+  trusted: Pick<Networks, 'has'>,
+): string {
+  let source = unmapped(socket);
+  const hops = [forwarded ?? []].flat().join(',').split(',');
+  while (trusted.has(source)) {
+    const hop = addressOf(hops.pop() ?? '');
+    if (hop === null) break;
+    source = hop;
+  }
+  return source;
+}
+
+/** What of an address tells one caller from another: all of IPv4; of IPv6 the first 64 bits, since one host has all that follow. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.replace(/%.*$/, '').toLowerCase().split('::');
+  const groups = (text: string | undefined) => (text === undefined || text === '' ? [] : text.split(':'));
+  const [before, after] = [groups(head), groups(tail)];
+  // A dotted end stands for two groups; it lies in the last 32 bits.
+  const width = before.length + after.length + (address.includes('.') ? 1 : 0);
+  const zeros = tail === undefined ? [] : Array.from({ length: 8 - width }, () => '0');
+  const first = [...before, ...zeros, ...after].slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${first.join(':')}::/64`;
+}
+
 /** The address that a hop of X-Forwarded-For names, with its port or without; null: it names none. */
-export function addressOf(hop: string): string | null {
+function addressOf(hop: string): string | null {
   const text = hop.trim();
   const [, bracketed] = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text) ?? [];
   const [, dotted] = /^([\d.]+)(?::\d{1,5})?$/.exec(text) ?? [];

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiKeyMac, formatApiKey, makeApiKey, parseApiKey } from '../src/access/apiKey.js';
 import { type AuthenticatorDeps, createAuthenticator } from '../src/access/authenticate.js';
 import type { Refusal } from '../src/access/refusal.js';
-import { networkOf } from '../src/http/caller.js';
+import { networkOf } from '../src/networks.js';
 import { ndjson, type StreamEnd } from '../src/http/ndjson.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { inTenant } from '../src/store/database.js';

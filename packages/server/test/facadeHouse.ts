@@ -13,6 +13,7 @@ import { createFirstUses } from '../src/access/firstUse.js';
 import { createLatestTime } from '../src/access/latestTime.js';
 import { createLivingTenant } from '../src/access/livingTenant.js';
 import { BUILT_IN_OIDC, readOidcFile } from '../src/oidcIssuers.js';
+import { createRateLimits, type Rates } from '../src/access/rateLimits.js';
 import { createReaderAuthenticator } from '../src/access/reader.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
@@ -23,7 +24,6 @@ import { createTenants, type Tenants } from '../src/access/tenants.js';
 import { type Checking, createChecking } from '../src/check/checking.js';
 import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
-import { networkOf } from '../src/http/caller.js';
 import { createFacade } from '../src/http/facade.js';
 import { createLife, type Life } from '../src/life.js';
 import { createPreparer } from '../src/ingest/prepare.js';
@@ -117,6 +117,8 @@ interface HouseOptions {
   readonly idleMs?: number;
   /** Whose X-Forwarded-For is the source. */
   readonly trustedProxies?: readonly string[];
+  /** How often one may ask, by a clock that stands still until it is advanced; as often as one likes unless told otherwise. */
+  readonly rates?: Rates;
   /** First uses of keys are recorded. */
   readonly firstUses?: boolean;
   /** Gives the path of a file of issuers, whose tenants it may create. */
@@ -132,6 +134,7 @@ export async function buildHouse({
   graceMs = 0,
   idleMs = 0,
   trustedProxies = [],
+  rates = { address: 0, loopback: 0, credential: 0 },
   firstUses = false,
   oidc = () => Promise.resolve(BUILT_IN_OIDC),
   rules = RULES,
@@ -225,7 +228,6 @@ export async function buildHouse({
       append,
       openOriginOf: originOf,
       platformTenant,
-      networkOf,
     }),
     ruling: createRuling({
       rules,
@@ -239,6 +241,7 @@ export async function buildHouse({
     read,
     platformTenant,
     trustedProxies: new Set(trustedProxies),
+    rates: createRateLimits({ rates, monotonicMs: () => ahead }),
     now,
     version: '0.0.0',
     allowedHosts: new Set(['evidence.example']),

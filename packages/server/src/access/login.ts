@@ -1,4 +1,5 @@
 import type { Topic } from '@sworn/evidence';
+import { networkOf } from '../networks.js';
 import { ownLeaf } from '../record/ownLeaf.js';
 import { present } from './accessRecord.js';
 import type { SessionCredential } from './credential.js';
@@ -14,8 +15,6 @@ export interface LoginDeps {
   readonly tokenOf: (tenantId: string, value: string) => Promise<string>;
   /** Whose log holds tokens that were not taken: they prove no tenant. */
   readonly platformTenant: string;
-  /** What of an address tells one caller from another. */
-  readonly networkOf: (source: string) => string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -81,7 +80,7 @@ export function createLogins(deps: LoginDeps): Logins {
   async function failed(issuer: string, refusal: Refusal, source: string): Promise<void> {
     const occurredAt = timestamp(deps.now());
     const at = occurredAt.slice(0, 16);
-    const alike = [issuer, refusal.code, deps.networkOf(source)];
+    const alike = [issuer, refusal.code, networkOf(source)];
     const isOwn = own(at, alike.join('\0'));
     const identity = [at, ...(isOwn ? alike : [issuer])];
     const { platformTenant } = deps;

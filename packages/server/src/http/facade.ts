@@ -18,6 +18,7 @@ import Fastify, {
 } from 'fastify';
 import { Histogram, type Registry } from 'prom-client';
 import type { Credential } from '../access/credential.js';
+import { countingFailures } from '../access/rateLimits.js';
 import { Refusal } from '../access/refusal.js';
 import { loggable } from '../loggable.js';
 import { callerOf } from './caller.js';
@@ -26,6 +27,7 @@ import { isOurHost } from './host.js';
 import { type MetricsAccess, refusalOfMetrics } from './metricsDoor.js';
 import { type Answering, answerInOrder, OCSF_ANSWER, type OrderDeps } from './order.js';
 import { refusalOf, sendProblem } from './problem.js';
+import { demandRate, refusalOfAddress } from './rates.js';
 import { refuse } from './refuse.js';
 import { closeSlowReaders } from './slowReaders.js';
 import { addTlogRoutes } from './tlog.js';
@@ -67,6 +69,8 @@ const MAX_PARAM_LENGTH = 3 * 256;
 const READ = ['GET', 'HEAD'];
 /** Routes that probes ask by address: they read nothing. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+/** Of them, those that no limit holds off: whoever restarts a server that gives no sign of life must not be led to it by a flood. */
+const LIFE_SIGNS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 /** What the framework logs on its own, by the same allow-list: its default prints messages and stacks, which may hold values. */
 class PlainLog extends LogController {
@@ -85,7 +89,8 @@ class PlainLog extends LogController {
 }
 
 /** The read facade: GET and HEAD only, every read recorded before it is answered. Not listening yet. */
-export function createFacade(deps: FacadeDeps): FastifyInstance {
+export function createFacade(given: FacadeDeps): FastifyInstance {
+  const deps = { ...given, authenticate: countingFailures(given.rates, given.authenticate) };
   const allowedHosts = new Set([...deps.allowedHosts].map((host) => host.toLowerCase()));
   const unread = createUnread(deps.log);
   // A request without a Host is refused by us, with a problem.
@@ -115,7 +120,9 @@ export function createFacade(deps: FacadeDeps): FastifyInstance {
     // A path that cannot be decoded, or is too long: no hook has seen it.
     frameworkErrors: (_error, request, reply) => {
       reply.header('x-request-id', request.id);
-      void refuseRoute(deps, request, reply, misroute(request, allowedHosts) ?? noRoute());
+      const over = refusalOfAddress(deps, callerOf(request, deps.trustedProxies).source, reply);
+      if (over === null) void refuseRoute(deps, request, reply, misroute(request, allowedHosts) ?? noRoute());
+      else void refuseStranger(deps, request, reply, over);
     },
   }) as unknown as FastifyInstance;
 
@@ -186,8 +193,10 @@ function addHooks(app: FastifyInstance, deps: FacadeDeps, allowedHosts: Readonly
   });
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    const { correlationId } = callerOf(request, deps.trustedProxies);
+    const { correlationId, source } = callerOf(request, deps.trustedProxies);
     if (correlationId !== null) reply.header('x-correlation-id', correlationId);
+    const over = LIFE_SIGNS.has(request.url) ? null : refusalOfAddress(deps, source, reply);
+    if (over !== null) return refuseStranger(deps, request, reply, over);
     const refusal = misroute(request, allowedHosts);
     return refusal === null ? undefined : refuseRoute(deps, request, reply, refusal);
   });
@@ -225,25 +234,33 @@ async function refuseRoute(
 ): Promise<FastifyReply> {
   const caller = callerOf(request, deps.trustedProxies);
   let credential: Credential | null = null;
+  let why = refusal;
   try {
     credential = await deps.authenticate(request.raw.headersDistinct, caller.source);
+    demandRate(deps, credential, reply);
   } catch (error) {
-    // A caller nobody knows; the refusal of the route stands, whoever asks.
     if (!(error instanceof Refusal)) return sendProblem(reply, refusalOf(error));
+    // Of a caller nobody knows the refusal of the route stands, whoever asks.
+    if (credential !== null) why = error;
   }
-  const endpoint = refusal.code === 'not_found' ? 'unknown_route' : refusal.code;
-  return refuse(deps, {
-    caller,
-    credential,
-    endpoint,
-    permission: null,
-    rule: null,
-    params: null,
-    refusal,
-    request,
-    reply,
-  });
+  const endpoint = why.code === 'not_found' ? 'unknown_route' : why.code;
+  return refuse(deps, { ...unrouted, caller, credential, endpoint, refusal: why, request, reply });
 }
+
+/** Refuses whoever knocks too often, before anything is asked of the database: what was shown is not looked at. */
+function refuseStranger(
+  deps: FacadeDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  refusal: Refusal,
+): Promise<FastifyReply> {
+  const { endpoint = refusal.code } = request.routeOptions.config as { readonly endpoint?: string };
+  const caller = callerOf(request, deps.trustedProxies);
+  return refuse(deps, { ...unrouted, caller, credential: null, endpoint, refusal, request, reply });
+}
+
+/** Of what no rule was asked about. */
+const unrouted = { permission: null, rule: null, params: null } as const;
 
 /** The routes of `PUBLIC_ROUTES`: they answer anyone and read no evidence. */
 function addPublicRoutes(app: FastifyInstance, deps: FacadeDeps): void {

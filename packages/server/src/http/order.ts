@@ -11,17 +11,18 @@ import { invalidParameter, Refusal } from '../access/refusal.js';
 import { described, type Grant, maySee, type Ruling } from '../access/ruling.js';
 import type { ReadDeps, Reading } from '../read/reading.js';
 import { bounded, type Bounded } from './bounds.js';
-import { type Caller, callerOf, networkOf } from './caller.js';
+import { type Caller, callerOf } from './caller.js';
 import { type Coding, codingFor, encode } from './coding.js';
 import { ndjson, wantsNdjson } from './ndjson.js';
 import { loggable } from '../loggable.js';
-import type { Networks } from '../networks.js';
+import { type Networks, networkOf } from '../networks.js';
 import { refusalOf, sendProblem } from './problem.js';
 import { type Answer, ITEMS, QUESTIONS, type Question } from './questions.js';
+import { demandRate, type RateDeps } from './rates.js';
 import { noRoom, refuse, type RefuseDeps } from './refuse.js';
 
 /** What answering needs. */
-export interface OrderDeps extends RefuseDeps {
+export interface OrderDeps extends RefuseDeps, RateDeps {
   readonly authenticate: Authenticate;
   readonly ruling: Ruling;
   readonly read: ReadDeps;
@@ -71,6 +72,7 @@ export async function inOrder(
     // Whoever shows nothing is asked for a credential, unless a rule lets in anyone.
     if (showsNothing(request)) grant = await deps.ruling.admitAnyone(id);
     if (grant === null) credential = await deps.authenticate(credentialHeaders(request), caller.source);
+    if (credential !== null) demandRate(deps, credential, reply);
     const leave = deps.enter(grant?.tenantId ?? credential?.tenantId ?? deps.platformTenant);
     if (leave === null) return await sendProblem(reply, noRoom());
     try {

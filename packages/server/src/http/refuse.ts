@@ -6,7 +6,8 @@ import { timestamp } from '../access/keys.js';
 import type { AccessRecorder, RecordAccess } from '../access/recorder.js';
 import { Refusal } from '../access/refusal.js';
 import { loggable } from '../loggable.js';
-import { type Caller, networkOf } from './caller.js';
+import { networkOf } from '../networks.js';
+import type { Caller } from './caller.js';
 import { sendProblem } from './problem.js';
 
 /** What refusing needs. */

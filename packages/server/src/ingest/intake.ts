@@ -1,5 +1,8 @@
+import type { Authenticate } from '../access/authenticate.js';
 import type { KeyCredential } from '../access/credential.js';
+import { beyond, countingFailures, rateHeaders, type RateLimits, type Standing } from '../access/rateLimits.js';
 import { loggable } from '../loggable.js';
+import { type Networks, sourceOf } from '../networks.js';
 import type { DecodedLogs, DecodedMetrics, DecodedTraces, Refused } from '../otlp/decoded.js';
 import { decodeLogsJson, decodeMetricsJson, decodeTracesJson } from '../otlp/json.js';
 import { decodeLogs, decodeTraces } from '../otlp/wire.js';
@@ -7,14 +10,14 @@ import { decodeMetrics } from '../otlp/wireMetrics.js';
 import type { Admission } from './admission.js';
 import type { Encoding } from './answer.js';
 import { type Incoming, readBody } from './body.js';
-import { forbidden, type RefusedRequest, refusalOf } from './refusedRequest.js';
+import { forbidden, type RefusedRequest, refusalOf, retryLater } from './refusedRequest.js';
 import type { SignalName } from './signals.js';
 
 /** Largest message, as sent and inflated: what the OTLP specification recommends. */
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 /** The credential of a request, by its headers with repeats kept apart. Throws Refusal; any other error is UNAVAILABLE. */
-export type AuthenticateSender = (headers: NodeJS.Dict<string[]>, source: string) => Promise<KeyCredential>;
+export type AuthenticateSender = Authenticate<KeyCredential>;
 
 /** Keeps what a request holds: resolves when all of it is durable. Any error: the client sends it again. Never called without items. */
 export interface Acceptors {
@@ -29,6 +32,10 @@ export interface IntakeOptions {
   readonly accept: Acceptors;
   readonly admission: Admission;
   readonly maxBodyBytes?: number;
+  /** Nobody is limited unless told otherwise. */
+  readonly rates?: RateLimits;
+  /** Whose X-Forwarded-For says where a request comes from; nobody's unless told otherwise. */
+  readonly trustedProxies?: Networks;
   readonly log: IngestLog;
 }
 
@@ -36,6 +43,17 @@ export interface IntakeOptions {
 export interface IngestLog {
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
+
+/** Who knocks, before anybody is known: headers with repeats kept apart, and where from. */
+export interface Knocking {
+  readonly headers: NodeJS.Dict<string[]>;
+  /** The socket's. */
+  readonly address: string | undefined;
+  /** X-Forwarded-For, which anybody may have written. */
+  readonly forwarded: string | readonly string[] | undefined;
+}
+
+const NO_PROXIES: Pick<Networks, 'has'> = { has: () => false };
 
 /** One export request on its way in, as HTTP or gRPC frames it. */
 export interface ExportRequest {
@@ -53,11 +71,13 @@ export class Intake {
   /** Bytes of one message, as sent and inflated. */
   readonly maxBodyBytes: number;
   readonly #options: IntakeOptions;
+  readonly #authenticate: AuthenticateSender;
   readonly #signals: Readonly<Record<SignalName, Take>>;
 
   constructor(options: IntakeOptions) {
     const { accept } = options;
     this.#options = options;
+    this.#authenticate = countingFailures(options.rates, options.authenticate);
     this.maxBodyBytes = options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
     this.#signals = {
       traces: take({ protobuf: decodeTraces, json: decodeTracesJson }, ({ spans }) => spans.length, accept.traces),
@@ -70,9 +90,13 @@ export class Intake {
     };
   }
 
-  /** The sender of a request, who may send. @throws Refusal, RefusedRequest 403. */
-  async admit(headers: NodeJS.Dict<string[]>, source: string): Promise<KeyCredential> {
-    const credential = await this.#options.authenticate(headers, source);
+  /** The sender of a request, who may send. @throws Refusal, RefusedRequest 403 and 429. */
+  async admit({ headers, address, forwarded }: Knocking): Promise<KeyCredential> {
+    const { rates, trustedProxies } = this.#options;
+    const source = sourceOf(address ?? 'unknown', forwarded, trustedProxies ?? NO_PROXIES);
+    demandRate(rates?.ofAddress(source));
+    const credential = await this.#authenticate(headers, source);
+    demandRate(rates?.ofCredential(credential));
     if (!credential.permissions.has('logs.ingest')) throw forbidden('this key may not send telemetry');
     return credential;
   }
@@ -92,6 +116,12 @@ export class Intake {
   refusalOf(error: unknown): RefusedRequest {
     return refusalOf(error, () => this.#options.log.error(loggable(error), 'export request not stored'));
   }
+}
+
+/** @throws RefusedRequest 429 */
+function demandRate(standing: Standing | null | undefined): void {
+  if (standing?.isOver !== true) return;
+  throw retryLater(429, beyond(standing), standing.resetSeconds, rateHeaders([standing]));
 }
 
 /** Decodes the body of one signal and has it stored. */

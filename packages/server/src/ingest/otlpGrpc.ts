@@ -110,7 +110,11 @@ async function answer(intake: Intake, { stream, headers, raw }: Call): Promise<v
   stream.once('end', inTime).once('close', inTime);
   try {
     const signal = signalOf(headers);
-    const credential = await intake.admit(credentialHeaders(raw), stream.session?.socket.remoteAddress ?? 'unknown');
+    const credential = await intake.admit({
+      headers: credentialHeaders(raw),
+      address: stream.session?.socket.remoteAddress,
+      forwarded: headers['x-forwarded-for'],
+    });
     if (isOpen(stream)) stream.session?.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     const encoding = headerOf(headers, 'grpc-encoding').toLowerCase();
     const body = () => incomingMessage(stream, encoding);

@@ -110,7 +110,11 @@ class Receiver {
     if (this.#stopping) throw retryLater(503, 'the server is stopping', UNAVAILABLE_RETRY_SECONDS);
     const signal = signalOf(request);
     const encoding = encodingOf(request.headers);
-    const credential = await this.#intake.admit(request.headersDistinct, request.socket.remoteAddress ?? 'unknown');
+    const credential = await this.#intake.admit({
+      headers: request.headersDistinct,
+      address: request.socket.remoteAddress,
+      forwarded: request.headersDistinct['x-forwarded-for'],
+    });
     return { signal, refused: await this.#intake.store(credential, { signal, encoding, body: () => bodyOf(request) }) };
   }
 

@@ -37,11 +37,17 @@ export function forbidden(message: string): RefusedRequest {
   return new RefusedRequest(403, { code: RPC_CODE.PERMISSION_DENIED, message });
 }
 
-/** 429 or 503, RESOURCE_EXHAUSTED or UNAVAILABLE: the client sends it again after `seconds`. */
-export function retryLater(httpStatus: 429 | 503, message: string, seconds: number): RefusedRequest {
+/** 429 or 503, RESOURCE_EXHAUSTED or UNAVAILABLE: the client sends it again after `seconds`. `headers`: of the HTTP answer, beside Retry-After. */
+export function retryLater(
+  httpStatus: 429 | 503,
+  message: string,
+  seconds: number,
+  headers: Readonly<Record<string, string>> = {},
+): RefusedRequest {
   const code = httpStatus === 429 ? RPC_CODE.RESOURCE_EXHAUSTED : RPC_CODE.UNAVAILABLE;
   const retrySeconds = Math.max(1, Math.ceil(seconds));
-  return new RefusedRequest(httpStatus, { code, message, retrySeconds }, { 'retry-after': String(retrySeconds) });
+  const all = { 'retry-after': String(retrySeconds), ...headers };
+  return new RefusedRequest(httpStatus, { code, message, retrySeconds }, all);
 }
 
 /**
