@@ -33,8 +33,8 @@ import { newTrace } from './facadeSpans.js';
 /** Requests of one property that are under way together. */
 const AT_ONCE = 6;
 /** Batches of one property, and of one for each parameter there is. */
-const BATCHES = 25;
-const BATCHES_EACH = 6;
+const BATCHES = 12;
+const BATCHES_EACH = 3;
 
 let house: ContractHouse;
 let documented: Documented;

@@ -35,7 +35,7 @@ let kept: string | null = null;
 /** Compiles the program, makes `home` for each test and stops what the test left running. */
 export function useParents(): void {
   beforeAll(() => {
-    code = compileServer('embedded', 'store');
+    code = compileServer('embedded', 'record', 'store');
     chmodSync(code, 0o755);
     writeFileSync(
       join(code, 'parent.js'),
