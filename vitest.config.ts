@@ -20,6 +20,7 @@ const LONGEST = [
   'listPlans',
   'lookupPlans',
   'recover',
+  'faultDatabase',
 ].map((name) => `/packages/server/test/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {

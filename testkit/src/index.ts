@@ -19,3 +19,4 @@ export { strike, type ToldOf } from './tamper/campaign.js';
 export { attacksLike } from './tamper/families.js';
 export { openPlainTables, type PlainStrike, type PlainVerdict } from './tamper/plainTables.js';
 export { buildStage, type Stage } from './tamper/stage.js';
+export { openWay, type Way } from './way.js';

@@ -150,7 +150,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     touched,
     onCommit,
   } = parts;
-  const { db, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
+  const { db, doors, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const spans = new Counter({
@@ -185,7 +185,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     onCommit,
   });
   const authenticate = createAuthenticator({
-    db,
+    db: doors,
     pepper: keyStore.deployment.apiKeyPepper,
     permissionsOf: (role) => permissionsOf(rules, [role]),
     directoryKey: keyStore.deployment.directory,
@@ -197,7 +197,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
   };
-  const withFirstUse = createFirstUses({ db, ...ownLeaves });
+  const withFirstUse = createFirstUses({ db: doors, ...ownLeaves });
   const dataKeys = deployment.dataKeysFor('writer');
   const preparer = createPreparer({
     keyStore,
@@ -267,7 +267,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       keys: withFirstUse(authenticate, 'READ'),
       issuers,
       permissionsOf: (role) => permissionsOf(rules, [role]),
-      livingTenant: createLivingTenant({ db, directoryKey: keyStore.deployment.directory, originOf }),
+      livingTenant: createLivingTenant({ db: doors, directoryKey: keyStore.deployment.directory, originOf }),
       tokenOf: accessRecords.tokenOf,
       ...ownLeaves,
       platformTenant,

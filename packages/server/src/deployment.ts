@@ -31,6 +31,8 @@ export interface Deployment {
   readonly id: string;
   readonly platformTenant: string;
   readonly db: Database;
+  /** Connections that only credentials are looked up on: however many read, whoever sends and reads is known. */
+  readonly doors: Database;
   readonly keyStore: KeyStore;
   readonly clock: ClockGuard;
   readonly signerDir: string;
@@ -67,6 +69,9 @@ export interface OpenOptions {
   readonly databaseLog?: (line: string) => void;
 }
 
+/** Connections for looking up credentials: those known already wait for no stranger, of whom two are looked up at a time. */
+const DOORS = 4;
+
 /** Opens a deployment, making on first use what is missing: id, keys, database, roles, schema, platform tenant. */
 export async function openDeployment(config: Config, options: OpenOptions): Promise<Deployment> {
   const { id, keyDir, keyStore } = await openPlaces(config, options.mustExist === true);
@@ -75,8 +80,10 @@ export async function openDeployment(config: Config, options: OpenOptions): Prom
   let db: Database | null = null;
   try {
     await migrate({ address: cluster.address, admin: cluster.admin, rolePrefix: config.rolePrefix, passwordOf });
-    db = openDatabase({ address: cluster.address, rolePrefix: config.rolePrefix, passwordOf });
-    return await assemble({ config, id, keyStore, db, cluster, options });
+    const connecting = { address: cluster.address, rolePrefix: config.rolePrefix, passwordOf };
+    db = openDatabase(connecting);
+    const doors = openDatabase({ ...connecting, poolSizes: { reader: DOORS } });
+    return await assemble({ config, id, keyStore, db, doors, cluster, options });
   } catch (error) {
     await db?.close();
     await cluster.stop();
@@ -137,11 +144,12 @@ interface Parts {
   readonly id: string;
   readonly keyStore: KeyStore;
   readonly db: Database;
+  readonly doors: Database;
   readonly cluster: Reached;
   readonly options: OpenOptions;
 }
 
-async function assemble({ config, id, keyStore, db, cluster, options }: Parts): Promise<Deployment> {
+async function assemble({ config, id, keyStore, db, doors, cluster, options }: Parts): Promise<Deployment> {
   const settled = await settleDeployment(db, { id, platformTenant: randomUUID() });
   if (settled.id !== id) {
     throw new Error(
@@ -183,6 +191,7 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
     id,
     platformTenant,
     db,
+    doors,
     keyStore,
     clock,
     signerDir: signerDirOf(config, id),
@@ -215,7 +224,7 @@ async function assemble({ config, id, keyStore, db, cluster, options }: Parts): 
     onDatabaseEnd: (callback) => cluster.onExit(callback),
     async close() {
       await recorder.close();
-      await db.close();
+      await Promise.all([db.close(), doors.close()]);
       await cluster.stop();
     },
   };

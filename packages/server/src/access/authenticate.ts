@@ -35,7 +35,7 @@ const KEY_CACHE_MS = 5_000;
 const KEYS_HELD = 10_000;
 /** Unknown keys held, about 200 bytes each. */
 const REFUSED_HELD = 10_000;
-/** Keys never verified here that are looked up at a time: two of the reader's connections, so that guessing leaves the others to those who read. */
+/** Keys never verified here that are looked up at a time: two of the connections for credentials, so that guessing leaves the others to keys that are known. */
 const STRANGERS_AT_ONCE = 2;
 /** Such keys that wait for their turn, about a tenth of a second; one more is told to come again. */
 const STRANGERS_WAITING = 256;

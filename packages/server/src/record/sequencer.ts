@@ -19,7 +19,7 @@ import {
   readClock,
   type TileRow,
 } from '../store/append.js';
-import { type Database, inTenant, isTransient, type Tx } from '../store/database.js';
+import { type Database, inTenant, isSilence, isTransient, type Tx } from '../store/database.js';
 import { authenticate } from './authenticator.js';
 import type { ClockGuard } from './clockGuard.js';
 import type { Appended, LeafDraft } from './draft.js';
@@ -148,7 +148,9 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
         for (const topic of topicsOf(drafts)) forget(tenantId, topic);
         if (!isTransient(error)) throw error;
         // The outcome of a lost COMMIT is unknown: the next attempt finds by event key whatever it stored.
-        if (attempt === MAX_ATTEMPTS) throw new NotSequenced('the database is away', { cause: error });
+        // After a silence whoever sent it has waited long enough, and tries again when he thinks fit.
+        if (attempt === MAX_ATTEMPTS || isSilence(error))
+          throw new NotSequenced('the database is away', { cause: error });
         await new Promise((r) => setTimeout(r, 50 * 2 ** attempt));
       }
     }

@@ -1,10 +1,11 @@
 import pg from 'pg';
 import type { DatabaseAddress, Login } from './address.js';
 import { toStoreFailure } from './failure.js';
+import { closeSilent } from './silence.js';
 import { render, type Sql } from './sql.js';
 import { valueParsers } from './values.js';
 
-export { isStatementTimeout, isTransient, StoreFailure } from './failure.js';
+export { isSilence, isStatementTimeout, isTransient, StoreFailure } from './failure.js';
 
 /** The roles a server connects as (CONTRACT.md §4). `owner` and `remover` never log in. */
 export type Role = 'writer' | 'recorder' | 'signer' | 'reader' | 'checker';
@@ -12,11 +13,26 @@ export type Role = 'writer' | 'recorder' | 'signer' | 'reader' | 'checker';
 /** All roles that log in. */
 export const LOGIN_ROLES: readonly Role[] = ['writer', 'recorder', 'signer', 'reader', 'checker'];
 
-/** Connections a pool holds at most, unless told otherwise. Twenty-one in all: well below PostgreSQL's default of 100 for several processes. */
+/** Connections a pool holds at most, unless told otherwise. Twenty-one, and four for credentials: well below PostgreSQL's default of 100 for several processes. */
 const POOL_SIZES: Readonly<Record<Role, number>> = { writer: 6, recorder: 3, signer: 2, reader: 8, checker: 2 };
 
-/** Milliseconds to wait for a connection before the work is refused. */
+/** Milliseconds until a database must have let in who migrates it. */
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Milliseconds to wait for a connection, of those that are open or a new one, before the work is refused. */
+const TURN_TIMEOUT_MS = 5_000;
+/**
+ * Milliseconds that a connection at work may be silent before it is closed. The reader's is twice its `statement_timeout`. Those who write wait
+ * for each other, at most the 5 s that a transaction may lie open, and for the disk. One check may walk all rows of a tenant.
+ */
+const SILENCE_MS: Readonly<Record<Role, number>> = {
+  reader: 10_000,
+  writer: 15_000,
+  recorder: 15_000,
+  signer: 15_000,
+  checker: 600_000,
+};
+/** Milliseconds of rest after which the system asks whether the other side still lives. */
+const KEEP_ALIVE_AFTER_MS = 10_000;
 /** Milliseconds an unused connection is kept. */
 const IDLE_TIMEOUT_MS = 30_000;
 
@@ -187,12 +203,14 @@ function openPool(options: DatabaseOptions, role: Role): RolePool {
   const pool = new pg.Pool({
     ...clientConfig(options.address, login),
     max: options.poolSizes?.[role] ?? POOL_SIZES[role],
+    connectionTimeoutMillis: TURN_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
   });
   // A connection that the server ends, idle or at work, is dropped by the pool, and work under way is told by its own rejection. The
   // driver also emits an event, which ends the process when nobody listens.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
+  closeSilent(pool, SILENCE_MS[role]);
   let bypass: Promise<boolean> | undefined;
   return {
     role,
@@ -232,5 +250,6 @@ export function clientConfig(address: DatabaseAddress, login: Login): pg.ClientC
     application_name: 'sworn',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
   };
 }

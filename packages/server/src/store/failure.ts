@@ -12,7 +12,7 @@ const TRANSIENT = /^(08|40|53|57P0[1-5]|25P0[34]|55P03|CONNECTION)/;
 /** The database refused, or was not there. Carries nothing of any row: fields are copied by an allow-list. */
 export class StoreFailure extends Error {
   override readonly name = 'StoreFailure';
-  /** SQLSTATE, or `CONNECTION` when there was no answer. `SW…` codes are raised by Sworn's own triggers and functions. */
+  /** SQLSTATE, or `CONNECTION` when there was no answer, `CONNECTION_SILENT` when there was none in time. `SW…` codes are raised by Sworn's own triggers and functions. */
   readonly code: string;
   readonly table: string | undefined;
   readonly constraint: string | undefined;
@@ -37,6 +37,14 @@ export function isTransient(error: unknown): boolean {
 /** SQLSTATE query_canceled: a statement took longer than its role's limit. */
 const QUERY_CANCELED = '57014';
 
+/** No connection was to be had, or one at work fell silent, within the time for it. */
+const SILENCE = 'CONNECTION_SILENT';
+
+/** Whether a database that is there gave no answer in time: to ask at once again would only wait again. */
+export function isSilence(error: unknown): boolean {
+  return error instanceof StoreFailure && error.code === SILENCE;
+}
+
 /** Whether a statement took longer than the limit of its role. */
 export function isStatementTimeout(error: unknown): boolean {
   return error instanceof StoreFailure && error.code === QUERY_CANCELED;
@@ -52,8 +60,10 @@ export function toStoreFailure(error: unknown): unknown {
       : `the database refused (${code}${at === undefined ? '' : `, ${at}`})`;
     return new StoreFailure(code, message, { table: error.table, constraint: error.constraint });
   }
-  if (error instanceof Error && isConnectionLoss(error))
-    return new StoreFailure('CONNECTION', `no connection to the database: ${error.message}`);
+  if (error instanceof Error && isConnectionLoss(error)) {
+    const code = isOutOfTime(error) ? SILENCE : 'CONNECTION';
+    return new StoreFailure(code, `no connection to the database: ${error.message}`);
+  }
   return error;
 }
 
@@ -61,7 +71,18 @@ export function toStoreFailure(error: unknown): unknown {
 function isConnectionLoss(error: Error): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   if (code !== undefined) return /^(E[A-Z]+)$/.test(code) && !code.startsWith('ERR_');
-  return /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Cannot use a pool after)/.test(
+  return (
+    isOutOfTime(error) ||
+    /^(Connection terminated|Client has encountered a connection error|Client was closed|Cannot use a pool after)/.test(
+      error.message,
+    )
+  );
+}
+
+/** The system's word for it, ours, and those of driver and pool. */
+function isOutOfTime(error: Error): boolean {
+  if ((error as NodeJS.ErrnoException).code !== undefined) return (error as NodeJS.ErrnoException).code === 'ETIMEDOUT';
+  return /^(timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/.test(
     error.message,
   );
 }
