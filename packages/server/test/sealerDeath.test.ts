@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NotSequenced } from '../src/record/notSequenced.js';
 import type { Sealer } from '../src/seal/sealer.js';
 import { asking, lending } from './mortal.js';
-import { openSealerHouse, type SealerHouse, type Span, type Told } from './sealerHouse.js';
+import { idOf, openSealerHouse, type SealerHouse, type Span, type Told } from './sealerHouse.js';
 
 let house: SealerHouse;
 beforeAll(async () => {
@@ -33,15 +33,24 @@ const LATE: readonly Span[] = [
 
 /** What is said of them at first, and later: of a run by its id, by its trace, in a trace that runs share. */
 const TOLD: readonly Told[] = [
-  { id: 'first', t: 'own', category: 'VIOLATION', policy_id: 'p-1' },
+  { id: 'first', t: 'own', category: 'VIOLATION', policy_id: 'p-1', decision: 'DENY', call_id: 'c-1' },
   { id: 'shared', t: 'shared', category: 'EVALUATION', policy_id: 'p-2' },
 ];
 const TOLD_LATE: readonly Told[] = [
   { id: 'linked', run_id: 'bot:1', incident_id: 'i-1' },
   { id: 'late', t: 'asks', category: 'APPROVAL_DECISION', policy_id: 'p-3' },
+  // Against what a policy said of the call before: an override, for the sealer to conclude.
+  {
+    id: 'allows',
+    t: 'own',
+    category: 'APPROVAL_DECISION',
+    decision: 'ALLOW',
+    call_id: 'c-1',
+    human_actor_id: 'tok_ada',
+  },
 ];
 
-/** A process that is killed at one of its statements: before the database has it, or after that was done and before anybody knows. */
+/** A process that is killed at one of its statements: after that was done and before anybody knows, which is before the next one too. */
 class Killed extends Error {}
 
 interface Mortal {
@@ -50,12 +59,12 @@ interface Mortal {
   done: number;
 }
 
-function mortalSealer(dieAt: number, when: 'before' | 'after'): Mortal {
+function mortalSealer(dieAt: number): Mortal {
   const life = {
     done: 0,
     async step<T>(work: () => Promise<T>): Promise<T> {
       const at = ++life.done;
-      if (at > dieAt || (at === dieAt && when === 'before')) throw new Killed('killed');
+      if (at > dieAt) throw new Killed('killed');
       const result = await work();
       if (at === dieAt) throw new Killed('killed');
       return result;
@@ -93,6 +102,12 @@ async function newest(): Promise<ReadonlyMap<unknown, unknown>> {
   return runs;
 }
 
+/** Of what each override was concluded. */
+async function overrides(): Promise<readonly unknown[]> {
+  const leaves = await house.stored('OVERRIDE');
+  return leaves.map(({ members }) => [members.rule, members.trace_id, members.call_id, members.decision]);
+}
+
 async function live(first: Sealer): Promise<void> {
   house.tenantId = await house.newTenant();
   await house.send(...SPANS);
@@ -107,13 +122,14 @@ it('a sealer that is killed at any of its statements leaves a history that the n
   await live(house.sealer());
   const expected = await newest();
   expect(expected.size).toBe(6);
+  expect(await overrides()).toEqual([['override.human', idOf('own', 16), 'c-1', 'ALLOW']]);
   expect(expected.get('bot:1')).toMatchObject({ events: 2, incident_ids: ['i-1'], policy_ids: ['p-2'] });
-  const whole = mortalSealer(Number.MAX_SAFE_INTEGER, 'before');
+  const whole = mortalSealer(Number.MAX_SAFE_INTEGER);
   await live(whole.sealer);
   expect(await newest()).toEqual(expected);
   let deaths = 0;
   for (let at = 1; at <= whole.done; at++) {
-    const { sealer } = mortalSealer(at, at % 2 === 0 ? 'before' : 'after');
+    const { sealer } = mortalSealer(at);
     await live(sealer).then(
       () => undefined,
       () => deaths++,
@@ -124,6 +140,7 @@ it('a sealer that is killed at any of its statements leaves a history that the n
     if (late.length > 0) await house.tell(...TOLD_LATE);
     await house.settle();
     expect(await newest(), `killed at ${at}`).toEqual(expected);
+    expect(await overrides(), `killed at ${at}`).toHaveLength(1);
     expect(await house.openRuns(), `killed at ${at}`).toEqual([]);
   }
   expect(deaths).toBe(whole.done);

@@ -62,6 +62,7 @@ export interface SealerHouse {
   sealer(over?: Partial<SealerDeps>): Sealer;
   send(...spans: readonly Span[]): Promise<void>;
   tell(...events: readonly Told[]): Promise<void>;
+  /** Leaves of these kinds: of `llm-runs`, then of `audit`. */
   stored(...kinds: readonly string[]): Promise<Stored[]>;
   openRuns(): Promise<{ run_id: string; revision: number; grace_ms: number; wait: number }[]>;
   /** Runs a statement past triggers. */
@@ -120,7 +121,9 @@ export async function openSealerHouse(): Promise<SealerHouse> {
       );
     },
     async stored(...kinds) {
-      return (await leavesOf()).filter((leaf) => kinds.includes(leaf.kind)).map(storedOf);
+      return [...(await leavesOf('llm-runs')), ...(await leavesOf('audit'))]
+        .filter((leaf) => kinds.includes(leaf.kind))
+        .map(storedOf);
     },
     async openRuns() {
       return database.admin(
@@ -143,7 +146,7 @@ export async function openSealerHouse(): Promise<SealerHouse> {
       }
     },
     async expectSoundRuns(settled = false) {
-      const leaves = await leavesOf();
+      const leaves = await leavesOf('llm-runs');
       const problems: string[] = [];
       auditRuns(leaves, (problem) => problems.push(problem), settled);
       if (problems.length > 0) throw new Error(problems.join('\n'));
@@ -151,12 +154,12 @@ export async function openSealerHouse(): Promise<SealerHouse> {
     },
     close: () => database.drop(),
   };
-  async function leavesOf(): Promise<LeafRow[]> {
+  async function leavesOf(log: 'llm-runs' | 'audit'): Promise<LeafRow[]> {
     return database.admin<LeafRow>(
       `select leaf_index::int, kind, leaf, leaf_hash, event_key, trace_id, run_id,
               to_char(occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as occurred_at, body
-         from sworn.leaf where tenant_id = $1 and log = 'llm-runs' order by leaf_index`,
-      [house.tenantId],
+         from sworn.leaf where tenant_id = $1 and log = $2 order by leaf_index`,
+      [house.tenantId, log],
     );
   }
   house.tenantId = await house.newTenant();
