@@ -52,11 +52,19 @@ const TRUTH: Readonly<Record<string, readonly string[]>> = {
   'ai-sdk-v7-modern-protobuf': [],
   'langchain-openinference-json': ['langgraph.interrupt PENDING', 'limit.rate NONE', 'resumed.rejected DENY'],
   'langchain-openinference-protobuf': ['langgraph.interrupt PENDING', 'limit.rate NONE', 'resumed.rejected DENY'],
+  'langgraph-interrupt-json': ['langgraph.interrupt PENDING', 'langgraph.interrupt PENDING', 'langgraph.interrupt PENDING'],
   'mastra-json': ['mastra.processor DENY', 'mastra.tripwire DENY', 'mastra.tripwire_log DENY'],
   'openai-agents-openinference-json': ['openai_agents.denied_tool DENY', 'openai_agents.tripwire DENY', 'openinference.guardrail ALLOW', 'openinference.guardrail DENY'],
   'openai-auto-grpc': ['limit.rate NONE'],
   'openai-auto-protobuf-gzip': ['limit.rate NONE'],
 };
+
+const WITH_REASONS = [
+  'mastra-json',
+  'openai-agents-openinference-json',
+  'langchain-openinference-json',
+  'langgraph-interrupt-json',
+];
 
 describe('the governance of what real clients sent', () => {
   it.each(Object.keys(TRUTH))('%s is what it said, each event in one run, at its step', async (client) => {
@@ -80,8 +88,7 @@ describe('the governance of what real clients sent', () => {
 
   it('shows the reason in the words of the sender, from the body of the span, of the one above, or of the log record', async () => {
     for (const capture of [...TRACE_CAPTURES, ...LOG_CAPTURES]) {
-      if (!['mastra-json', 'openai-agents-openinference-json', 'langchain-openinference-json'].includes(capture.client))
-        continue;
+      if (!WITH_REASONS.includes(capture.client)) continue;
       if (LOG_CAPTURES.includes(capture)) await house.ingestLogs(tenant, capture);
       else await house.ingest(tenant, capture);
     }
@@ -108,10 +115,11 @@ describe('the governance of what real clients sent', () => {
       reason: 'PII detected in input',
       native: { field: 'body', value: 'Input processor tripwire triggered' },
     });
-    expect(of('langgraph.interrupt', 'PENDING')).toMatchObject({
-      category: 'APPROVAL_REQUEST',
-      reason: expect.stringContaining('Tool execution requires approval'),
-    });
+    const asked = all.filter(({ rule }) => rule === 'langgraph.interrupt');
+    for (const words of ['Tool execution requires approval', 'pay 20 EUR?', '"question": "pay 30 EUR?"', 'too dear'])
+      expect(asked).toContainEqual(
+        expect.objectContaining({ category: 'APPROVAL_REQUEST', reason: expect.stringContaining(words) }),
+      );
     expect(of('resumed.rejected')).toMatchObject({
       category: 'APPROVAL_DECISION',
       native: { field: 'resume', value: 'reject' },

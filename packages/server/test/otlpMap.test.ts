@@ -576,6 +576,18 @@ describe('a run', () => {
     [{ success: false }, {}, ['failed']],
     [{ 'mastra.workflow_run.status': 'failed' }, {}, ['failed']],
     [{}, { status: { code: 2, message: '[{"id":"1","value":{"actionRequests":[]}}]' } }, ['interrupt']],
+    [{}, { status: { code: 2, message: `[{"id":"${'0a'.repeat(16)}","value":"pay 20 EU` } }, ['interrupt']],
+    [
+      {},
+      { status: { code: 2, message: '[{"value":"pay?"}]\n\nNodeInterrupt: [{"value":"pay?"}]\n at x' } },
+      ['interrupt'],
+    ],
+    [
+      {},
+      { status: { code: 2, message: '[{"value":"pay?"}]\n\nError: [{"value":"pay?"}]\n\nGraphInterrupt: [' } },
+      undefined,
+    ],
+    [{}, { status: { code: 2, message: '[{"id":"1","value":"pay?"}]' } }, undefined],
     [
       { 'openinference.span.kind': 'TOOL' },
       { status: { code: 2, message: 'Tool execution was not approved.' } },

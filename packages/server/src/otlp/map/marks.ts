@@ -15,7 +15,7 @@ export function marksOf(mapping: Mapping, span: SpanView, sources: Sources, kind
   const message = span.status.message.slice(0, MAX_MESSAGE_LENGTH);
   const exception = exceptionType(span);
   const types = [sources.firstText(mapping.error_type), exception];
-  if (isInterrupt(message) || endsIn(types, mapping.interrupt_types)) return [...marks, 'interrupt'];
+  if (isInterrupt(mapping, message) || endsIn(types, mapping.interrupt_types)) return [...marks, 'interrupt'];
   if (
     saysTripwire(mapping, sources) ||
     endsIn(types, mapping.tripwire_types) ||
@@ -61,14 +61,30 @@ function endsIn(types: readonly (string | null)[], endings: readonly string[]): 
   return types.some((type) => type !== null && endings.some((ending) => type.endsWith(ending)));
 }
 
-/** LangGraph pauses for a human by throwing: the message is a JSON array of interrupts with `value.actionRequests`. */
-function isInterrupt(message: string): boolean {
-  if (!message.trimStart().startsWith('[') || !message.includes('"actionRequests"')) return false;
+/**
+ * LangGraph pauses for a human by throwing: the message is a JSON array of interrupts. LangChain.js sends no exception type; it puts the stack behind
+ * the message, which begins with it.
+ */
+function isInterrupt({ interrupt_types: types }: Mapping, message: string): boolean {
+  const text = message.trimStart();
+  if (!text.startsWith('[')) return false;
+  const [interrupts, stack] = [text.split('\n\n', 1)[0] ?? '', /\n\n([\w$.]{1,128}): \[/.exec(text)];
+  if (stack !== null && stack.index === interrupts.length)
+    return endsIn([stack[1] ?? null], types) || asksFor(interrupts);
+  return INTERRUPT.test(text) || asksFor(interrupts);
+}
+
+/** An interrupt as LangGraph writes it, its id a hash of 128 bits: for messages without a stack, and those that exporters cut. */
+const INTERRUPT = /^\[\s*\{\s*"id"\s*:\s*"[0-9a-f]{32}"\s*,\s*"value"\s*:/;
+
+/** What LangChain's middleware asks for, whatever its interrupt is like: `value.actionRequests`. */
+function asksFor(interrupts: string): boolean {
+  if (!interrupts.includes('"actionRequests"')) return false;
   try {
-    const interrupts: unknown = JSON.parse(message);
-    return Array.isArray(interrupts) && interrupts.some((item) => Array.isArray(item?.value?.actionRequests));
+    const parsed: unknown = JSON.parse(interrupts);
+    return Array.isArray(parsed) && parsed.some((item) => Array.isArray(item?.value?.actionRequests));
   } catch {
     // Exporters cut long messages; the beginning names it all the same.
-    return /^\[\s*\{[^}]*"value"\s*:\s*\{\s*"actionRequests"/.test(message.trimStart());
+    return /^\[\s*\{[^}]*"value"\s*:\s*\{\s*"actionRequests"/.test(interrupts);
   }
 }
