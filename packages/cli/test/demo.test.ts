@@ -63,11 +63,13 @@ describe('the demo', () => {
     expect(telemetry).toMatchObject({ status: 'collected', join_rule: 'service.instance.id' });
     const measured = telemetry.series.map((series: { metric: string }) => series.metric);
     expect(measured).toEqual(expect.arrayContaining(['system.memory.usage', 'process.cpu.time']));
-    const { events } = await (await get(`/api/v1/logs/llm-runs/${live.run_id}/governance`, reader_key)).json();
+    const { events } = await (await get(`/api/v1/logs/llm-runs/${live.run_id}/governance`, auditor_key)).json();
     expect(events).toMatchObject([
       { category: 'THRESHOLD_CHECK', decision: 'ALLOW', observed: '20', threshold: '50' },
       { event_type: 'INCIDENT_LINKED', incident_id: 'INC-1042' },
     ]);
+    const withheld = await (await get(`/api/v1/logs/llm-runs/${live.run_id}/governance`, reader_key)).json();
+    expect(withheld).toMatchObject({ events: [], sources: [{ source: 'policy', status: 'WITHHELD', withheld: 2 }] });
     const reported = (await (await get('/api/v1/logs/audit?log=audit', auditor_key)).json()).items;
     expect(new Set(reported.map((entry: { source: null }) => entry.source))).toEqual(new Set([null]));
     const around = await (await get(`/api/v1/logs/system/${live.run_id}/events`, reader_key)).json();

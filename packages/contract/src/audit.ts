@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Proof } from './envelope.js';
 import { CompromisedItem } from './finding.js';
+import { EventsLeftOut } from './governance.js';
 import { AggregateMetadata, RecordMetadata } from './metadata.js';
 import { formatParameter, listParameters, pageFields, textFilter } from './page.js';
 import { NullableBoolean, NullableInteger, NullableOneOf, NullableString, OneOf, Uuid } from './scalars.js';
@@ -113,6 +114,7 @@ const entryFields = {
   service: { ...NullableString, description: 'Service that reported it.' },
   reported_by: { ...NullableOneOf(REPORTERS), description: 'Null of Sworn’s own records.' },
   key_id: { ...NullableString, description: 'Ingest key that a producer’s record came in with.' },
+  events_left_out: EventsLeftOut,
   conflict_of: {
     ...NullableString,
     description: 'Entry of the same identity and other content that came first, and counts.',

@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox';
 import { CompromisedItem } from './finding.js';
 import { AggregateMetadata } from './metadata.js';
 import { longParameters, pageFields } from './page.js';
+import { Source } from './source.js';
 import { Checksum, NullableInteger, NullableOneOf, NullableString, OneOf, Timestamp, Uuid } from './scalars.js';
 
 /** What kind of governance an event is (CONTRACT.md 3.4). */
@@ -29,6 +30,13 @@ const Native = Type.Unsafe<{ field: string | null; value: string | null } | null
   additionalProperties: false,
   description:
     'The verdict as it was sent, and where it stood; at most its first 1,024 characters. Null: the record holds none.',
+});
+
+/** Of an event that was read from a span. */
+export const EventsLeftOut = Type.Integer({
+  minimum: 0,
+  description:
+    'Further events that its span tells of, beyond the 16 that records are made of; they stand in the body of the step.',
 });
 
 /** One event: a rule that touched the run, as its record says it. */
@@ -78,6 +86,7 @@ export const GovernanceEvent = Type.Object(
       description: 'Of what Sworn concluded the records it is concluded from, the verdict first. Else empty.',
     }),
     foreign: Type.Boolean({ description: 'Sent with a key that is not bound to its service: it changes nothing.' }),
+    events_left_out: EventsLeftOut,
     leaf_index: Type.Integer({ minimum: 0 }),
     checksum: Checksum,
     recorded_at: Timestamp,
@@ -89,36 +98,43 @@ export type GovernanceEvent = Static<typeof GovernanceEvent>;
 /** Whether a run without governance had nothing to report, or nobody to report it. */
 const GOVERNANCE_REPORTING = ['REPORTED', 'NOTHING_REPORTED', 'NO_SOURCE'] as const;
 
+const Summary = Type.Object(
+  {
+    counts: Type.Array(
+      Type.Object(
+        {
+          category: OneOf(GOVERNANCE_CATEGORIES),
+          decision: OneOf(GOVERNANCE_DECISIONS),
+          count: Type.Integer({ minimum: 1 }),
+        },
+        { additionalProperties: false },
+      ),
+      { description: 'Events of the whole run, by category and decision; not those of a foreign key.' },
+    ),
+    others: Type.Integer({ minimum: 0, description: 'Reviews, notes, incidents.' }),
+    events_left_out: Type.Integer({
+      minimum: 0,
+      description: 'Events that spans of the run tell of beyond 16 of each, of which there are no records.',
+    }),
+    complete: Type.Boolean({
+      description: 'False: the run has more events than the first 5,000, which are counted.',
+    }),
+  },
+  { additionalProperties: false },
+);
+
 /** O3, which rules touched a run. */
 export const RunGovernance = Type.Object(
   {
     run_id: Type.String(),
     trace_id: NullableString,
+    sources: Type.Array(Source, { description: 'One, `policy`: whether its records may be seen, and are there.' }),
     events: Type.Array(Type.Union([GovernanceEvent, CompromisedItem])),
-    summary: Type.Object(
-      {
-        counts: Type.Array(
-          Type.Object(
-            {
-              category: OneOf(GOVERNANCE_CATEGORIES),
-              decision: OneOf(GOVERNANCE_DECISIONS),
-              count: Type.Integer({ minimum: 1 }),
-            },
-            { additionalProperties: false },
-          ),
-          { description: 'Events of the whole run, by category and decision; not those of a foreign key.' },
-        ),
-        others: Type.Integer({ minimum: 0, description: 'Reviews, notes, incidents.' }),
-        complete: Type.Boolean({
-          description: 'False: the run has more events than the first 5,000, which are counted.',
-        }),
-      },
-      { additionalProperties: false },
-    ),
+    summary: Type.Union([Summary, Type.Null()], { description: 'Null: the events are withheld.' }),
     reporting: {
       ...OneOf(GOVERNANCE_REPORTING),
       description:
-        'REPORTED: the run has governance. NOTHING_REPORTED: none, though its service has sent some before. NO_SOURCE: its service never sent any.',
+        'REPORTED: the run has governance, or events that are withheld. NOTHING_REPORTED: none, though its service has sent some before. NO_SOURCE: its service never sent any.',
     },
     provisional: Type.Boolean({
       description: 'The run is still open. Of a settled one too more may be reported later.',

@@ -70,12 +70,12 @@ export { PROBLEM_CODES, PROBLEMS, Problem, type ProblemCode, problemMarkdown, pr
 export {
   DEFAULT_WINDOW_SECONDS,
   MAX_WINDOW_SECONDS,
-  REPLAY_SOURCES,
   ReplayEvent,
   ReplayQuery,
   RunReplay,
   SystemReplay,
 } from './replay.js';
+export { REPLAY_SOURCES, Source } from './source.js';
 export {
   COST_SOURCES,
   EXECUTION_STATUSES,

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { CompromisedItem } from './finding.js';
+import { EventsLeftOut } from './governance.js';
 import { AggregateMetadata } from './metadata.js';
 import { longParameters, pageFields, timeFilter } from './page.js';
 import {
@@ -14,10 +15,8 @@ import {
   Timestamp,
   Uuid,
 } from './scalars.js';
+import { REPLAY_SOURCES, Source } from './source.js';
 import { ASSOCIATIONS } from './systemEvents.js';
-
-/** What a replay is made of: steps of the run, what happened around it, the governance of it. Events of one moment come in this order. */
-export const REPLAY_SOURCES = ['llm', 'system', 'policy'] as const;
 
 /** Seconds that a replay shows unless told otherwise, and at most. */
 export const DEFAULT_WINDOW_SECONDS = 60;
@@ -66,6 +65,7 @@ export const ReplayEvent = Type.Object(
     input_hash: { ...ContentHash, description: 'Two calls of one hash were given the same.' },
     retry: { ...NullableInteger, description: 'How often it had been tried before.' },
     association: { ...NullableOneOf(ASSOCIATIONS), description: 'Of a system record, how it belongs to the run.' },
+    events_left_out: EventsLeftOut,
     actor: Type.Union([Actor, Type.Null()]),
     ref: Ref,
     leaf_index: Type.Integer({ minimum: 0 }),
@@ -75,23 +75,6 @@ export const ReplayEvent = Type.Object(
   { additionalProperties: false },
 );
 export type ReplayEvent = Static<typeof ReplayEvent>;
-
-const Source = Type.Object(
-  {
-    source: OneOf(REPLAY_SOURCES),
-    status: {
-      ...OneOf(['AVAILABLE', 'EXPIRED', 'WITHHELD']),
-      description:
-        'EXPIRED: records of the window may be gone by retention. WITHHELD: it takes a permission that the key lacks.',
-    },
-    available_from: {
-      ...NullableTimestamp,
-      description: 'Of an EXPIRED source: when the oldest record was stored that is left; null: none is left.',
-    },
-    withheld: { ...NullableInteger, description: 'Of a WITHHELD source: events in the window, at most 1,000.' },
-  },
-  { additionalProperties: false },
-);
 
 const replayFields = {
   run_id: Type.String(),

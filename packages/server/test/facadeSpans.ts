@@ -13,6 +13,12 @@ export interface SpanText {
   readonly statusMessage?: string;
   /** `exception.message` of an exception event. */
   readonly exception?: string;
+  /** Events before that, each so many milliseconds after `BASE`. */
+  readonly events?: readonly {
+    readonly name: string;
+    readonly at: number;
+    readonly attributes: Readonly<Record<string, string | number>>;
+  }[];
   readonly attributes?: Readonly<Record<string, string | number>>;
 }
 
@@ -44,10 +50,16 @@ export function otlp(
               endTimeUnixNano: String(BASE + BigInt(span.end ?? 10) * 1_000_000n),
               attributes: attributes(span.attributes ?? {}),
               status: { code: span.status ?? 0, message: span.statusMessage ?? '' },
-              events:
-                span.exception === undefined
+              events: [
+                ...(span.events ?? []).map((event) => ({
+                  name: event.name,
+                  timeUnixNano: String(BASE + BigInt(event.at) * 1_000_000n),
+                  attributes: attributes(event.attributes),
+                })),
+                ...(span.exception === undefined
                   ? []
-                  : [{ name: 'exception', attributes: attributes({ 'exception.message': span.exception }) }],
+                  : [{ name: 'exception', attributes: attributes({ 'exception.message': span.exception }) }]),
+              ],
             })),
           },
         ],

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   tenant = await house.tenants.create({ name: 'acme' });
-  key = (await house.keys.issue({ tenantId: tenant, role: 'reader' })).key;
+  key = (await house.keys.issue({ tenantId: tenant, role: 'auditor' })).key;
 });
 afterAll(() => house.close());
 
@@ -256,7 +256,7 @@ describe('the governance of a run', () => {
     const [first, second] = [await governanceOf('first'), await governanceOf('second')];
     expect(first.events.map((event: Event) => event['span_id']).toSorted()).toEqual([own, guard].toSorted());
     expect(second.events.map((event: Event) => event['event_type'])).toEqual(['REVIEW', 'INCIDENT_LINKED']);
-    expect(second.summary).toEqual({ counts: [], others: 2, complete: true });
+    expect(second.summary).toEqual({ counts: [], others: 2, events_left_out: 0, complete: true });
   });
 
   it('comes in pages and as lines, in the order of time, each event once while more come', async () => {
@@ -292,6 +292,62 @@ describe('the governance of a run', () => {
       endpoint: 'llm_runs.governance',
       run_id: traceId,
     });
+  });
+
+  it('of a span beyond its first 16 events is counted in the last, and wherever that is listed', async () => {
+    const traceId = newTrace();
+    const events = Array.from({ length: 40 }, (_, i) => ({
+      name: i % 4 === 3 ? 'exception' : 'gen_ai.evaluation.result',
+      at: i,
+      attributes: { 'gen_ai.evaluation.name': `check-${i}` },
+    }));
+    await house.ingest(
+      tenant,
+      otlp([
+        { traceId, spanId: newSpan(), ...GUARDRAIL, events },
+        { traceId, spanId: newSpan(), start: 50, ...GUARDRAIL, events: events.slice(0, 20) },
+      ]),
+    );
+    await house.seal(tenant);
+    const { events: shown, summary } = await governanceOf(traceId);
+    // Of 31 that the first span tells of.
+    expect(shown).toHaveLength(32);
+    expect(shown.filter((event: Event) => event['events_left_out'] !== 0)).toMatchObject([
+      { events_left_out: 15, rule_id: 'check-18' },
+    ]);
+    expect(summary).toMatchObject({ events_left_out: 15, complete: true });
+    const listed = (await get(house, '/api/v1/logs/audit?log=audit&limit=100', key)).json.items;
+    const replayed = (await get(house, `${LIST}/${traceId}/replay`, key)).json.events;
+    for (const list of [listed, replayed])
+      expect(list.map((one: Event) => one['events_left_out']).filter((n: number) => n !== 0)).toEqual([15]);
+    await sound();
+  });
+
+  it('is withheld from who may not see records of the audit, and counted', async () => {
+    const id = await run({ spanId: newSpan(), ...GUARDRAIL });
+    const bare = await run({ spanId: newSpan() });
+    const reader = (await house.keys.issue({ tenantId: tenant, role: 'reader' })).key;
+    const asked = async (of: string) => (await get(house, `${LIST}/${of}/governance`, reader)).json;
+    const line = (withheld: number) => ({ source: 'policy', status: 'WITHHELD', available_from: null, withheld });
+    const withheld = await asked(id);
+    expect(withheld).toMatchObject({
+      sources: [line(1)],
+      events: [],
+      summary: null,
+      reporting: 'REPORTED',
+      has_more: false,
+      metadata: { run_id: id, policy_ids: [] },
+    });
+    expect(withheld.metadata.integrity.logs.map(({ log }: { log: string }) => log)).toEqual(['llm-runs']);
+    expect(await asked(bare)).toMatchObject({ sources: [line(0)], events: [], reporting: 'NOTHING_REPORTED' });
+    const seen = await governanceOf(id);
+    expect(seen).toMatchObject({ sources: [{ status: 'AVAILABLE', withheld: null }], events: [{ policy_id: 'pii' }] });
+    // What the run itself says is its own record.
+    const envelope = (await get(house, `${LIST}/${id}/envelope`, reader)).json;
+    expect(envelope.metadata.policy_ids).toEqual(['pii']);
+    const twice = await run({ spanId: newSpan(), ...GUARDRAIL }, { spanId: newSpan(), start: 1, ...GUARDRAIL });
+    const cursor = (await governanceOf(twice, '?limit=1')).next_cursor;
+    expect((await get(house, `${LIST}/${id}/governance?cursor=${cursor}`, reader)).status).toBe(400);
   });
 
   it('tells of a row that was changed, and of a body that was', async () => {

@@ -58,7 +58,7 @@ interface Event {
   readonly [name: string]: unknown;
 }
 const eventsOf = async (id = runId): Promise<Event[]> =>
-  (await get(house, `/api/v1/logs/llm-runs/${id}/governance`, key)).json.events;
+  (await get(house, `/api/v1/logs/llm-runs/${id}/governance`, auditor)).json.events;
 const overridesOf = async (id = runId) => (await eventsOf(id)).filter(({ category }) => category === 'OVERRIDE');
 
 async function findings(): Promise<readonly unknown[]> {

@@ -43,7 +43,7 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'llm_runs.trace': (deps, { grant, params, query }) =>
       runTrace(deps, grant.tenantId, idOf(params, 'run_id'), { query, payloads: grant.payloads }),
     'llm_runs.governance': (deps, { grant, params, query }) =>
-      runGovernance(deps, grant.tenantId, idOf(params, 'run_id'), query),
+      runGovernance(deps, grant.tenantId, idOf(params, 'run_id'), { query, isAuditor: maySee(grant, 'audit') }),
     'llm_runs.replay': (deps, { grant, params, query }) =>
       runReplay(deps, grant.tenantId, idOf(params, 'run_id'), { query, isAuditor: maySee(grant, 'audit') }),
     'system.list': (deps, { grant, query }) => listSystem(deps, grant.tenantId, query),

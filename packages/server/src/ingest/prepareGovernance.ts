@@ -34,17 +34,19 @@ export interface GovernedStep {
   readonly digest: Uint8Array;
 }
 
-/** What a span says of rules that touched it, each as the draft of a GOVERNANCE leaf that names the STEP leaf it was read from. */
+/**
+ * What a span says of rules that touched it, each as the draft of a GOVERNANCE leaf that names the STEP leaf it was read from. Of more than there may be
+ * the last says how many are left out: they stand in the body of the step alone.
+ */
 export function governanceDrafts(reading: GovernanceReading, step: GovernedStep): LeafDraft[] {
   const seen = new Map<string, number>();
-  return governedBy(reading, step)
-    .slice(0, MAX_EVENTS)
-    .map((governed) => {
-      const { said } = governed;
-      const ordinal = seen.get(said.rule) ?? 0;
-      seen.set(said.rule, ordinal + 1);
-      return draftOf(reading, step, { ...governed, ordinal });
-    });
+  const { governed, leftOut } = governedBy(reading, step);
+  return governed.map((one, i) => {
+    const { rule } = one.said;
+    const ordinal = seen.get(rule) ?? 0;
+    seen.set(rule, ordinal + 1);
+    return draftOf(reading, step, { ...one, ordinal, leftOut: i === governed.length - 1 ? leftOut : 0 });
+  });
 }
 
 interface Governed {
@@ -55,19 +57,30 @@ interface Governed {
   readonly atNs: bigint;
 }
 
-function governedBy({ mapper, vocabulary, governance }: GovernanceReading, { span, fields }: GovernedStep): Governed[] {
+/** The first events of a span, and how many more there are. */
+function governedBy(
+  { mapper, vocabulary, governance }: GovernanceReading,
+  { span, fields }: GovernedStep,
+): { readonly governed: readonly Governed[]; readonly leftOut: number } {
   const facts = spanFacts(mapper.mapping, span, fields);
-  const governed = spanRules(governance, facts).map(
-    (rule): Governed => ({ said: governedFields(rule, vocabulary.decisions, facts), event: null, atNs: endOf(span) }),
-  );
+  const rules = spanRules(governance, facts);
+  const governed = rules
+    .slice(0, MAX_EVENTS)
+    .map(
+      (rule): Governed => ({ said: governedFields(rule, vocabulary.decisions, facts), event: null, atNs: endOf(span) }),
+    );
+  let leftOut = rules.length - governed.length;
   const seen = new Map<string, number>();
   for (const event of span.events) {
-    if (governed.length >= MAX_EVENTS) break;
     if (!governance.events.has(event.name)) continue;
     const ordinal = seen.get(event.name) ?? 0;
     seen.set(event.name, ordinal + 1);
     const rule = eventRule(governance, event.name, eventFacts(event));
     if (rule === null) continue;
+    if (governed.length >= MAX_EVENTS) {
+      leftOut++;
+      continue;
+    }
     const said = governedFields(rule, vocabulary.decisions, eventFacts(event));
     governed.push({
       said,
@@ -75,7 +88,7 @@ function governedBy({ mapper, vocabulary, governance }: GovernanceReading, { spa
       atNs: event.timeNs > 0n ? event.timeNs : endOf(span),
     });
   }
-  return governed;
+  return { governed, leftOut };
 }
 
 /** A verdict is there when its span ends. */
@@ -100,7 +113,7 @@ const OF_STEP = [
 function draftOf(
   { mapper }: GovernanceReading,
   step: GovernedStep,
-  { said, event, atNs, ordinal }: Governed & { readonly ordinal: number },
+  { said, event, atNs, ordinal, leftOut }: Governed & { readonly ordinal: number; readonly leftOut: number },
 ): LeafDraft {
   const { tenancy, fields, foreign } = step;
   const shared = Object.fromEntries(
@@ -111,6 +124,7 @@ function draftOf(
     ...hintedMember(shared, foreign),
     ...(said as unknown as Members),
     ...event,
+    ...(leftOut > 0 && { events_left_out: leftOut }),
     correlation_id: fields.correlation_id ?? fields.trace_id,
     ...STEP_ROOM,
     ...mapper.mapping.version,

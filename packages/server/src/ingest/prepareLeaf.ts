@@ -27,7 +27,9 @@ export type Members = Readonly<Record<string, JsonValue>>;
 /** What no leaf of ours is without. None of it is a text that a sender chose, so it always fits. */
 const NEEDED: ReadonlySet<string> = new Set(
   `part occurred_basis foreign resource scope source rule event_type category decision reported_by first first_index map map_edit trace_id span_id
-   parent_span_id remote_parent step_kind status started_ns ended_ns duration_us metrics points first_at`.split(/\s+/),
+   parent_span_id remote_parent step_kind status started_ns ended_ns duration_us metrics points first_at events_left_out`.split(
+    /\s+/,
+  ),
 );
 
 /**

@@ -39,6 +39,7 @@ export const auditItem: ShowEntry<AuditItem> = (tenantId, entry, covered) => {
     service: m.text('service'),
     reported_by: m.text('reported_by') as AuditItem['reported_by'],
     key_id: m.text('key'),
+    events_left_out: m.count('events_left_out') ?? 0,
     conflict_of: firstOf(entry),
     metadata: entryMetadata(tenantId, entry, covered),
   };

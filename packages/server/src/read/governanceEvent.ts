@@ -45,6 +45,7 @@ export function governanceEvent(
       .objects('sources')
       .map((source) => idOf({ log: source.text('log') ?? 'audit', index: source.count('index') ?? 0 })),
     foreign: m.flag('foreign') ?? false,
+    events_left_out: m.count('events_left_out') ?? 0,
     leaf_index: stored.index,
     checksum: checksumOf(stored.leafHash),
     recorded_at: stored.recordedAt,

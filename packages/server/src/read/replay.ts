@@ -28,12 +28,13 @@ import {
   type ReplayPlace,
   systemLane,
 } from './replayLanes.js';
-import { auditPins, readSources } from './replaySources.js';
+import { readSources } from './replaySources.js';
 import { type ReplayWindow, replayWindow } from './replayWindow.js';
 import { compromisedItem } from './runItem.js';
 import type { Skeleton } from './runOrder.js';
 import { coverOf, firstSealBelow, type PinnedRun, pinRun } from './settled.js';
 import { pinOf, readSkeleton } from './skeleton.js';
+import { auditPins } from './source.js';
 import { readShared, type SharedPage } from './sharedRecords.js';
 import { shownStep } from './step.js';
 import { openSteps, type SoundStep } from './stepBody.js';

@@ -34,6 +34,7 @@ export function stepEvent(
     input_hash: step.input_hash,
     retry: step.retry_count,
     association: null,
+    events_left_out: 0,
     actor: actorOf(m),
     ref: { ...refOf(stored, m), trace_id: step.trace_id, span_id: step.span_id },
     ...leafOf(stored),
@@ -83,6 +84,7 @@ export function policyEvent(
     outcome: m.text('decision') ?? 'NONE',
     severity: m.text('severity') as ReplayEvent['severity'],
     association: null,
+    events_left_out: m.count('events_left_out') ?? 0,
     // Of what a rule read out of a span or record, who sent that is not who decided.
     actor: isRead && m.text('decided_by') !== 'HUMAN' ? null : actorOf(m),
     ref: refOf(stored, m),
@@ -98,6 +100,7 @@ const NO_FIGURES = {
   duration_ms: null,
   input_hash: null,
   retry: null,
+  events_left_out: 0,
 } as const;
 
 function timesOf({ inflection }: ReplayWindow, { timestamp }: ReplayPlace) {

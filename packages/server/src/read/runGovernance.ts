@@ -17,20 +17,24 @@ import type { Pin, ReadDeps, Reading } from './reading.js';
 import { compromisedItem } from './runItem.js';
 import { readRunEvents, type RunEvent } from './runEvents.js';
 import { type PinnedRun, pinRun } from './settled.js';
+import type { Skeleton } from './runOrder.js';
 import { pinOf, readSkeleton } from './skeleton.js';
+import { auditPins, keptSource, MAX_WITHHELD, withheldSource } from './source.js';
 import { coveredBy } from './tier.js';
 
 /** Events of one run that its summary counts, about 10 MB while they are. */
 const MAX_COUNTED = 5_000;
 
-/** Endpoint 4: which rules touched a run, in the order of time. @throws Refusal */
+/** Endpoint 4: which rules touched a run, in the order of time; whoever may not see records of `audit` is told how many are withheld. @throws Refusal */
 export async function runGovernance(
   deps: ReadDeps,
   tenantId: string,
   runId: string,
-  query: RunGovernanceQuery,
+  { query, isAuditor }: { readonly query: RunGovernanceQuery; readonly isAuditor: boolean },
 ): Promise<Reading<RunGovernance>> {
-  const scope: CursorScope = { key: deps.cursorKey, tenantId, of: ['llm_runs.governance', runId], filters: {} };
+  // What is withheld is part of the crawl: a key that may see more asks anew.
+  const of = ['llm_runs.governance', runId, ...(isAuditor ? ['audit'] : [])];
+  const scope: CursorScope = { key: deps.cursorKey, tenantId, of, filters: {} };
   const cursor = query.cursor === undefined ? null : openCursor(scope, query.cursor);
   const limit = query.limit ?? DEFAULT_LONG_PAGE;
   const options = { readOnly: true, snapshot: true, inIndexOrder: true };
@@ -38,7 +42,7 @@ export async function runGovernance(
     deps.db,
     'reader',
     tenantId,
-    (tx) => readPage(deps, tx, { tenantId, runId, cursor, limit }),
+    (tx) => readPage(deps, tx, { tenantId, runId, isAuditor, cursor, limit }),
     options,
   );
   return answer(deps, tenantId, scope, page);
@@ -47,6 +51,8 @@ export async function runGovernance(
 interface Asked {
   readonly tenantId: string;
   readonly runId: string;
+  /** Records of `audit` may be seen. */
+  readonly isAuditor: boolean;
   readonly cursor: Cursor | null;
   readonly limit: number;
 }
@@ -55,6 +61,7 @@ interface Asked {
 interface Page {
   readonly run: PinnedRun;
   readonly pins: readonly Pin[];
+  readonly sources: RunGovernance['sources'];
   readonly shown: readonly (RunEvent & { readonly sealed: SealedText })[];
   readonly next: GovernancePlace | null;
   readonly summary: RunGovernance['summary'];
@@ -62,13 +69,12 @@ interface Page {
   readonly provisional: boolean;
 }
 
-async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, cursor, limit }: Asked): Promise<Page> {
+async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, isAuditor, cursor, limit }: Asked): Promise<Page> {
   const run = await pinRun(deps, tx, { tenantId, runId, pins: cursor?.pins ?? null });
   const { skeleton } = await readSkeleton(deps, tx, tenantId, { run });
-  const logs = run.sizes.flatMap(({ topic, log, size }) =>
-    topic === 'audit' ? [{ log, size: cursor === null ? size : Math.min(size, cursor.pins[log] ?? 0) }] : [],
-  );
+  const logs = auditPins(run, cursor);
   const asked = { run, skeleton, logs };
+  if (!isAuditor) return withheldPage(deps, tx, tenantId, asked);
   const after = cursor === null ? null : positionOf(cursor);
   const counted = await readRunEvents(deps, tx, tenantId, { ...asked, after: null, limit: MAX_COUNTED });
   const found = after === null ? counted : await readRunEvents(deps, tx, tenantId, { ...asked, after, limit });
@@ -84,21 +90,51 @@ async function readPage(deps: ReadDeps, tx: Tx, { tenantId, runId, cursor, limit
   }
   const isWhole = shown.length === found.events.length;
   const summary = summaryOf(counted.events, counted.end === null);
-  const service = run.newest.members.text('service');
-  const isReported = counted.events.some(isGovernance);
+  const { stored, members: m } = run.newest;
+  const from = m.text('started_at') ?? stored.occurredAt;
   return {
     run,
     pins: [{ log: run.log, size: pinOf(run, skeleton) }, ...logs],
+    sources: [await keptSource(deps, tx, tenantId, { source: 'policy', logs, from })],
     shown,
     next: isWhole ? found.end : (shown.at(-1)?.place ?? null),
     summary,
     provisional: skeleton.live !== null,
-    reporting: isReported
-      ? 'REPORTED'
-      : (await hasGovernance(tx, tenantId, { logs, service }))
-        ? 'NOTHING_REPORTED'
-        : 'NO_SOURCE',
+    reporting: await reportingOf(tx, tenantId, asked, counted.events.some(isGovernance)),
   };
+}
+
+interface AskedRun {
+  readonly run: PinnedRun;
+  readonly skeleton: Skeleton;
+  readonly logs: readonly Pin[];
+}
+
+/** What is told to whoever may not see the events. How long a log is that he may not read is not his business either: it is part of no pin. */
+async function withheldPage(deps: ReadDeps, tx: Tx, tenantId: string, asked: AskedRun): Promise<Page> {
+  const { run, skeleton } = asked;
+  const { events } = await readRunEvents(deps, tx, tenantId, { ...asked, after: null, limit: MAX_WITHHELD });
+  return {
+    run,
+    pins: [{ log: run.log, size: pinOf(run, skeleton) }],
+    sources: [withheldSource('policy', events.length)],
+    shown: [],
+    next: null,
+    summary: null,
+    provisional: skeleton.live !== null,
+    reporting: await reportingOf(tx, tenantId, asked, events.length > 0),
+  };
+}
+
+async function reportingOf(
+  tx: Tx,
+  tenantId: string,
+  { run, logs }: AskedRun,
+  isReported: boolean,
+): Promise<RunGovernance['reporting']> {
+  if (isReported) return 'REPORTED';
+  const service = run.newest.members.text('service');
+  return (await hasGovernance(tx, tenantId, { logs, service })) ? 'NOTHING_REPORTED' : 'NO_SOURCE';
 }
 
 /** A cursor's position is the last event: its time, log and leaf. */
@@ -113,10 +149,11 @@ function isGovernance({ checked }: RunEvent): boolean {
 /** Of damaged events nobody knows what they say, and what a foreign key says changes nothing. */
 function summaryOf(events: readonly RunEvent[], complete: boolean): RunGovernance['summary'] {
   const counts = new Map<string, number>();
-  let others = 0;
+  let [others, leftOut] = [0, 0];
   for (const { checked } of events) {
     if (checked.kind === 'compromised' || checked.members.flag('foreign') === true) continue;
     const category = checked.members.text('category');
+    leftOut += checked.members.count('events_left_out') ?? 0;
     if (category === null) others++;
     else {
       const name = `${category} ${checked.members.text('decision') ?? 'NONE'}`;
@@ -134,6 +171,7 @@ function summaryOf(events: readonly RunEvent[], complete: boolean): RunGovernanc
         return { category, decision, count };
       }),
     others,
+    events_left_out: leftOut,
     complete,
   };
 }
@@ -182,6 +220,7 @@ async function answer(
     answer: {
       run_id: run.runId,
       trace_id: m.text('trace_id'),
+      sources: page.sources,
       events,
       summary: page.summary,
       reporting: page.reporting,
