@@ -22,6 +22,8 @@ export async function connect(config: Config): Promise<Deployment> {
   return {
     createTenant: (request) => open.tenants.create(request),
     listTenants: () => open.tenants.list(),
+    readQuotas: (tenantId) => open.quotas.read(tenantId),
+    changeQuotas: (tenantId, change) => open.quotas.change(tenantId, change),
     issueKey: (request) => open.keys.issue(request),
     listKeys: (tenantId) => open.keys.list(tenantId),
     revokeKey: (tenantId, keyId) => open.keys.revoke(tenantId, keyId),

@@ -24,6 +24,17 @@ export interface KeyView {
   readonly proven: boolean;
 }
 
+/** What a tenant may use; null: as much as there is. */
+export interface QuotasView {
+  /** Of OTLP, inflated, on a UTC day. */
+  readonly bytesADay: number | null;
+  readonly openRuns: number | null;
+  readonly keys: number | null;
+}
+
+/** What it uses of that, today and now. */
+export type UsedView = { readonly [Quota in keyof QuotasView]: number };
+
 export type KeyRole = 'ingest' | 'reader' | 'auditor';
 
 /** A log and the key that signs its checkpoints. */
@@ -60,6 +71,9 @@ export interface RecoveredLog {
 export interface Deployment {
   createTenant(request: { readonly name: string; readonly synthetic: boolean }): Promise<string>;
   listTenants(): Promise<readonly TenantView[]>;
+  readQuotas(tenantId: string): Promise<{ readonly quotas: QuotasView; readonly used: UsedView }>;
+  /** Says anew what is named; recorded in `control`. */
+  changeQuotas(tenantId: string, change: Partial<QuotasView>): Promise<{ readonly quotas: QuotasView }>;
   issueKey(request: {
     readonly tenantId: string;
     readonly role: KeyRole;

@@ -18,6 +18,7 @@ import { signerRotate } from './commands/signerRotate.js';
 import { tail } from './commands/tail.js';
 import { tenantCreate } from './commands/tenantCreate.js';
 import { tenantList } from './commands/tenantList.js';
+import { tenantQuota } from './commands/tenantQuota.js';
 import { version } from './commands/version.js';
 import { watch } from './commands/watch.js';
 import type { CommandContext } from './deployment.js';
@@ -84,7 +85,7 @@ Exit codes:
     group(
       'tenant',
       'tenants of the deployment',
-      [tenantCreate(context), tenantList(context)],
+      [tenantCreate(context), tenantList(context), tenantQuota(context)],
       'sworn tenant create acme',
     ),
   );

@@ -35,6 +35,8 @@ describe('a command line that cannot be meant', () => {
     [['log', 'recover', '--reason', 'x', '--approver', 'y']],
     [['log', 'recover', '--all', '--log', 'audit', '--reason', 'x', '--approver', 'y']],
     [['tenant', 'create', 'x', '--no-such-option']],
+    [['tenant', 'quota', '--bytes-a-day', '2 GiB']],
+    [['tenant', 'quota', '--keys', '-1']],
   ])('%j leaves with 2 and says how', async (args) => {
     const said = await home.run(args);
     expect(said.code).toBe(2);
@@ -331,5 +333,33 @@ describe('without a server', () => {
     expect([demo.code, demo.out]).toEqual([2, '']);
     expect(demo.err).toContain(`no server answers at ${server.http} (ECONNREFUSED)`);
     server = await home.serve();
+  });
+});
+
+describe('what a tenant may use', () => {
+  test('is shown, said anew in part, held to, and taken back', async () => {
+    const { tenant: id } = await json('tenant', 'create', 'measured');
+    const quota = (...args: string[]) => json('tenant', 'quota', '--tenant', id, ...args);
+    const before = await quota();
+    expect(before).toEqual({
+      tenant: id,
+      bytes_a_day: { quota: null, used: 0 },
+      open_runs: { quota: 100_000, used: 0 },
+      keys: { quota: 1_000, used: 0 },
+    });
+    const said = await quota('--bytes-a-day', '2GiB', '--keys', '1');
+    expect(said).toEqual({
+      ...before,
+      bytes_a_day: { quota: 2_147_483_648, used: 0 },
+      keys: { quota: 1, used: 0 },
+    });
+    const create = () => home.run(['key', 'create', '--tenant', id, '--role', 'reader']);
+    expect((await create()).code).toBe(0);
+    const refused = await create();
+    expect([refused.code === 0, refused.out]).toEqual([false, '']);
+    expect(refused.err).toMatch(/1 living keys and may have 1: revoke one/);
+    expect((await quota('--keys', 'none')).keys).toEqual({ quota: null, used: 1 });
+    expect((await create()).code).toBe(0);
+    expect((await home.run(['tenant', 'quota', '--tenant', id])).out).toMatch(/bytes_a_day +2147483648 +0\n/);
   });
 });

@@ -25,7 +25,7 @@ export const AUDIT_EVENTS = {
     'VERIFIED',
   ],
   RETENTION: ['ERASURE', 'RETENTION', 'HOLD', 'HOLD_RELEASED'],
-  OPERATION: ['DATABASE_URL', 'SUPERUSER_URL'],
+  OPERATION: ['QUOTA_SET', 'DATABASE_URL', 'SUPERUSER_URL'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Categories of governance (CONTRACT.md §3, endpoint 4): of entries in `audit`. */

@@ -352,6 +352,23 @@ table finding_seen owner sworn_owner row security forced
   grant select on finding_seen to sworn_recorder
   grant update on finding_seen to sworn_recorder
 
+table ingest_day owner sworn_owner row security forced
+  tenant_id uuid not null
+  day text not null
+  bytes bigint not null
+  constraint ingest_day_bytes_check CHECK ((bytes >= 0))
+  constraint ingest_day_day_check CHECK ((day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'::text))
+  constraint ingest_day_pkey PRIMARY KEY (tenant_id, day)
+  policy checker_reads_all permissive for select to sworn_checker using (true)
+  policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
+  CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.ingest_day FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
+  grant delete on ingest_day to sworn_writer
+  grant insert on ingest_day to sworn_writer
+  grant select on ingest_day to sworn_checker
+  grant select on ingest_day to sworn_reader
+  grant select on ingest_day to sworn_writer
+  grant update on ingest_day to sworn_writer
+
 table leaf owner sworn_owner row security forced with toast_tuple_target=8160
   tenant_id uuid not null
   log text not null

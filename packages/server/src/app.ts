@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
+import { createAcceptors } from './acceptors.js';
 import { createAuthenticator } from './access/authenticate.js';
 import { createFirstUses } from './access/firstUse.js';
 import { createLivingTenant } from './access/livingTenant.js';
@@ -12,12 +13,12 @@ import { BUILT_IN_RULES, readAccessRules, rulingOf } from './accessRules.js';
 import { createBackground } from './background.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
-import { countGovernance } from './governed.js';
 import { createFacade } from './http/facade.js';
 import { baseUrl, listening } from './listeners.js';
 import { createLifetime } from './lifetime.js';
 import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
+import { createIngestQuotas } from './ingest/ingestQuotas.js';
 import { Intake } from './ingest/intake.js';
 import { createOtlpGrpc } from './ingest/otlpGrpc.js';
 import { createOtlpHttp } from './ingest/otlpHttp.js';
@@ -51,6 +52,7 @@ import { createRedactor } from './record/redact/redactor.js';
 import { readRedactionRules } from './redactionRules.js';
 import { BUILT_IN_OIDC, readOidcFile } from './oidcIssuers.js';
 import { VERSION } from './ownVersion.js';
+import { createQuotaMetrics } from './quotaMetrics.js';
 import { createCountedRates } from './rateMetrics.js';
 import { createSequencer } from './record/sequencer.js';
 import { readTls } from './tls.js';
@@ -153,27 +155,6 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   const { db, doors, keyStore, originOf, clock, accessRecords, platformTenant, recorder } = deployment;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const spans = new Counter({
-    name: 'sworn_spans_accepted_total',
-    help: 'Spans acknowledged as durable.',
-    registers: [registry],
-  });
-  const governed = new Counter({
-    name: 'sworn_governance_decisions_total',
-    help: 'Events of governance stored, by category and decision.',
-    labelNames: ['category', 'decision'] as const,
-    registers: [registry],
-  });
-  const logRecords = new Counter({
-    name: 'sworn_log_records_accepted_total',
-    help: 'Log records acknowledged as durable.',
-    registers: [registry],
-  });
-  const dataPoints = new Counter({
-    name: 'sworn_data_points_accepted_total',
-    help: 'Data points of metrics acknowledged as durable.',
-    registers: [registry],
-  });
   const edge = { rates: createCountedRates(config.rates, registry), trustedProxies: config.trustedProxies.networks };
   const tls = config.tls === null ? null : readTls(config.tls);
   const writer = createSequencer({
@@ -210,24 +191,17 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     openOriginOf: deployment.openLogs.originOf,
     now: Date.now,
   });
+  const quotas = createIngestQuotas({
+    db,
+    directoryKey: keyStore.deployment.directory,
+    originOf,
+    now: Date.now,
+    tell: createQuotaMetrics(registry),
+  });
   const intake = new Intake({
     authenticate: withFirstUse(authenticate, 'INGEST'),
-    accept: {
-      async traces(credential, traces) {
-        const drafts = await preparer.prepareTraces(credential, traces.spans);
-        countGovernance(governed, drafts, await writer.append(credential.tenantId, drafts));
-        spans.inc(traces.spans.length);
-      },
-      async logs(credential, logs) {
-        const drafts = await preparer.prepareLogs(credential, logs.records);
-        countGovernance(governed, drafts, await writer.append(credential.tenantId, drafts));
-        logRecords.inc(logs.records.length);
-      },
-      async metrics(credential, { batches }) {
-        await writer.append(credential.tenantId, await preparer.prepareMetrics(credential, batches));
-        dataPoints.inc(batches.reduce((sum, { points }) => sum + points, 0));
-      },
-    },
+    accept: createAcceptors({ preparer, writer, quotas, registry }),
+    quotas,
     admission: new Admission({ processBytes: config.maxInFlightBytes, tenantBytes: config.maxInFlightBytes / 4 }),
     maxBodyBytes: config.maxRequestBytes,
     ...edge,
@@ -253,6 +227,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     deployment,
     writer,
     access,
+    quotas,
     touched,
     registry,
     log,

@@ -8,6 +8,7 @@ import type { OpenFinding } from './check/register.js';
 import { timestamp } from './access/keys.js';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
+import type { IngestQuotas } from './ingest/ingestQuotas.js';
 import { loggable } from './loggable.js';
 import { type Loop, startLoop } from './loop.js';
 import { findAcceptedClock } from './operate.js';
@@ -64,6 +65,7 @@ export interface BackgroundDeps {
   readonly deployment: Deployment;
   readonly writer: Sequencer;
   readonly access: AccessRecorder;
+  readonly quotas: Pick<IngestQuotas, 'settle'>;
   readonly touched: Set<string>;
   readonly registry: Registry;
   readonly verifyCheckpoint: VerifyCheckpoint;
@@ -308,6 +310,7 @@ export function createBackground(deps: BackgroundDeps): Background {
         startLoop(SEAL_EVERY_MS, sealRound, tell('sealing failed')),
         startLoop(SIGN_EVERY_MS, signRound, tell('signing failed')),
         startLoop(SETTLE_READS_EVERY_MS, () => access.settle(), tell('folded reads could not be written')),
+        startLoop(COUNT_EVERY_MS, () => deps.quotas.settle(), tell('counting what tenants sent failed')),
         startLoop(COUNT_EVERY_MS, countRound, tell('counting open runs failed')),
         startLoop(EPOCHS_EVERY_MS, epochRound, tell('the turn of the key epochs failed')),
         startLoop(OPEN_LOGS_EVERY_MS, () => openLogs.refresh(), tell('looking for recovered logs failed')),
@@ -329,6 +332,7 @@ export function createBackground(deps: BackgroundDeps): Background {
       stopping.abort();
       await Promise.all(loops.map((loop) => loop.stop()));
       await writer.close();
+      await deps.quotas.settle().catch((error: unknown) => log.error(loggable(error), 'bytes were lost count of'));
       await access.close().catch((error: unknown) => log.error(loggable(error), 'folded reads were lost'));
       await signRound().catch((error: unknown) => log.error(loggable(error), 'the last round of the signer failed'));
       for (const [role, name] of [

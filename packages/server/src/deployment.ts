@@ -5,11 +5,12 @@ import { hmacSha256, token, utf8 } from '@sworn/evidence';
 import type { AccessRecordDeps } from './access/accessRecord.js';
 import type { ProofDeps } from './access/directory.js';
 import { createKeys, type Keys } from './access/keys.js';
+import { createTenantQuotas, type TenantQuotas } from './access/tenantQuotas.js';
 import { createTenants, type Tenants } from './access/tenants.js';
 import type { Config } from './config.js';
 import { findRunning } from './embedded/beside.js';
 import { type EmbeddedCluster, startEmbedded } from './embedded/cluster.js';
-import { createLife, type Life, tellingKeys, tellingTenants } from './life.js';
+import { createLife, type Life, tellingKeys, tellingQuotas, tellingTenants } from './life.js';
 import { noData, openPlaces } from './opening.js';
 import { keepPlatform, keyLeaves } from './platform.js';
 import { sealBody } from './record/body.js';
@@ -48,6 +49,7 @@ export interface Deployment {
   readonly life: Life;
   readonly tenants: Tenants;
   readonly keys: Keys;
+  readonly quotas: TenantQuotas;
   /** What preparing an access record needs. */
   readonly accessRecords: AccessRecordDeps;
   /** Data keys as one role may use them. */
@@ -202,6 +204,7 @@ async function assemble({ config, id, keyStore, db, doors, cluster, options }: P
     life,
     tenants: tellingTenants(tenants, life),
     keys: tellingKeys(createKeys(directory), life),
+    quotas: tellingQuotas(createTenantQuotas(directory), life),
     accessRecords: {
       openOriginOf,
       tokenOf: async (tenantId, value) => token((await keyStore.tenant(tenantId)).pseudonym, value),

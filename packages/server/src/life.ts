@@ -1,5 +1,6 @@
 import type { Topic } from '@sworn/evidence';
 import { type Keys, timestamp } from './access/keys.js';
+import type { TenantQuotas } from './access/tenantQuotas.js';
 import type { Tenants } from './access/tenants.js';
 import type { LeafDraft } from './record/draft.js';
 import { LIFE_EVENTS, type LifeEvent, type LifeKind, OWN_COMPONENT } from './record/lifeEvents.js';
@@ -73,6 +74,18 @@ export function tellingKeys(keys: Keys, life: Life): Keys {
       const revoked = await keys.revoke(tenantId, keyId);
       if (revoked) await life.tell([{ name: 'sworn.key.revoked', identity: [keyId] }]);
       return revoked;
+    },
+  };
+}
+
+/** Quotas, whose change is told. The tenant's own `control` says to what. */
+export function tellingQuotas(quotas: TenantQuotas, life: Life): TenantQuotas {
+  return {
+    ...quotas,
+    async change(tenantId, change) {
+      const changed = await quotas.change(tenantId, change);
+      await life.tell([{ name: 'sworn.tenant.quota_set', identity: [changed.id] }]);
+      return changed;
     },
   };
 }

@@ -2,7 +2,7 @@ import { decodeLeaf } from '@sworn/evidence';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { SealedRevision } from './seal/settle.js';
 import { type Database, inTenant } from './store/database.js';
-import { countOpenRuns } from './store/sealing.js';
+import { countOpenRuns } from './store/openRuns.js';
 
 /** What a revision says that is counted. */
 interface Figures {

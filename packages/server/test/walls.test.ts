@@ -21,7 +21,16 @@ const EVIDENCE = [
   'access_records',
   'control_records',
 ] as const;
-const WORKING = ['tenant', 'api_key', 'log_head', 'open_run', 'seal_cursor', 'data_key', 'directory'] as const;
+const WORKING = [
+  'tenant',
+  'api_key',
+  'log_head',
+  'open_run',
+  'seal_cursor',
+  'data_key',
+  'directory',
+  'ingest_day',
+] as const;
 const TABLES = [...EVIDENCE, ...WORKING, 'deployment', 'lease', 'migration'] as const;
 type Table = (typeof TABLES)[number];
 
@@ -41,6 +50,7 @@ const ALLOWED: Readonly<Record<Role, Partial<Record<Table, string>>>> = {
     log_head: 'Su',
     open_run: 'SIUD',
     seal_cursor: 'SIUD',
+    ingest_day: 'SIUD',
     lease: 'SIUD',
     data_key: 'SI',
     directory: 'SI',
@@ -244,6 +254,7 @@ async function seed(tenantId: string): Promise<void> {
       sql`insert into sworn.open_run values (${tenantId}::uuid, 'r', ${bytes(16)}, 0, now(), 0, 1, 0, now(), null, 1, 1, now())`,
     );
     await tx.query(sql`insert into sworn.seal_cursor values (${tenantId}::uuid, 'llm-runs', 1)`);
+    await tx.query(sql`insert into sworn.ingest_day values (${tenantId}::uuid, '2026-11-28', 1)`);
     await tx.query(
       sql`insert into sworn.data_key values (${tenantId}::uuid, ${randomUUID()}::uuid, ${bytes(8)}, 1, ${bytes(60)}, now())`,
     );

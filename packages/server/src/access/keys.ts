@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Topic } from '@sworn/evidence';
 import type { Appended, LeafDraft } from '../record/draft.js';
 import { ownLeaf } from '../record/ownLeaf.js';
-import { insertApiKey, markRevoked, readApiKeys } from '../store/apiKey.js';
+import { countLivingKeys, insertApiKey, markRevoked, readApiKeys } from '../store/apiKey.js';
 import { type Database, inTenant } from '../store/database.js';
 import { apiKeyMac, formatApiKey, makeApiKey } from './apiKey.js';
 import type { KeyRole } from './credential.js';
 import { isKeyProven, keyFields, type ProofDeps } from './directory.js';
+import { readQuotas } from './quotas.js';
 
 /** Days a key lives unless told otherwise, and at most. */
 const KEY_DAYS = 90;
@@ -53,7 +54,7 @@ export interface ListedKey {
 
 /** Keys of tenants. Each change is a `control` leaf first and a row second: a crash between leaves a leaf without a key, never a key without a leaf. */
 export interface Keys {
-  /** @throws RangeError for scopes, services or a life out of bounds. */
+  /** @throws RangeError for scopes, services or a life out of bounds, and where the tenant has as many living keys as it may. */
   issue(request: KeyRequest): Promise<IssuedKey>;
   list(tenantId: string): Promise<readonly ListedKey[]>;
   /** Dead everywhere within 5 seconds. Returns false when the tenant has no such key. */
@@ -83,6 +84,7 @@ export function createKeys(deps: DirectoryDeps): Keys {
     const livesMs = request.livesMs ?? KEY_DAYS * DAY_MS;
     if (!(livesMs > 0 && livesMs <= MAX_KEY_DAYS * DAY_MS))
       throw new RangeError(`a key lives at most ${MAX_KEY_DAYS} days`);
+    await demandRoomForKey(tenantId);
     const key = makeApiKey(tenantId);
     const keyId = randomUUID();
     const row = {
@@ -110,6 +112,22 @@ export function createKeys(deps: DirectoryDeps): Keys {
       insertApiKey(tx, tenantId, { ...row, label: request.label ?? null }, controlIndex),
     );
     return { keyId, key: formatApiKey(key), expiresAt: row.expiresAt };
+  }
+
+  /** Two at once may both find the last place: a quota of keys keeps order, and is no wall. */
+  async function demandRoomForKey(tenantId: string): Promise<void> {
+    const [{ keys }, living] = await inTenant(
+      db,
+      'reader',
+      tenantId,
+      async (tx) =>
+        [await readQuotas(deps, tx, tenantId), await countLivingKeys(tx, tenantId, timestamp(now()))] as const,
+      { readOnly: true },
+    );
+    if (keys !== null && living >= keys)
+      throw new RangeError(
+        `the tenant has ${living} living keys and may have ${keys}: revoke one (sworn key list, sworn key revoke), or allow more (sworn tenant quota)`,
+      );
   }
 
   async function list(tenantId: string): Promise<readonly ListedKey[]> {

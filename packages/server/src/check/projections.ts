@@ -158,6 +158,7 @@ function magnitude(value: number | null): number | null {
 /** The member that a `control` leaf's subject repeats; of a kind that is not here, none: it has no subject. */
 const SUBJECTS: Readonly<Record<string, string>> = {
   TENANT_CREATED: 'tenant_id',
+  QUOTA_SET: 'tenant_id',
   KEY_CREATED: 'key_id',
   KEY_REVOKED: 'key_id',
   TOKEN_FIRST_USED: 'key_id',

@@ -9,6 +9,7 @@ import { decodeLogs, decodeTraces } from '../otlp/wire.js';
 import { decodeMetrics } from '../otlp/wireMetrics.js';
 import type { Admission } from './admission.js';
 import type { Encoding } from './answer.js';
+import type { IngestQuotas } from './ingestQuotas.js';
 import { type Incoming, readBody } from './body.js';
 import { forbidden, type RefusedRequest, refusalOf, retryLater } from './refusedRequest.js';
 import type { SignalName } from './signals.js';
@@ -36,6 +37,8 @@ export interface IntakeOptions {
   readonly rates?: RateLimits;
   /** Whose X-Forwarded-For says where a request comes from; nobody's unless told otherwise. */
   readonly trustedProxies?: Networks;
+  /** No day has an end unless told otherwise. */
+  readonly quotas?: Pick<IngestQuotas, 'withinDay'>;
   readonly log: IngestLog;
 }
 
@@ -106,7 +109,9 @@ export class Intake {
     const reservation = this.#options.admission.open(credential.tenantId);
     try {
       const bytes = await readBody(await body(), { maxBytes: this.maxBodyBytes, reservation });
-      return await this.#signals[signal](credential, encoding, bytes);
+      const { tenantId } = credential;
+      const take = () => this.#signals[signal](credential, encoding, bytes);
+      return await (this.#options.quotas?.withinDay(tenantId, bytes.length, take) ?? take());
     } finally {
       reservation.release();
     }

@@ -170,6 +170,7 @@ const NAMED = [
 /** Of a control leaf its subject, where that is one thing. */
 export const ENTITIES: Readonly<Record<string, (typeof ENTITY_TYPES)[number]>> = {
   TENANT_CREATED: 'TENANT',
+  QUOTA_SET: 'TENANT',
   KEY_CREATED: 'KEY',
   KEY_REVOKED: 'KEY',
   TOKEN_FIRST_USED: 'KEY',

@@ -13,7 +13,7 @@ import {
   type StoredCheckpoint,
 } from '../store/checkpointRead.js';
 import { inTenant, type Tx } from '../store/database.js';
-import { countOpenRuns } from '../store/sealing.js';
+import { countOpenRuns } from '../store/openRuns.js';
 import { readLeafAt } from '../store/steps.js';
 import { aggregateMetadata } from './metadata.js';
 import type { ReadDeps, Reading } from './reading.js';

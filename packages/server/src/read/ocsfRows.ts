@@ -96,6 +96,7 @@ export const OCSF_ROWS: Readonly<Record<OwnEvent | (typeof IDENTITY_EVENTS)[numb
   SIGNER_ADOPTED: { class: 'entity_management', activity: 3 },
   LOG_RECOVERED: { class: 'entity_management', activity: 3 },
   CLOCK_ACCEPTED: { class: 'base_event', activity: OTHER },
+  QUOTA_SET: { class: 'entity_management', activity: 3 },
   FINDING: { class: 'detection_finding', activity: 1 },
   FINDING_CLEARED: { class: 'detection_finding', activity: 3 },
   VERIFIED: { class: 'scan_activity', activity: 2 },

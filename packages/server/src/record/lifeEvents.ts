@@ -47,6 +47,12 @@ export const LIFE_EVENTS = {
     summary: 'The signer changed over to a new key',
   },
   'sworn.tenant.created': { kind: 'AUTH_CHANGE', severity: 'INFO', shared: false, summary: 'A tenant was created' },
+  'sworn.tenant.quota_set': {
+    kind: 'CONFIG_CHANGE',
+    severity: 'INFO',
+    shared: false,
+    summary: 'What a tenant may use was changed',
+  },
   'sworn.key.created': { kind: 'AUTH_CHANGE', severity: 'INFO', shared: false, summary: 'A key was created' },
   'sworn.key.revoked': { kind: 'AUTH_CHANGE', severity: 'INFO', shared: false, summary: 'A key was revoked' },
   // Of a tenant's own `system`: they name its services (producerWatch.ts).

@@ -2,6 +2,7 @@ import { decodeLeaf } from '@sworn/evidence';
 import type { Appended, LeafDraft } from '../record/draft.js';
 import { type Database, inTenant, lookUp } from '../store/database.js';
 import { readRunsOfTraces } from '../store/members.js';
+import { readOpenAmong } from '../store/openRuns.js';
 import {
   findRuns,
   type FollowedLeaf,
@@ -10,7 +11,6 @@ import {
   type RunActivity,
   readCursor,
   readLeavesFrom,
-  readOpenAmong,
   readOpenSizes,
 } from '../store/sealing.js';
 import { memberLeaf, openedLeaf } from './leaves.js';

@@ -44,6 +44,14 @@ export async function readApiKeys(tx: Tx, tenantId: string): Promise<ApiKeyRow[]
     select ${columns} from sworn.api_key where tenant_id = ${tenantId}::uuid order by created_at, key_id`);
 }
 
+/** Keys of a tenant that are neither revoked nor expired at `at` (RFC 3339). Primary key. */
+export async function countLivingKeys(tx: Tx, tenantId: string, at: string): Promise<number> {
+  const [row] = await tx.query<{ living: number }>(sql`
+    select count(*) as living from sworn.api_key
+     where tenant_id = ${tenantId}::uuid and revoked_at is null and expires_at > ${at}::timestamptz`);
+  return row?.living ?? 0;
+}
+
 /** Marks a key as revoked; the KEY_REVOKED leaf is what counts. Returns whether there is such a key. */
 export async function markRevoked(tx: Tx, tenantId: string, keyId: string): Promise<boolean> {
   const rows = await tx.query<{ one: number }>(sql`

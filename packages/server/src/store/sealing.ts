@@ -145,15 +145,6 @@ export async function findRuns(tx: Tx, tenantId: string, log: string, runIds: re
         order by leaf_index limit 1) l`);
 }
 
-/** Which of `runIds` are open. Primary key of `open_run`. */
-export async function readOpenAmong(tx: Tx, tenantId: string, runIds: readonly string[]): Promise<Set<string>> {
-  const rows = await tx.query<{ runId: string }>(sql`
-    select o.run_id as "runId"
-      from unnest(${[...runIds]}::text[]) as asked(run_id)
-      join sworn.open_run o on o.tenant_id = ${tenantId}::uuid and o.run_id = asked.run_id`);
-  return new Set(rows.map((row) => row.runId));
-}
-
 /** What new steps say of a run that is open, or opens again. */
 export interface RunActivity {
   readonly runId: string;
@@ -242,14 +233,6 @@ export async function readDueRuns(tx: Tx, tenantId: string, asOf: string | null,
       from sworn.open_run
      where tenant_id = ${tenantId}::uuid and due_at <= coalesce(${asOf}::timestamptz, clock_timestamp())
      order by due_at limit ${limit}`);
-}
-
-/** How many runs of the tenant are open. */
-export async function countOpenRuns(tx: Tx, tenantId: string): Promise<number> {
-  const [row] = await tx.query<{ open: number }>(
-    sql`select count(*) as open from sworn.open_run where tenant_id = ${tenantId}::uuid`,
-  );
-  return row?.open ?? 0;
 }
 
 /** A run that was sealed with all of its steps below a leaf index, and all of its events below a place in the logs of `audit`. */
