@@ -128,6 +128,25 @@ describe('the governance of what real clients sent', () => {
   });
 });
 
+it('a run of LangGraph that was interrupted, by whatever value, waits until the next of its thread takes it up', async () => {
+  for (const capture of TRACE_CAPTURES.filter(({ client }) => client === 'langgraph-interrupt-json'))
+    await house.ingest(tenant, capture);
+  // The seal of the run that takes another up settles that one.
+  for (let turn = 0; turn < 2; turn++) await house.seal(tenant);
+  const { items } = (await get(house, `${LIST}?limit=100`, key)).json as {
+    items: Record<'conversation_id' | 'execution_status' | 'waiting_for', string | null>[];
+  };
+  expect(
+    items.map((run) => `${run.conversation_id} ${run.execution_status} ${run.waiting_for ?? ''}`.trim()).toSorted(),
+  ).toEqual([
+    't-error FAILED',
+    't-node RUNNING approval',
+    't-object RUNNING approval',
+    't-text SUCCEEDED',
+    't-text SUCCEEDED',
+  ]);
+});
+
 /** A vocabulary, a span of its kind, and what it says. */
 // biome-ignore format: a line a vocabulary
 const SPANS: readonly (readonly [string, Partial<SpanText>, Record<string, unknown> | null])[] = [
