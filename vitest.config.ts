@@ -21,6 +21,7 @@ const LONGEST = [
   'lookupPlans',
   'recover',
   'faultDatabase',
+  'slowSenders',
 ].map((name) => `/packages/server/test/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {

@@ -13,6 +13,7 @@ import { BUILT_IN_RULES, readAccessRules, rulingOf } from './accessRules.js';
 import { createBackground } from './background.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
+import { createDiskReserve } from './diskReserve.js';
 import { createFacade } from './http/facade.js';
 import { baseUrl, listening } from './listeners.js';
 import { createLifetime } from './lifetime.js';
@@ -198,8 +199,9 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     now: Date.now,
     tell: createQuotaMetrics(registry),
   });
+  const disk = createDiskReserve(config, registry, log);
   const intake = new Intake({
-    authenticate: withFirstUse(authenticate, 'INGEST'),
+    authenticate: disk.keep(withFirstUse(authenticate, 'INGEST')),
     accept: createAcceptors({ preparer, writer, quotas, registry }),
     quotas,
     admission: new Admission({ processBytes: config.maxInFlightBytes, tenantBytes: config.maxInFlightBytes / 4 }),
@@ -276,7 +278,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     allowedHosts: new Set([config.host, ...config.allowedHosts]),
     metrics: { token: config.metricsToken, proxied: config.proxied },
     registry,
-    missing: () => background.missing(),
+    missing: async () => [...disk.missing(), ...(await background.missing())],
     log: facadeLog,
     tls: tls?.facade ?? null,
   });
@@ -290,6 +292,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   const stop = async (): Promise<void> => {
     await Promise.all([otlpHttp.stop(), otlpGrpc.stop(), facade.close(), certificates?.stop()]);
     await lifetime.stop();
+    disk.stop();
     await background.stop();
     await deployment.close();
   };

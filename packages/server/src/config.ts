@@ -30,6 +30,8 @@ export interface Config extends EdgeSettings {
   readonly sealIdleMs: number;
   readonly maxRequestBytes: number;
   readonly maxInFlightBytes: number;
+  /** Of the embedded database's disk: below, records are refused, so that reads can still be recorded. */
+  readonly diskReserveBytes: number;
   /** Requests a minute of one address, and of one credential; 0: as many as come. */
   readonly rates: Rates;
   readonly redactionFile: string | null;
@@ -150,6 +152,12 @@ export const SETTINGS = [
     name: 'SWORN_RATE_CREDENTIAL',
     default: '60000',
     meaning: 'The same of each API key and each person, wherever they come from.',
+  },
+  {
+    name: 'SWORN_DISK_RESERVE_BYTES',
+    default: '268435456',
+    meaning:
+      'Bytes to be free on the disk of the embedded database: with less no records are taken, 503, so that reads can still be recorded. 0: the disk is used up.',
   },
   {
     name: 'SWORN_REDACTION_FILE',
@@ -279,6 +287,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     sealIdleMs: integer('SWORN_SEAL_IDLE_MS', 300_000, 0, 86_400_000),
     maxRequestBytes: integer('SWORN_MAX_REQUEST_BYTES', 64 << 20, 1024, 1 << 30),
     maxInFlightBytes: integer('SWORN_MAX_IN_FLIGHT_BYTES', 64 << 20, 1024, 4 * (1 << 30)),
+    diskReserveBytes: integer('SWORN_DISK_RESERVE_BYTES', 256 << 20, 0, 2 ** 49),
     rates: {
       address: integer('SWORN_RATE_ADDRESS', 12_000, 0, MAX_RATE),
       loopback: integer('SWORN_RATE_LOOPBACK', 120_000, 0, MAX_RATE),

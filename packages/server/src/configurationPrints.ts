@@ -55,6 +55,7 @@ function settings(config: Config): readonly (readonly [string, Uint8Array])[] {
     SWORN_SEAL_IDLE_MS: config.sealIdleMs,
     SWORN_MAX_REQUEST_BYTES: config.maxRequestBytes,
     SWORN_MAX_IN_FLIGHT_BYTES: config.maxInFlightBytes,
+    SWORN_DISK_RESERVE_BYTES: config.diskReserveBytes,
     SWORN_RATE_ADDRESS: config.rates.address,
     SWORN_RATE_LOOPBACK: config.rates.loopback,
     SWORN_RATE_CREDENTIAL: config.rates.credential,
