@@ -194,6 +194,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   });
   const quotas = createIngestQuotas({
     db,
+    doors,
     directoryKey: keyStore.deployment.directory,
     originOf,
     now: Date.now,

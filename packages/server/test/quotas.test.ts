@@ -119,6 +119,7 @@ describe('bytes a day', () => {
     const newProcess = () =>
       createIngestQuotas({
         db: deployment.db,
+        doors: deployment.doors,
         directoryKey: deployment.keyStore.deployment.directory,
         originOf: deployment.originOf,
         now: () => now,

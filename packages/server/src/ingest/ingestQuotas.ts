@@ -20,6 +20,8 @@ export interface IngestQuotas {
 /** What holding against quotas needs. */
 export interface IngestQuotasDeps extends ProofDeps {
   readonly db: Database;
+  /** Connections that no read waits on: quotas are looked up on them, however many read. */
+  readonly doors: Database;
   /** Milliseconds since 1970: which day it is. */
   readonly now: () => number;
   /** Milliseconds of a clock that nobody sets; the process's own unless told otherwise. */
@@ -63,7 +65,7 @@ interface Tenant {
 }
 
 export function createIngestQuotas(deps: IngestQuotasDeps): IngestQuotas {
-  const { db, now, monotonicMs = () => performance.now(), tell } = deps;
+  const { db, doors, now, monotonicMs = () => performance.now(), tell } = deps;
   // As many as there are tenants: only verified keys come here.
   const tenants = new Map<string, Tenant>();
   const looking = new Map<string, Promise<Tenant>>();
@@ -83,7 +85,9 @@ export function createIngestQuotas(deps: IngestQuotasDeps): IngestQuotas {
 
   async function look(tenantId: string): Promise<Tenant> {
     const lookedAt = monotonicMs();
-    const quotas = await inTenant(db, 'reader', tenantId, (tx) => readQuotas(deps, tx, tenantId), { readOnly: true });
+    const quotas = await inTenant(doors, 'reader', tenantId, (tx) => readQuotas(deps, tx, tenantId), {
+      readOnly: true,
+    });
     const tenant = tenants.get(tenantId) ?? newTenant(utcDay(now()), quotas);
     tenants.set(tenantId, tenant);
     await write(tenantId, tenant);
@@ -139,7 +143,7 @@ export function createIngestQuotas(deps: IngestQuotasDeps): IngestQuotas {
   async function count(tenantId: string): Promise<Tenant> {
     const tenant = await fresh(tenantId);
     const countedAt = monotonicMs();
-    const open = await inTenant(db, 'reader', tenantId, (tx) => countOpenRuns(tx, tenantId), { readOnly: true });
+    const open = await inTenant(db, 'writer', tenantId, (tx) => countOpenRuns(tx, tenantId), { readOnly: true });
     counted(tenantId, tenant, { open, countedAt });
     return tenant;
   }
