@@ -1,5 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 import { countGovernance } from './governed.js';
+import { inShares } from './ingest/inShares.js';
 import type { IngestQuotas } from './ingest/ingestQuotas.js';
 import type { Acceptors } from './ingest/intake.js';
 import type { Preparer } from './ingest/prepare.js';
@@ -13,7 +14,7 @@ export interface AcceptorsDeps {
   readonly registry: Registry;
 }
 
-/** Prepares what a request holds and appends it, and counts what was acknowledged. */
+/** Prepares what a request holds and appends it, share by share, and counts what was acknowledged. */
 export function createAcceptors({ preparer, writer, quotas, registry }: AcceptorsDeps): Acceptors {
   const counter = (name: string, help: string) => new Counter({ name, help, registers: [registry] });
   const spans = counter('sworn_spans_accepted_total', 'Spans acknowledged as durable.');
@@ -27,18 +28,26 @@ export function createAcceptors({ preparer, writer, quotas, registry }: Acceptor
   });
   return {
     async traces(credential, traces) {
-      const drafts = await preparer.prepareTraces(credential, traces.spans);
-      await quotas.demandRuns(credential.tenantId, drafts);
-      countGovernance(governed, drafts, await writer.append(credential.tenantId, drafts));
+      await inShares(traces.spans, async (some) => {
+        const drafts = await preparer.prepareTraces(credential, some);
+        await quotas.demandRuns(credential.tenantId, drafts);
+        countGovernance(governed, drafts, await writer.append(credential.tenantId, drafts));
+      });
       spans.inc(traces.spans.length);
     },
     async logs(credential, logs) {
-      const drafts = await preparer.prepareLogs(credential, logs.records);
-      countGovernance(governed, drafts, await writer.append(credential.tenantId, drafts));
+      const seen = new Map<string, number>();
+      await inShares(logs.records, async (some) => {
+        const drafts = await preparer.prepareLogs(credential, some, seen);
+        countGovernance(governed, drafts, await writer.append(credential.tenantId, drafts));
+      });
       logRecords.inc(logs.records.length);
     },
     async metrics(credential, { batches }) {
-      await writer.append(credential.tenantId, await preparer.prepareMetrics(credential, batches));
+      const seen = new Map<string, number>();
+      await inShares(batches, async (some) => {
+        await writer.append(credential.tenantId, await preparer.prepareMetrics(credential, some, seen));
+      });
       dataPoints.inc(batches.reduce((sum, { points }) => sum + points, 0));
     },
   };

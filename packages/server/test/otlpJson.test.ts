@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { assembleTraces } from '../src/otlp/assemble.js';
 import { MAX_NESTING } from '../src/otlp/check.js';
 import { decodeTracesJson, tracesFromJson } from '../src/otlp/json.js';
+import { JsonCursor } from '../src/otlp/jsonCursor.js';
 import { sourceToJson, spanToJson, tracesToJson } from '../src/otlp/jsonOut.js';
 import { UndecodableRequest } from '../src/otlp/rejections.js';
 import { readSpan } from '../src/otlp/span.js';
@@ -142,6 +143,44 @@ describe('OTLP/JSON', () => {
   test('decodes every escape', () => {
     expect(readSpan(only('"name":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00 é😀"')).name).toBe(
       '"\\/\b\f\n\r\té😀 é😀',
+    );
+  });
+
+  test('reads every string as JSON.parse does, and refuses what has no UTF-8', () => {
+    const piece = fc.constantFrom(
+      '\\n',
+      '\\"',
+      '\\\\',
+      '\\/',
+      '\\u0041',
+      '\\u00E9',
+      '\\u20ac',
+      '\\ud83d',
+      '\\ude00',
+      'é',
+      '😀',
+      'a',
+      '\\x',
+    );
+    const written = fc.array(piece, { maxLength: 6 }).map((pieces) => `"${pieces.join('')}"`);
+    const read = (text: string) => {
+      try {
+        return new JsonCursor(Buffer.from(text)).string();
+      } catch {
+        return null;
+      }
+    };
+    const meant = (text: string) => {
+      try {
+        const value = JSON.parse(text) as string;
+        return Buffer.from(value).toString('utf8') === value ? value : null;
+      } catch {
+        return null;
+      }
+    };
+    fc.assert(
+      fc.property(written, (text) => void expect(read(text)).toBe(meant(text))),
+      { numRuns: 2_000 },
     );
   });
 

@@ -164,6 +164,22 @@ describe('the sequencer', () => {
     expect(hex(upper?.hashes ?? EMPTY_ROOT)).toBe(expected.map(hex).join(''));
   }, 120_000);
 
+  it('stores a call of ten thousand in several transactions, and answers for each of its drafts', async () => {
+    const sequencer = sequencerOn(database.db);
+    const drafts = Array.from({ length: 10_000 }, (_, i) => draft(`n${i}`));
+    const appended = await sequencer.append(tenantId, drafts);
+    expect(appended.map((a) => a.index)).toEqual(Array.from({ length: 10_000 }, (_, i) => i));
+    await expectSoundLog();
+    const batches = await database.admin<{ count: number }>(
+      `select count::int from sworn.batch_authenticator where tenant_id = $1 order by first_index`,
+      [tenantId],
+    );
+    expect(batches.map(({ count }) => count)).toEqual([4_096, 4_096, 1_808]);
+    const again = await sequencer.append(tenantId, drafts);
+    expect(new Set(again.map((a) => a.outcome))).toEqual(new Set(['duplicate']));
+    await sequencer.close();
+  });
+
   it('acknowledges a resend and stores it once', async () => {
     const sequencer = sequencerOn(database.db);
     const [first] = await sequencer.append(tenantId, [draft('a')]);

@@ -11,7 +11,7 @@ import type { Directory } from '../record/directory.js';
 import type { LeafDraft } from '../record/draft.js';
 import type { KeyStore } from '../record/keyStore.js';
 import type { Redactor } from '../record/redact/redactor.js';
-import { logDraft, logEventKeys, type ReadLog, readLog } from './prepareLog.js';
+import { logDraft, logEventKeys, type Ordinals, type ReadLog, readLog } from './prepareLog.js';
 import { batchDraft, batchEventKeys, readBatch } from './prepareMetrics.js';
 import { createResourceDrafts, type PreparedSource } from './prepareResource.js';
 import { type ItemSources, prepareStep } from './prepareStep.js';
@@ -25,10 +25,10 @@ export interface Preparer {
    * @throws StoreFailure when the database is away, KeyRefused when the tenant's keys are.
    */
   prepareTraces(credential: KeyCredential, spans: readonly SpanSlice[]): Promise<LeafDraft[]>;
-  /** The same of log records: drafts of `audit` for events of its vocabulary, of `system` for all others. */
-  prepareLogs(credential: KeyCredential, records: readonly LogSlice[]): Promise<LeafDraft[]>;
+  /** The same of log records: drafts of `audit` for events of its vocabulary, of `system` for all others. `seen`: of shares of one request, the same for all. */
+  prepareLogs(credential: KeyCredential, records: readonly LogSlice[], seen?: Ordinals): Promise<LeafDraft[]>;
   /** The same of metrics: one draft of `system` a record. */
-  prepareMetrics(credential: KeyCredential, batches: readonly MetricsSlice[]): Promise<LeafDraft[]>;
+  prepareMetrics(credential: KeyCredential, batches: readonly MetricsSlice[], seen?: Ordinals): Promise<LeafDraft[]>;
 }
 
 /** What preparing needs. */
@@ -74,7 +74,7 @@ export function createPreparer(deps: PreparerDeps): Preparer {
       return request.drafted([...steps, ...governance]);
     },
 
-    async prepareLogs(credential, records) {
+    async prepareLogs(credential, records, seen = new Map()) {
       const request = await open(credential, []);
       const { tenancy } = request;
       const read: ReadLog[] = [];
@@ -84,7 +84,7 @@ export function createPreparer(deps: PreparerDeps): Preparer {
       // Whose day key it is that a record is sealed under stands in it.
       const scopes = new Set(read.map((record) => record.keyScope));
       const dataKeys = await deps.dataKeys.forScopes(credential.tenantId, scopes);
-      const eventKeys = logEventKeys(tenancy, read);
+      const eventKeys = logEventKeys(tenancy, read, seen);
       const drafts: LeafDraft[] = [];
       await eachInTurns(read, ITEMS_A_TURN, (record, at) =>
         drafts.push(logDraft(tenancy, record, eventKeys[at] as Uint8Array, keyFrom(dataKeys, record.keyScope))),
@@ -92,11 +92,11 @@ export function createPreparer(deps: PreparerDeps): Preparer {
       return request.drafted(drafts);
     },
 
-    async prepareMetrics(credential, batches) {
+    async prepareMetrics(credential, batches, seen = new Map()) {
       const request = await open(credential, []);
       const { tenancy, systemKey: dataKey } = request;
       const read = batches.map((slice) => readBatch(tenancy, slice, request.sourceOf(slice.resource)));
-      const eventKeys = batchEventKeys(tenancy, read);
+      const eventKeys = batchEventKeys(tenancy, read, seen);
       const drafts: LeafDraft[] = [];
       await eachInTurns(read, BATCHES_A_TURN, (batch, at) => {
         const sealing = { redactor: deps.redactor, eventKey: eventKeys[at] as Uint8Array, dataKey };

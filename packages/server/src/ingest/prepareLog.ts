@@ -97,12 +97,14 @@ export function readLog(
   };
 }
 
+/** How many items of one content a request has had until now, by that content. Of one request, also where it is prepared share by share. */
+export type Ordinals = Map<string, number>;
+
 /**
  * What identifies a record: its own uid, or its bytes with those of resource and scope. Equal records of one request are told apart by
  * their ordinal, so that a request that is sent again has the same keys and a line that was logged twice stands twice.
  */
-export function logEventKeys(tenancy: Tenancy, records: readonly ReadLog[]): Uint8Array[] {
-  const seen = new Map<string, number>();
+export function logEventKeys(tenancy: Tenancy, records: readonly ReadLog[], seen: Ordinals): Uint8Array[] {
   return records.map(({ uid, digest, sources }) => {
     if (uid !== null) return duplicateMac(tenancy, utf8('LOG_UID\0'), utf8(uid));
     const content = [sources.resource.draft.digest, sources.scope.draft.digest, digest];

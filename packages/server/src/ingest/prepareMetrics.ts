@@ -8,6 +8,7 @@ import type { LeafDraft } from '../record/draft.js';
 import { recordedAtOffset } from '../record/ownLeaf.js';
 import type { Redactor } from '../record/redact/redactor.js';
 import { telemetryCells } from '../store/telemetryRow.js';
+import type { Ordinals } from './prepareLog.js';
 import {
   encodeProducerLeaf,
   hashOffset,
@@ -43,8 +44,7 @@ export function readBatch(tenancy: Tenancy, slice: MetricsSlice, resource: Prepa
  * What identifies a record of metrics: its bytes with those of its resource. Equal ones of one request are told apart by their ordinal, as
  * log records are.
  */
-export function batchEventKeys(tenancy: Tenancy, batches: readonly ReadBatch[]): Uint8Array[] {
-  const seen = new Map<string, number>();
+export function batchEventKeys(tenancy: Tenancy, batches: readonly ReadBatch[], seen: Ordinals): Uint8Array[] {
   return batches.map(({ digest, resource }) => {
     const content = [resource.draft.digest, digest];
     const name = Buffer.concat(content).toString('latin1');

@@ -224,11 +224,9 @@ class Transcoder {
     const { sink } = this;
     const cursor = this.#cursor;
     switch (field.type) {
-      case 'string': {
-        const raw = cursor.rawString();
-        sink.lengthDelimited(raw === null ? Buffer.from(cursor.string()) : cursor.slice(raw));
+      case 'string':
+        sink.lengthDelimited(cursor.stringBytes());
         return;
-      }
       case 'bytes':
         sink.lengthDelimited(field.hexId ? hexValue(cursor.string()) : base64Value(cursor.string()));
         return;

@@ -12,21 +12,16 @@ const MAX_MEMBERS = 1_000;
 
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 
-/** With the `u` flag a pair is one character, so only a lone half is a surrogate. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const ESCAPES: Readonly<Record<string, string>> = {
-  '"': '"',
-  '\\': '\\',
-  '/': '/',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-};
+const SIGN_U = 0x75;
+/** What the byte after a backslash means; -1: nothing. */
+const ESCAPES = new Int16Array(256).fill(-1);
+for (const [sign, meant] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'])
+  ESCAPES[sign?.charCodeAt(0) ?? 0] = meant?.charCodeAt(0) ?? 0;
+
+const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00;
+const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000;
 
 /**
  * A strict RFC 8259 reader over the bytes of a body, one token at a time: no tree is built and no number becomes a double.
@@ -78,8 +73,13 @@ export class JsonCursor {
   /** The decoded text of a string. Refuses lone surrogates: they have no UTF-8. */
   string(): string {
     const raw = this.rawString();
-    if (raw !== null) return this.#bytes.toString('utf8', raw.start, raw.end);
-    return this.#escapedString();
+    return raw === null ? this.#unescaped().toString('utf8') : this.#bytes.toString('utf8', raw.start, raw.end);
+  }
+
+  /** The same as UTF-8. Without escapes it is a view of the body. */
+  stringBytes(): Uint8Array {
+    const raw = this.rawString();
+    return raw === null ? this.#unescaped() : this.#bytes.subarray(raw.start, raw.end);
   }
 
   /** Byte range of a string without escapes, which is its UTF-8; null, and not moved, if it has some. */
@@ -151,11 +151,6 @@ export class JsonCursor {
     this.#space();
   }
 
-  /** The bytes of a range, as `rawString` gives it. */
-  slice(range: { start: number; end: number }): Uint8Array {
-    return this.#bytes.subarray(range.start, range.end);
-  }
-
   /** One step into a skipped value; true if it opened an array or object that is not empty. */
   #opens(open: ('{' | '[')[]): boolean {
     const byte = this.#bytes[this.pos];
@@ -197,7 +192,7 @@ export class JsonCursor {
 
   #passString(): void {
     if (this.#bytes[this.pos] !== QUOTE) throw this.#syntax();
-    if (this.rawString() === null) this.#eachStringPiece(() => undefined);
+    if (this.rawString() === null) this.#eachEscape(() => undefined);
   }
 
   #passNumber(): void {
@@ -211,39 +206,55 @@ export class JsonCursor {
     this.pos = at;
   }
 
-  #escapedString(): string {
-    const pieces: string[] = [];
-    this.#eachStringPiece((piece) => pieces.push(piece));
-    const text = pieces.join('');
-    if (LONE_SURROGATE.test(text)) throw new RefusedPart('a JSON string holds a lone surrogate');
-    return text;
+  /** Byte by byte into one buffer: a body may be nothing but escapes, thirty million of them. */
+  #unescaped(): Buffer {
+    const bytes = this.#bytes;
+    const start = this.pos + 1;
+    // No escape is shorter than the UTF-8 of what it means.
+    const out = Buffer.allocUnsafe(this.#lengthToQuote(start));
+    let length = 0;
+    let from = start;
+    let high = 0;
+    let isLone = false;
+    this.#eachEscape((unit, at, next) => {
+      if (at > from) length += bytes.copy(out, length, from, at);
+      const isPair = high !== 0 && at === from && isLow(unit);
+      isLone ||= (high !== 0 && !isPair) || (isLow(unit) && !isPair);
+      if (isPair) length = putUtf8(out, length, ((high - 0xd800) << 10) + (unit - 0xdc00) + 0x10000);
+      high = isHigh(unit) ? unit : 0;
+      if (high === 0 && !isPair) length = putUtf8(out, length, unit);
+      from = next;
+    });
+    if (isLone || high !== 0) throw new RefusedPart('a JSON string holds a lone surrogate');
+    length += bytes.copy(out, length, from, this.pos - 1);
+    return out.subarray(0, length);
   }
 
-  /** Pieces between escapes and the decoded escapes, in order; moves past the closing quote. */
-  #eachStringPiece(piece: (text: string) => void): void {
+  /** Bytes until the string that begins at `start` ends, or the body does. */
+  #lengthToQuote(start: number): number {
     const bytes = this.#bytes;
-    let from = this.pos + 1;
-    for (let at = from; at < bytes.length; at++) {
+    let at = start;
+    while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+    return Math.min(at, bytes.length) - start;
+  }
+
+  /** Tells of each escape the UTF-16 unit it means, where it starts and what comes after it; moves past the closing quote. */
+  #eachEscape(tell: (unit: number, at: number, next: number) => void): void {
+    const bytes = this.#bytes;
+    for (let at = this.pos + 1; at < bytes.length; at++) {
       const byte = bytes[at] as number;
       if (byte < 0x20) throw this.#syntax();
-      if (byte !== QUOTE && byte !== BACKSLASH) continue;
-      if (at > from) piece(bytes.toString('utf8', from, at));
       if (byte === QUOTE) {
         this.pos = at + 1;
         return;
       }
-      const sign = String.fromCharCode(bytes[at + 1] ?? 0);
-      const digits = bytes.toString('latin1', at + 2, at + 6);
-      if (sign === 'u' && /^[0-9a-fA-F]{4}$/.test(digits)) {
-        piece(String.fromCharCode(Number.parseInt(digits, 16)));
-        at += 5;
-      } else {
-        const meant = Object.hasOwn(ESCAPES, sign) ? ESCAPES[sign] : undefined;
-        if (meant === undefined) throw this.#syntax();
-        piece(meant);
-        at += 1;
-      }
-      from = at + 1;
+      if (byte !== BACKSLASH) continue;
+      const sign = bytes[at + 1] ?? 0;
+      const unit = sign === SIGN_U ? hex4(bytes, at + 2) : (ESCAPES[sign] ?? -1);
+      if (unit < 0) throw this.#syntax();
+      const next = at + (sign === SIGN_U ? 6 : 2);
+      tell(unit, at, next);
+      at = next - 1;
     }
     this.pos = bytes.length;
     throw this.#syntax();
@@ -297,4 +308,31 @@ export class JsonCursor {
       return new UndecodableRequest('the body is not JSON: it ends in the middle of a value');
     return new UndecodableRequest(`the body is not JSON: unexpected input at byte ${this.pos}`);
   }
+}
+
+/** The number that four hexadecimal digits stand for; -1 when they are none. */
+function hex4(bytes: Uint8Array, from: number): number {
+  let value = 0;
+  for (let at = from; at < from + 4; at++) {
+    const byte = bytes[at] ?? 0;
+    const letter = byte | 0x20;
+    const digit = byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+    if (digit < 0) return -1;
+    value = value * 16 + digit;
+  }
+  return value;
+}
+
+/** Writes a code point at `at`. Returns where the next one goes. */
+function putUtf8(out: Uint8Array, at: number, point: number): number {
+  let next = at;
+  if (point < 0x80) {
+    out[next++] = point;
+    return next;
+  }
+  const more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+  // As many leading ones as the character has bytes.
+  out[next++] = ((0xff00 >> (more + 1)) & 0xff) | (point >> (6 * more));
+  for (let left = more - 1; left >= 0; left--) out[next++] = 0x80 | ((point >> (6 * left)) & 0x3f);
+  return next;
 }

@@ -14,6 +14,8 @@ import type { KeyStore } from './keyStore.js';
 
 /** Data keys held in memory for writing, oldest use first out: about 20 MB, and a minute of new traces at 1,000 a second. */
 const KEYS_HELD = 65_536;
+/** Data keys made in one transaction: of a request of a hundred thousand traces all others would wait for their wrapping. */
+const MADE_AT_ONCE = 4_096;
 /** Data keys re-wrapped in one transaction. */
 const REWRAP_CHUNK = 1_000;
 /**
@@ -104,8 +106,14 @@ export function createDataKeys({ db, keyStore, role, now }: DataKeysDeps): DataK
     const scopes = new Set(missing);
     const made = (inFlight.get(tenantId) ?? Promise.resolve()).then(async () => {
       gathering.delete(tenantId);
-      const keys = await make(tenantId, [...scopes]);
-      for (const [scope, key] of keys) hold(`${tenantId}/${scope}`, key);
+      const all = [...scopes];
+      const keys = new Map<KeyScope, DataKey>();
+      for (let from = 0; from < all.length; from += MADE_AT_ONCE) {
+        for (const [scope, key] of await make(tenantId, all.slice(from, from + MADE_AT_ONCE))) {
+          hold(`${tenantId}/${scope}`, key);
+          keys.set(scope, key);
+        }
+      }
       return keys;
     });
     gathering.set(tenantId, { scopes, made });

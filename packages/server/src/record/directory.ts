@@ -6,6 +6,8 @@ import { type DataKeys, dayScope } from './dataKeys.js';
 
 /** Tokens remembered as entered, so that a person's thousandth span asks nothing of the database. */
 const TOKENS_REMEMBERED = 65_536;
+/** Entries sealed and inserted at a time: a request may name a hundred thousand people, and others have their turn in between. */
+const ENTERED_AT_ONCE = 1_024;
 /** Longest value that has an entry; a longer one is no id of a person. Its token stands in leaves all the same. */
 const MAX_VALUE_BYTES = 1_024;
 
@@ -39,15 +41,17 @@ export function createDirectory(deps: {
         tenantId,
         fresh.map(([name]) => scopeOf(name)),
       );
-      const rows = fresh.flatMap(([name, value]) => {
-        const key = keys.get(scopeOf(name));
-        return key === undefined
-          ? []
-          : [{ token: name, value: sealValue(key, addressOf(tenantId, name), utf8(value)), dk: key.id }];
-      });
-      await inTenant(db, role, tenantId, (tx) => insertDirectory(tx, tenantId, rows));
-      if (entered.size + rows.length > TOKENS_REMEMBERED) entered.clear();
-      for (const row of rows) entered.add(`${tenantId}/${row.token}`);
+      for (let from = 0; from < fresh.length; from += ENTERED_AT_ONCE) {
+        const rows = fresh.slice(from, from + ENTERED_AT_ONCE).flatMap(([name, value]) => {
+          const key = keys.get(scopeOf(name));
+          return key === undefined
+            ? []
+            : [{ token: name, value: sealValue(key, addressOf(tenantId, name), utf8(value)), dk: key.id }];
+        });
+        await inTenant(db, role, tenantId, (tx) => insertDirectory(tx, tenantId, rows));
+        if (entered.size + rows.length > TOKENS_REMEMBERED) entered.clear();
+        for (const row of rows) entered.add(`${tenantId}/${row.token}`);
+      }
     },
     async look(tenantId, tokens) {
       const rows = await inTenant(db, role, tenantId, (tx) => readDirectory(tx, tenantId, tokens));

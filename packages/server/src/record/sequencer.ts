@@ -21,13 +21,14 @@ import {
 } from '../store/append.js';
 import { type Database, inTenant, isSilence, isTransient, type Tx } from '../store/database.js';
 import { authenticate } from './authenticator.js';
+import { partsOf } from './callParts.js';
 import type { ClockGuard } from './clockGuard.js';
 import type { Appended, LeafDraft } from './draft.js';
 import { frontierOf, growEdge, loadEdge, type TileEdge } from './edge.js';
 import { NotSequenced } from './notSequenced.js';
 import { type Conflict, hexOf, number } from './numbering.js';
 
-/** Leaves in one transaction at most: bounds the lock time (about 100 ms of COPY) and the memory of a batch. */
+/** Leaves in one transaction at most: bounds the lock time (about 100 ms of COPY), the memory of a batch, and for how long nothing else has its turn. */
 const MAX_BATCH_LEAVES = 4096;
 /** Attempts at one batch when the connection goes: each later one reads back by event key what the earlier ones committed. */
 const MAX_ATTEMPTS = 5;
@@ -85,6 +86,26 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const running = new Map<string, Promise<void>>();
   const memory = new Map<string, Remembered>();
   let closed = false;
+
+  /** Stored in several transactions, a call is acknowledged when the last of them is durable; sent again, its first parts are duplicates. */
+  async function appendParts(tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]> {
+    const parts = partsOf(drafts, MAX_BATCH_LEAVES);
+    const stored = await Promise.all(parts.map((part) => enqueue(tenantId, part.drafts)));
+    const appended = new Array<Appended>(drafts.length);
+    parts.forEach(({ ordinals }, i) => {
+      ordinals.forEach((ordinal, at) => (appended[ordinal] ??= stored[i]?.[at] as Appended));
+    });
+    return appended;
+  }
+
+  function enqueue(tenantId: string, drafts: readonly LeafDraft[]): Promise<readonly Appended[]> {
+    return new Promise((resolve, reject) => {
+      const queue = queues.get(tenantId);
+      if (queue === undefined) queues.set(tenantId, [{ drafts, resolve, reject }]);
+      else queue.push({ drafts, resolve, reject });
+      if (!running.has(tenantId)) running.set(tenantId, drain(tenantId));
+    });
+  }
 
   async function drain(tenantId: string): Promise<void> {
     for (let queue = queues.get(tenantId); queue !== undefined && queue.length > 0; queue = queues.get(tenantId)) {
@@ -255,12 +276,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     append(tenantId, drafts) {
       if (drafts.length === 0) return Promise.resolve([]);
       if (closed) return Promise.reject(new NotSequenced('shutting down'));
-      return new Promise((resolve, reject) => {
-        const queue = queues.get(tenantId);
-        if (queue === undefined) queues.set(tenantId, [{ drafts, resolve, reject }]);
-        else queue.push({ drafts, resolve, reject });
-        if (!running.has(tenantId)) running.set(tenantId, drain(tenantId));
-      });
+      return appendParts(tenantId, drafts);
     },
     async close() {
       closed = true;
@@ -275,7 +291,7 @@ interface Committed {
   readonly states: ReadonlyMap<string, Remembered>;
 }
 
-/** Takes whole calls until the batch is full; a call larger than a batch goes alone. */
+/** Takes whole parts of calls until the batch is full; a part that brings along more than a batch goes alone. */
 function takeBatch(queue: Waiting[]): Waiting[] {
   let leaves = 0;
   let calls = 0;
