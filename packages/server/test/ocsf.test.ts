@@ -104,6 +104,7 @@ const MADE_UP = [
   'SIGNER_ADOPTED',
   'LOG_RECOVERED',
   'CLOCK_ACCEPTED',
+  'QUOTA_SET',
   'FINDING_CLEARED',
   'ERASURE',
   'RETENTION',
@@ -125,6 +126,8 @@ function madeUp(kind: (typeof MADE_UP)[number]): LeafDraft {
       case 'SIGNER_ADOPTED':
       case 'LOG_RECOVERED':
         return [{ of_log: 'system', of_tenant: tenant }, house.read.originOf(tenant, 'system')];
+      case 'QUOTA_SET':
+        return [{ tenant_id: tenant }, tenant];
       case 'FINDING_CLEARED':
         return [{ id: 'fnd_x' }, 'fnd_x'];
       default:
