@@ -48,6 +48,7 @@ export function openPrepare(deployment: Deployment): Prepare {
       scopes: [],
       services: [],
       tenantSynthetic: false,
+      bounds: { topics: null, occurredFrom: null, occurredBefore: null, payloads: null },
       expiresAt: new Date(Date.now() + A_DAY_MS),
     };
     const drafts: LeafDraft[] = [];

@@ -1,4 +1,4 @@
-import type { CheckReport, Config, FsckRequest, RunningApp } from '@sworn/server';
+import type { CheckReport, Config, FsckRequest, KeyBounds, RunningApp } from '@sworn/server';
 import type { Terminal } from './terminal.js';
 
 /** A tenant as lists show it. */
@@ -11,7 +11,7 @@ export interface TenantView {
 }
 
 /** A key as lists show it; never its secret. */
-export interface KeyView {
+export interface KeyView extends KeyBounds {
   readonly keyId: string;
   readonly role: KeyRole;
   readonly scopes: readonly string[];
@@ -82,6 +82,8 @@ export interface Deployment {
     readonly label: string | null;
     /** Milliseconds; absent: the default of 90 days. */
     readonly livesMs?: number;
+    /** Absent: none. */
+    readonly bounds?: KeyBounds;
   }): Promise<{ readonly keyId: string; readonly key: string; readonly expiresAt: string }>;
   listKeys(tenantId: string): Promise<readonly KeyView[]>;
   /** False when the tenant has no such key. */

@@ -3,7 +3,7 @@ import { ACTOR_TYPES, AUDIT_DECISIONS, auditListFields, AUDIT_TOPICS, REPORTERS 
 import { CompromisedItem } from './finding.js';
 import { RecordMetadata } from './metadata.js';
 import { formatParameter, listParameters, textFilter } from './page.js';
-import { NullableOneOf, NullableString, OneOf, Uuid } from './scalars.js';
+import { NullableOneOf, NullableString, NullableTimestamp, OneOf, Timestamp, Uuid } from './scalars.js';
 
 /** What the list of identity shows: sign-ins, and what was done to credentials. */
 export const IDENTITY_EVENTS = [
@@ -22,6 +22,27 @@ export const IDENTITY_EVENTS = [
 
 /** Those of them that Sworn records itself: of its API keys, and of whom an identity provider signed in. */
 export const OWN_IDENTITY_EVENTS = ['LOGIN', 'LOGIN_FAILED', 'TOKEN_FIRST_USED', 'KEY_CREATED', 'KEY_REVOKED'] as const;
+
+/** What a key was made for. */
+const KeyGranted = Type.Object(
+  {
+    role: OneOf(['ingest', 'reader', 'auditor']),
+    expires_at: Timestamp,
+    topics: {
+      ...Type.Union([Type.Array(OneOf(['LLM_RUNS', 'SYSTEM_LOGS', 'AUDIT'])), Type.Null()]),
+      description: 'Whose records it may see; null: all that its role may.',
+    },
+    occurred_from: { ...NullableTimestamp, description: 'It may see what happened from then on.' },
+    occurred_before: { ...NullableTimestamp, description: 'And before then.' },
+    payloads: {
+      ...NullableOneOf(['none', 'hashes', 'full']),
+      description: 'How much it may see of contents; null: what the rules let it.',
+    },
+    scopes: Type.Array(Type.String(), { description: 'Of a key that writes: what it may say beside records.' }),
+    services: Type.Array(Type.String(), { description: 'Of a key that writes: whose records it may send; none: any.' }),
+  },
+  { additionalProperties: false },
+);
 
 /** A sign-in, or what was done to a credential. */
 export const IdentityItem = Type.Object(
@@ -43,6 +64,10 @@ export const IdentityItem = Type.Object(
       description: 'Of a TOKEN_FIRST_USED of Sworn’s own: what the key was used for.',
     },
     reported_by: { ...NullableOneOf(REPORTERS), description: 'Null of Sworn’s own records.' },
+    key: {
+      ...Type.Union([KeyGranted, Type.Null()]),
+      description: 'Of a KEY_CREATED of Sworn’s own: what the key may.',
+    },
     key_id: { ...NullableString, description: 'Ingest key that a producer’s record came in with.' },
     service: { ...NullableString, description: 'Service that reported it.' },
     conflict_of: { ...NullableString, description: 'Entry of the same identity that came first, and counts.' },

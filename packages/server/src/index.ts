@@ -2,6 +2,7 @@ export { type EmbeddedCluster, type EmbeddedOptions, startEmbedded } from './emb
 export { type DatabaseAddress, type Login, parseDatabaseUrl } from './store/address.js';
 export { type Database, LOGIN_ROLES, openDatabase, type Role } from './store/database.js';
 export { type MigrateOptions, migrate } from './store/migrate.js';
+export type { KeyBounds } from './access/keyBounds.js';
 export { type Config, readConfig } from './config.js';
 export { tracesFromJson } from './otlp/json.js';
 export { type OtlpJson, type OtlpObject, tracesToJson } from './otlp/jsonOut.js';

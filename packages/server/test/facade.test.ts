@@ -14,6 +14,7 @@ import { recordId } from '@sworn/evidence';
 import { Registry } from 'prom-client';
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UNBOUNDED } from '../src/access/keyBounds.js';
 import { createFacade } from '../src/http/facade.js';
 import { accessRecords, type Got, get, raw } from './facadeClient.js';
 import { productionRuling } from './accessRules.js';
@@ -348,6 +349,7 @@ describe('the facade', () => {
           scopes: [],
           services: [],
           tenantSynthetic: false,
+          bounds: UNBOUNDED,
           expiresAt: new Date('2100-01-01'),
         }),
       recordAccess: async ({ kind, complete }) => {

@@ -6,6 +6,7 @@ import { token } from '@sworn/evidence';
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import pino from 'pino';
 import { Registry } from 'prom-client';
+import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { AccessRecordDeps } from '../src/access/accessRecord.js';
 import { createAuthenticator } from '../src/access/authenticate.js';
 import type { KeyCredential } from '../src/access/credential.js';
@@ -271,6 +272,7 @@ export async function buildHouse({
     scopes,
     services,
     tenantSynthetic: false,
+    bounds: UNBOUNDED,
     expiresAt: new Date(now() + 1000),
   });
   const isSynthetic = async (tenantId: string) =>

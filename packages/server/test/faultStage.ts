@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EMPTY_ROOT } from '@sworn/evidence';
 import { type Audit, auditDatabase, testDatabase, type TestDatabase } from '@sworn/testkit';
+import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { KeyCredential } from '../src/access/credential.js';
 import { createPreparer } from '../src/ingest/prepare.js';
 import { decodeTracesJson } from '../src/otlp/json.js';
@@ -120,6 +121,7 @@ function ingestCredential(tenantId: string): KeyCredential {
     scopes: [],
     services: [],
     tenantSynthetic: false,
+    bounds: UNBOUNDED,
     expiresAt: new Date(Date.now() + 86_400_000),
   };
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { KeyCredential } from '../src/access/credential.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { Refusal } from '../src/access/refusal.js';
@@ -68,6 +69,7 @@ beforeEach(async () => {
     scopes: [],
     services: [],
     tenantSynthetic: false,
+    bounds: UNBOUNDED,
     expiresAt: new Date(Date.now() + 60_000),
   };
   admission = new Admission({ ...DEFAULT_ADMISSION });

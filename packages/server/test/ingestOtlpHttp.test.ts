@@ -12,6 +12,7 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { KeyCredential } from '../src/access/credential.js';
 import { presentedCredential } from '../src/access/presented.js';
 import { Refusal } from '../src/access/refusal.js';
@@ -71,6 +72,7 @@ beforeEach(async () => {
     scopes: [],
     services: [],
     tenantSynthetic: false,
+    bounds: UNBOUNDED,
     expiresAt: new Date(Date.now() + 60_000),
   };
   admission = new Admission({ ...DEFAULT_ADMISSION });

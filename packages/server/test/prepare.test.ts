@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { decodeLeaf, EMPTY_ROOT, hex, type Leaf } from '@sworn/evidence';
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { KeyCredential } from '../src/access/credential.js';
 import { createPreparer, type Preparer } from '../src/ingest/prepare.js';
 import type { SpanSlice } from '../src/otlp/decoded.js';
@@ -83,6 +84,7 @@ beforeEach(async () => {
     scopes: [],
     services: [],
     tenantSynthetic: false,
+    bounds: UNBOUNDED,
     expiresAt: new Date(NOW + 86_400_000),
   };
 });

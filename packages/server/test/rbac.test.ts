@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { SessionCredential } from '../src/access/credential.js';
 import { type AccessRule, permissionsOf, type Rules } from '../src/access/rules.js';
 import { productionRuling, RULES } from './accessRules.js';
@@ -293,6 +294,7 @@ describe('a session', () => {
       roles: ['reader', 'unheard-of'],
       permissions,
       tenantSynthetic: false,
+      bounds: UNBOUNDED,
       expiresAt: new Date('2100-01-01'),
     };
     const ruling = productionRuling();

@@ -2,6 +2,7 @@ import { TLOG_ROUTES } from '@sworn/contract';
 import { decodeEntries, leafHash, parseCheckpoint, splitTile, treeHash } from '@sworn/evidence';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { Permission } from '../src/access/credential.js';
 import { createFacade } from '../src/http/facade.js';
 import { signedCheckpoint } from '../src/sign/ourCheckpoint.js';
@@ -374,6 +375,7 @@ function facadeFor(tenantId: string, permissions: readonly Permission[]): Return
         scopes: [],
         services: [],
         tenantSynthetic: false,
+        bounds: UNBOUNDED,
         expiresAt: new Date('2100-01-01'),
       }),
     ruling: productionRuling(),

@@ -11,7 +11,7 @@ export function keyList(context: CommandContext): Command {
     .option('--tenant <id or name>', 'whose keys; without it the only tenant there is')
     .option(
       '--json',
-      'print an array of {"key_id","role","scopes","services","label","state","created_at","expires_at","revoked_at"}',
+      'print an array of {"key_id","role","scopes","services","topics","occurred_from","occurred_before","payloads","label","state","created_at","expires_at","revoked_at"}',
       false,
     )
     .addHelpText('after', '\nExample:\n  sworn key list --tenant acme')
@@ -26,6 +26,10 @@ export function keyList(context: CommandContext): Command {
               role: key.role,
               scopes: key.scopes,
               services: key.services,
+              topics: key.topics,
+              occurred_from: key.occurredFrom,
+              occurred_before: key.occurredBefore,
+              payloads: key.payloads,
               label: key.label,
               state: stateOf(key),
               created_at: key.createdAt,
@@ -40,13 +44,22 @@ export function keyList(context: CommandContext): Command {
           key.role,
           stateOf(key),
           key.expiresAt,
-          key.services.join(','),
+          boundsOf(key),
           key.label ?? '',
         ]);
-        for (const line of table(['KEY', 'ROLE', 'STATE', 'EXPIRES', 'SERVICES', 'LABEL'], rows))
+        for (const line of table(['KEY', 'ROLE', 'STATE', 'EXPIRES', 'BOUNDS', 'LABEL'], rows))
           context.terminal.line(line);
       }),
     );
+}
+
+/** Services that it writes of; of a key that reads what it sees of what its role sees. */
+function boundsOf({ services, topics, occurredFrom, occurredBefore, payloads }: KeyView): string {
+  const range =
+    (occurredFrom ?? occurredBefore)
+      ? [`${occurredFrom?.slice(0, 19) ?? ''}..${occurredBefore?.slice(0, 19) ?? ''}`]
+      : [];
+  return [...services, ...(topics ?? []), ...range, ...(payloads === null ? [] : [`payloads ${payloads}`])].join(' ');
 }
 
 /** A key whose row is not what its control leaf says opens nothing, and is shown as that. */

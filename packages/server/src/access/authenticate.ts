@@ -57,7 +57,6 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticate<KeyCr
 
   return async (headers) => {
     const key = parseApiKey(presentedCredential(headers).text);
-    if (key === null) throw new Refusal('not_authenticated', 'the credential is not an API key of this service');
     const mac = apiKeyMac(pepper, key);
     const name = hex(mac);
     const known = held.get(name) ?? refused.get(name);
@@ -128,6 +127,7 @@ async function load(deps: AuthenticatorDeps, tx: Tx, key: ApiKey, mac: Uint8Arra
     services: row.services,
     tenantSynthetic: tenant.synthetic,
     expiresAt: new Date(row.expiresAt),
+    bounds: row,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Permission } from '@sworn/contract';
+import type { KeyBounds } from './keyBounds.js';
 
 export type { Permission } from '@sworn/contract';
 
@@ -14,6 +15,8 @@ interface Verified {
   readonly permissions: ReadonlySet<Permission>;
   readonly tenantSynthetic: boolean;
   readonly expiresAt: Date;
+  /** What it may see of what its permissions let it. */
+  readonly bounds: KeyBounds;
 }
 
 /** An API key of ours. */

@@ -2,6 +2,7 @@ import { hex } from '@sworn/evidence';
 import { ownEventKey } from '../record/ownLeaf.js';
 import { type LeafMembers, vouchedMembers } from '../record/vouched.js';
 import type { ApiKeyRow } from '../store/apiKey.js';
+import { boundFields, type KeyBounds } from './keyBounds.js';
 import { hasControlOf, readControlOf } from '../store/control.js';
 import type { Tx } from '../store/database.js';
 import { readControlLeaf, type TenantRow } from '../store/tenant.js';
@@ -18,7 +19,9 @@ export interface ProofDeps {
 }
 
 /** What a KEY_CREATED leaf says of its key; `access/keys.ts` writes it from the same function. */
-export function keyFields(key: Pick<ApiKeyRow, 'keyId' | 'role' | 'scopes' | 'services' | 'secretMac' | 'expiresAt'>) {
+export function keyFields(
+  key: Pick<ApiKeyRow, 'keyId' | 'role' | 'scopes' | 'services' | 'secretMac' | 'expiresAt'> & KeyBounds,
+) {
   return {
     key_id: key.keyId,
     role: key.role,
@@ -26,6 +29,7 @@ export function keyFields(key: Pick<ApiKeyRow, 'keyId' | 'role' | 'scopes' | 'se
     services: [...key.services],
     secret_mac: hex(key.secretMac),
     expires_at: key.expiresAt,
+    ...boundFields(key),
   };
 }
 
@@ -92,5 +96,7 @@ export async function readVouchedOf(
 
 function says(members: LeafMembers | null, claimed: Readonly<Record<string, unknown>>): boolean {
   if (members === null) return false;
-  return Object.entries(claimed).every(([name, value]) => JSON.stringify(members[name]) === JSON.stringify(value));
+  return Object.entries(claimed).every(
+    ([name, value]) => JSON.stringify(members[name] ?? null) === JSON.stringify(value),
+  );
 }

@@ -6,6 +6,8 @@ import { countLivingKeys, insertApiKey, markRevoked, readApiKeys } from '../stor
 import { type Database, inTenant } from '../store/database.js';
 import { apiKeyMac, formatApiKey, makeApiKey } from './apiKey.js';
 import type { KeyRole } from './credential.js';
+import { KEY_TOPICS, type KeyBounds, UNBOUNDED } from './keyBounds.js';
+import { present } from './accessRecord.js';
 import { isKeyProven, keyFields, type ProofDeps } from './directory.js';
 import { readQuotas } from './quotas.js';
 
@@ -28,6 +30,8 @@ export interface KeyRequest {
   readonly label?: string | null;
   /** Milliseconds from now; `KEY_DAYS` unless told otherwise. */
   readonly livesMs?: number;
+  /** Of a key that reads; none unless told otherwise. */
+  readonly bounds?: KeyBounds;
 }
 
 /** A key at the only moment its text exists here. */
@@ -39,7 +43,7 @@ export interface IssuedKey {
 }
 
 /** A key as lists show it. */
-export interface ListedKey {
+export interface ListedKey extends KeyBounds {
   readonly keyId: string;
   readonly role: KeyRole;
   readonly scopes: readonly string[];
@@ -54,7 +58,7 @@ export interface ListedKey {
 
 /** Keys of tenants. Each change is a `control` leaf first and a row second: a crash between leaves a leaf without a key, never a key without a leaf. */
 export interface Keys {
-  /** @throws RangeError for scopes, services or a life out of bounds, and where the tenant has as many living keys as it may. */
+  /** @throws RangeError for scopes, services, bounds or a life that no key has, and where the tenant has as many living keys as it may. */
   issue(request: KeyRequest): Promise<IssuedKey>;
   list(tenantId: string): Promise<readonly ListedKey[]>;
   /** Dead everywhere within 5 seconds. Returns false when the tenant has no such key. */
@@ -78,7 +82,8 @@ export interface DirectoryDeps extends ProofDeps {
 export function createKeys(deps: DirectoryDeps): Keys {
   const { db, append, openOriginOf, pepper, directoryKey, now } = deps;
   async function issue(request: KeyRequest): Promise<IssuedKey> {
-    const { tenantId, role } = request;
+    const { tenantId, role, bounds = UNBOUNDED } = request;
+    demandBounds(role, bounds);
     const scopes = names('scope', request.scopes);
     const services = names('service', request.services);
     const livesMs = request.livesMs ?? KEY_DAYS * DAY_MS;
@@ -94,6 +99,7 @@ export function createKeys(deps: DirectoryDeps): Keys {
       services,
       secretMac: apiKeyMac(pepper, key),
       expiresAt: timestamp(now() + livesMs),
+      ...bounds,
     };
     const [appended] = await append(tenantId, [
       ownLeaf({
@@ -102,7 +108,7 @@ export function createKeys(deps: DirectoryDeps): Keys {
         kind: 'KEY_CREATED',
         identity: [keyId],
         occurredAt: timestamp(now()),
-        fields: keyFields(row),
+        fields: present(keyFields(row)),
         vouchedBy: directoryKey,
         projection: { table: 'control_records', kind: 'KEY_CREATED', subject: keyId },
       }),
@@ -177,6 +183,16 @@ export function timestamp(ms: number): string {
 export function indexOf(appended: Appended | undefined): number {
   if (appended === undefined) throw new Error('the sequencer answered for no leaf');
   return appended.index;
+}
+
+function demandBounds(role: KeyRole, bounds: KeyBounds): void {
+  const { topics, occurredFrom, occurredBefore } = bounds;
+  const isBounded = Object.values(bounds).some((bound) => bound !== null);
+  if (role === 'ingest' && isBounded) throw new RangeError('a key that writes sees nothing that could be bounded');
+  if (topics !== null && (topics.length === 0 || topics.length !== new Set(topics).size))
+    throw new RangeError(`topics are some of ${KEY_TOPICS.join(', ')}, each once`);
+  if (occurredFrom !== null && occurredBefore !== null && occurredFrom >= occurredBefore)
+    throw new RangeError('the range of a key ends after it begins');
 }
 
 function names(what: string, given: readonly string[] | undefined): readonly string[] {

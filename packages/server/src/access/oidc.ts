@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import type { KeyRole, Permission, SessionCredential } from './credential.js';
+import { UNBOUNDED } from './keyBounds.js';
 import { createIssuerKeys, type IssuerKeysDeps } from './issuerKeys.js';
 import type { LivingTenant } from './livingTenant.js';
 import type { Issuer } from './oidcFile.js';
@@ -148,6 +149,7 @@ async function sessionOf(
     roles,
     permissions: new Set(roles.flatMap((role) => [...permissionsOf(role)])),
     tenantSynthetic: tenant.synthetic,
+    bounds: UNBOUNDED,
     expiresAt: new Date((payload.exp + issuer.skewSeconds) * 1000),
   };
 }

@@ -35,7 +35,7 @@ const PERMISSION_OF: ReadonlyMap<string, Permission> = new Map(
 );
 
 /** Endpoints that show nothing of what was encrypted, or can leave it out. Any other, one that is added too, takes `payloads: full`. */
-const CAN_WITHHOLD: ReadonlySet<string> = new Set([
+export const CAN_WITHHOLD: ReadonlySet<string> = new Set([
   'llm_runs.list',
   'llm_runs.envelope',
   'llm_runs.trace',

@@ -13,6 +13,7 @@ import type { ReadDeps, Reading } from '../read/reading.js';
 import { bounded, type Bounded } from './bounds.js';
 import { type Caller, callerOf } from './caller.js';
 import { type Coding, codingFor, encode } from './coding.js';
+import { demandRunWithin, demandWithin, withinKey } from './keyRange.js';
 import { ndjson, wantsNdjson } from './ndjson.js';
 import { loggable } from '../loggable.js';
 import { type Networks, networkOf } from '../networks.js';
@@ -121,7 +122,10 @@ function admitted(deps: OrderDeps, credential: Credential | null, endpoint: stri
 export function demandTopic({ grant, credential }: Admitted, topic: Topic): void {
   if (maySee(grant, topic)) return;
   const who = credential === null ? 'whoever shows no credential' : described(credential);
-  const why = `${who} lacks ${TOPIC_PERMISSIONS[topic]}, which records of ${topic} take`;
+  const lacks = grant.permissions.has(TOPIC_PERMISSIONS[topic])
+    ? 'may see other topics only'
+    : `lacks ${TOPIC_PERMISSIONS[topic]}, which records of ${topic} take`;
+  const why = `${who} ${lacks}`;
   throw new Refusal('permission_denied', `${grant.rule.id}: ${why}`, { rule: grant.rule.id });
 }
 
@@ -152,8 +156,12 @@ export function answerInOrder(
       { cursorKey: deps.read.cursorKey, now: deps.now },
       { endpoint: ready.endpoint, grant: admitted.grant, query: asked.query },
     );
-    const question = { ...asked, query: isStream ? uncounted(query) : query };
+    const within = withinKey(ready.endpoint, admitted.grant, query);
+    const question = { ...asked, query: isStream ? uncounted(within) : within };
+    const { run_id: runId, entry_id: entryId } = asked.params;
+    if (runId !== undefined) await demandRunWithin(deps.read, admitted.grant, runId);
     const reading = await QUESTIONS[ready.endpoint.id](deps.read, question);
+    if (entryId !== undefined) demandWithin(admitted.grant, reading.answer.metadata.occurred_at);
     return (isStream ? stream : answer)(deps, { ...admitted, ready, question, handOut, reading });
   });
 }

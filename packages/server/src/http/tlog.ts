@@ -5,6 +5,7 @@ import { Type } from 'typebox';
 import { Refusal } from '../access/refusal.js';
 import { checkpointBytes, entryTile, hashTile, type TlogBytes } from '../read/tlog.js';
 import { codingFor } from './coding.js';
+import { demandNoRange } from './keyRange.js';
 import { type Admitted, demandTopic, inOrder, type OrderDeps, sendRecorded, type Whole } from './order.js';
 import { queryReader } from './query.js';
 
@@ -42,6 +43,7 @@ async function answer(deps: OrderDeps, route: TlogRoute, admitted: Admitted): Pr
   }
   const { level, index, width } = tile;
   if (level === 'entries') {
+    demandNoRange(admitted.grant);
     const read = await entryTile(deps.read, asked, { index, width });
     return sendRecorded(deps, admitted, {
       ...wholeOf(read, { index, width }),

@@ -1,7 +1,25 @@
 import type { IdentityItem } from '@sworn/contract';
+import type { KeyTopic } from '../access/keyBounds.js';
+import type { Payloads } from '../access/rules.js';
 import { actorOf, entityOf, firstOf, type ShowEntry } from './auditItem.js';
 import { entryMetadata, topicOf } from './entryMetadata.js';
+import type { Members } from './members.js';
 import { idOf } from './runItem.js';
+
+/** What a key may, as its leaf says. */
+function keyOf(m: Members): IdentityItem['key'] {
+  const topics = m.texts('topics');
+  return {
+    role: m.text('role') as NonNullable<IdentityItem['key']>['role'],
+    expires_at: m.text('expires_at') ?? '',
+    topics: topics.length === 0 ? null : (topics as KeyTopic[]),
+    occurred_from: m.text('occurred_from'),
+    occurred_before: m.text('occurred_before'),
+    payloads: m.text('payloads') as Payloads | null,
+    scopes: [...m.texts('scopes')],
+    services: [...m.texts('services')],
+  };
+}
 
 /** A record of a sign-in, or of what was done to a credential. */
 export const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) => {
@@ -20,6 +38,7 @@ export const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) 
     decision: m.text('decision') as IdentityItem['decision'],
     use: m.text('use') as IdentityItem['use'],
     reported_by: m.text('reported_by') as IdentityItem['reported_by'],
+    key: stored.kind === 'KEY_CREATED' ? keyOf(m) : null,
     key_id: topic === 'audit' ? m.text('key') : null,
     service: m.text('service'),
     conflict_of: firstOf(entry),

@@ -20,7 +20,7 @@ const MAX_ASKED = 100;
 /** Endpoint 6: what a bundle of the run would be, and who has asked for it. @throws Refusal */
 export async function runExport(
   deps: ReadDeps,
-  grant: Pick<Grant, 'tenantId' | 'permissions'>,
+  grant: Pick<Grant, 'tenantId' | 'permissions' | 'logs'>,
   runId: string,
 ): Promise<Reading<RunExport>> {
   const { tenantId } = grant;

@@ -1,8 +1,9 @@
+import type { KeyBounds } from '../access/keyBounds.js';
 import type { Tx } from './database.js';
 import { sql } from './sql.js';
 
 /** An API key in the directory. No evidence: it counts only if its KEY_CREATED leaf says the same and no KEY_REVOKED leaf stands. */
-export interface ApiKeyRow {
+export interface ApiKeyRow extends KeyBounds {
   readonly keyId: string;
   readonly role: 'ingest' | 'reader' | 'auditor';
   readonly scopes: readonly string[];
@@ -16,7 +17,7 @@ export interface ApiKeyRow {
 }
 
 const columns = sql`key_id as "keyId", role, scopes, services, label, secret_mac as "secretMac", created_at as "createdAt",
-  expires_at as "expiresAt", revoked_at as "revokedAt"`;
+  expires_at as "expiresAt", revoked_at as "revokedAt", topics, occurred_from as "occurredFrom", occurred_before as "occurredBefore", payloads`;
 
 /** Enters a key, once its leaf is durable. */
 export async function insertApiKey(
@@ -26,9 +27,11 @@ export async function insertApiKey(
   controlIndex: number,
 ): Promise<void> {
   await tx.query(sql`
-    insert into sworn.api_key (tenant_id, key_id, role, scopes, services, label, secret_mac, created_at, expires_at, control_index)
+    insert into sworn.api_key (tenant_id, key_id, role, scopes, services, label, secret_mac, created_at, expires_at, control_index,
+      topics, occurred_from, occurred_before, payloads)
     values (${tenantId}::uuid, ${key.keyId}::uuid, ${key.role}, ${[...key.scopes]}::text[], ${[...key.services]}::text[], ${key.label},
-      ${key.secretMac}, clock_timestamp(), ${key.expiresAt}::timestamptz, ${controlIndex})`);
+      ${key.secretMac}, clock_timestamp(), ${key.expiresAt}::timestamptz, ${controlIndex},
+      ${key.topics === null ? null : [...key.topics]}::text[], ${key.occurredFrom}::timestamptz, ${key.occurredBefore}::timestamptz, ${key.payloads})`);
 }
 
 /** The key with this MAC, or null. Unique index (tenant_id, secret_mac). */
