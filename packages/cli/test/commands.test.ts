@@ -30,6 +30,11 @@ describe('a command line that cannot be meant', () => {
     [['key', 'create', '--role', 'ingest', '--scope', 'wat']],
     [['key', 'create', '--role', 'reader', '--scope', 'ingest:assert']],
     [['key', 'create', '--role', 'auditor', '--service', 'checkout']],
+    [['key', 'create', '--role', 'ingest', '--topic', 'AUDIT']],
+    [['key', 'create', '--role', 'auditor', '--topic', 'audit']],
+    [['key', 'create', '--role', 'auditor', '--from', 'yesterday']],
+    [['key', 'create', '--role', 'auditor', '--from', '2026-10-01', '--before', '2026-07-01']],
+    [['key', 'create', '--role', 'auditor', '--payloads', 'some']],
     [['leaf']],
     [['log', 'recover', '--all']],
     [['log', 'recover', '--reason', 'x', '--approver', 'y']],
@@ -82,6 +87,35 @@ describe('a command line that cannot be meant', () => {
       expect([path, help.code]).toEqual([path, 0]);
       expect(help.out, path).toMatch(/Examples?:\n/);
     }
+  });
+});
+
+describe('a key for less than its role', () => {
+  test('is listed with what it is for, and is held to it', async () => {
+    const range = ['--from', '2026-07-01', '--before', '2026-10-01T12:00:00+02:00'];
+    const { key, key_id: id } = await json(
+      'key',
+      'create',
+      '--role',
+      'auditor',
+      '--topic',
+      'AUDIT',
+      ...range,
+      '--payloads',
+      'hashes',
+    );
+    const listed = (await json('key', 'list')).find((one: { key_id: string }) => one.key_id === id);
+    expect(listed).toMatchObject({
+      topics: ['AUDIT'],
+      occurred_from: '2026-07-01T00:00:00.000000Z',
+      occurred_before: '2026-10-01T10:00:00.000000Z',
+      payloads: 'hashes',
+    });
+    const shown = (await home.run(['key', 'list'])).out.split('\n').find((line) => line.startsWith(id));
+    expect(shown).toContain('2026-07-01T00:00:00..2026-10-01T10:00:00 payloads hashes');
+    await expect(get('/api/v1/logs/llm-runs', key)).resolves.toMatchObject({ status: 403 });
+    const answer = await get('/api/v1/logs/audit', key);
+    expect(await answer.json()).toMatchObject({ items: [], filters_applied: { occurred_after: listed.occurred_from } });
   });
 });
 

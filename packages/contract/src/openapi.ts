@@ -35,7 +35,7 @@ export function openApiDocument(version: string): Member {
     components: {
       schemas: namedSchemas(),
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'An API key: swk_<tenant>_<secret>.' },
+        bearer: { type: 'http', scheme: 'bearer', description: 'An API key: swk_<tenant>_<secret><checksum>.' },
         basic: { type: 'http', scheme: 'basic', description: 'The API key as password; any user name.' },
         apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
       },

@@ -104,9 +104,16 @@ table api_key owner sworn_owner row security forced
   expires_at timestamp with time zone not null
   revoked_at timestamp with time zone
   control_index bigint not null
+  topics text[]
+  occurred_from timestamp with time zone
+  occurred_before timestamp with time zone
+  payloads text
+  constraint api_key_bounds CHECK (((occurred_from < occurred_before) AND ((role <> 'ingest'::text) OR (num_nonnulls(topics, occurred_from, occurred_before, payloads) = 0))))
+  constraint api_key_payloads_check CHECK ((payloads = ANY (ARRAY['none'::text, 'hashes'::text, 'full'::text])))
   constraint api_key_pkey PRIMARY KEY (tenant_id, key_id)
   constraint api_key_role_check CHECK ((role = ANY (ARRAY['ingest'::text, 'reader'::text, 'auditor'::text])))
   constraint api_key_secret UNIQUE (tenant_id, secret_mac)
+  constraint api_key_topics_check CHECK (((topics <@ ARRAY['LLM_RUNS'::text, 'SYSTEM_LOGS'::text, 'AUDIT'::text]) AND (cardinality(topics) > 0)))
   policy checker_reads_all permissive for select to sworn_checker using (true)
   policy tenant_wall permissive for all to public using ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) with check ((tenant_id = (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid))
   CREATE TRIGGER tenant_wall AFTER INSERT OR UPDATE ON sworn.api_key FOR EACH ROW WHEN ((new.tenant_id IS DISTINCT FROM (NULLIF(current_setting('sworn.tenant'::text, true), ''::text))::uuid)) EXECUTE FUNCTION sworn.refuse_row('the row is of another tenant than the transaction')
