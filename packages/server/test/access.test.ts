@@ -66,7 +66,7 @@ describe('an API key', () => {
   it('with one character that is another’s, or cut, is told so; those of before had no checksum and open what they did', async () => {
     const digits = '0123456789abcdefABCDEF_-xyz';
     fc.assert(
-      fc.property(fc.uuid(), fc.nat(85), fc.constantFrom(...digits), (tenantId, at, digit) => {
+      fc.property(fc.uuid(), fc.nat(85), fc.constantFrom(...digits.split('')), (tenantId, at, digit) => {
         const key = formatApiKey(makeApiKey(tenantId));
         const typed = key.slice(0, at) + digit + key.slice(at + 1);
         if (typed !== key) expect(() => parseApiKey(typed)).toThrow(Refusal);

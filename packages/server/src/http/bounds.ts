@@ -3,6 +3,7 @@ import type { Endpoint } from '@sworn/contract';
 import { invalidParameter, Refusal } from '../access/refusal.js';
 import type { Grant } from '../access/ruling.js';
 import { filterTime, microsecondsOf, timeOfMicroseconds } from '../read/time.js';
+import { withinKey } from './keyRange.js';
 import type { QueryValues } from './query.js';
 
 /** What bounding a query needs. */
@@ -12,7 +13,7 @@ export interface BoundDeps {
   readonly now: () => number;
 }
 
-/** A query within the bounds of its rule. */
+/** A query within the bounds of its rule and key. */
 export interface Bounded {
   readonly query: QueryValues;
   /** Makes the cursor of a page one that the client may hand on. */
@@ -25,13 +26,18 @@ const MAC_BYTES = 16;
 const WINDOW_CHARACTERS = ((MAC_BYTES + 8) * 4) / 3;
 
 /**
- * Holds a query against what its rule says: `limit` up to `max_rows`; of a list at most `max_range_days`, the last so many where none are asked for.
+ * Holds a query against what its rule and key say: `limit` up to `max_rows`; of a list at most `max_range_days`, the last so many where none are asked for.
  * @throws Refusal `invalid_parameter` for a limit, `permission_denied` for a range and for content, each naming the rule
  */
 export function bounded(
   deps: BoundDeps,
-  { endpoint, grant, query }: { readonly endpoint: Endpoint; readonly grant: Grant; readonly query: QueryValues },
+  asked: { readonly endpoint: Endpoint; readonly grant: Grant; readonly query: QueryValues },
 ): Bounded {
+  const { query, handOut } = byRule(deps, asked);
+  return { query: withinKey(asked.endpoint, asked.grant, query), handOut };
+}
+
+function byRule(deps: BoundDeps, { endpoint, grant, query }: Parameters<typeof bounded>[1]): Bounded {
   if (query['fields'] === 'io' && grant.payloads !== 'full') throw withheld(grant);
   const rows = withRows(query, endpoint, grant);
   const days = grant.rule.maxRangeDays;

@@ -1,18 +1,19 @@
 import type { Endpoint } from '@sworn/contract';
 import { Refusal } from '../access/refusal.js';
 import type { Grant } from '../access/ruling.js';
-import { inTenant } from '../store/database.js';
+import { inTenant, type Tx } from '../store/database.js';
 import type { ReadDeps } from '../read/reading.js';
 import { pinRun } from '../read/settled.js';
 import { filterTime } from '../read/time.js';
 import type { QueryValues } from './query.js';
+import type { Answer, Question } from './questions.js';
 
 // A key may be for what happened in a range of time: lists are cut to it, and what is asked for by id must have happened in it.
 
 /** A query of a list, cut to what the key is for. @throws Refusal `permission_denied` where nothing is left */
 export function withinKey(endpoint: Endpoint, grant: Grant, query: QueryValues): QueryValues {
+  if (!isRanged(grant) || endpoint.shape !== 'list') return query;
   const { from, before } = grant.occurred;
-  if ((from === null && before === null) || endpoint.shape !== 'list') return query;
   const after = latest(from, askedTime(query, 'occurred_after'));
   const until = earliest(before, askedTime(query, 'occurred_before'));
   if (after !== null && until !== null && after >= until) throw outside(grant);
@@ -23,33 +24,39 @@ export function withinKey(endpoint: Endpoint, grant: Grant, query: QueryValues):
   };
 }
 
-/** Holds the run that is asked for by id against the range of the key; one that is not there is left to whoever answers. @throws Refusal */
-export async function demandRunWithin(deps: ReadDeps, grant: Grant, runId: string): Promise<void> {
-  const { tenantId, occurred } = grant;
-  if (occurred.from === null && occurred.before === null) return;
-  const { newest } = await inTenant(
-    deps.db,
-    'reader',
-    tenantId,
-    (tx) => pinRun(deps, tx, { tenantId, runId, pins: null }),
-    {
-      readOnly: true,
-      snapshot: true,
-    },
-  );
-  demandWithin(grant, newest.stored.occurredAt);
+/** Reads what is asked for; by id it must have happened while the key is for it. @throws Refusal `permission_denied` */
+export async function readWithin<R extends { readonly answer: Pick<Answer, 'metadata'> }>(
+  deps: ReadDeps,
+  { grant, params }: Question,
+  read: () => Promise<R>,
+): Promise<R> {
+  if (!isRanged(grant)) return read();
+  const { run_id: runId, entry_id: entryId } = params;
+  // What is asked of a run may be a part of it; the run itself is what must lie within.
+  if (runId !== undefined) demandWithin(grant, await runTime(deps, grant.tenantId, runId));
+  const reading = await read();
+  if (entryId !== undefined) demandWithin(grant, reading.answer.metadata.occurred_at);
+  return reading;
 }
 
-/** @throws Refusal `permission_denied` for what happened at another time than the key is for */
-export function demandWithin(grant: Grant, at: string): void {
+async function runTime(deps: ReadDeps, tenantId: string, runId: string): Promise<string> {
+  const pin = (tx: Tx) => pinRun(deps, tx, { tenantId, runId, pins: null });
+  const { newest } = await inTenant(deps.db, 'reader', tenantId, pin, { readOnly: true, snapshot: true });
+  return newest.stored.occurredAt;
+}
+
+function demandWithin(grant: Grant, at: string): void {
   const { from, before } = grant.occurred;
   if ((from !== null && at < from) || (before !== null && at >= before)) throw outside(grant);
 }
 
 /** Entries of a log stand side by side, whenever they happened. @throws Refusal `permission_denied` */
 export function demandNoRange(grant: Grant): void {
-  const { from, before } = grant.occurred;
-  if (from !== null || before !== null) throw outside(grant);
+  if (isRanged(grant)) throw outside(grant);
+}
+
+function isRanged({ occurred: { from, before } }: Grant): boolean {
+  return from !== null || before !== null;
 }
 
 function outside({ rule, occurred: { from, before } }: Grant): Refusal {

@@ -13,7 +13,7 @@ import type { ReadDeps, Reading } from '../read/reading.js';
 import { bounded, type Bounded } from './bounds.js';
 import { type Caller, callerOf } from './caller.js';
 import { type Coding, codingFor, encode } from './coding.js';
-import { demandRunWithin, demandWithin, withinKey } from './keyRange.js';
+import { readWithin } from './keyRange.js';
 import { ndjson, wantsNdjson } from './ndjson.js';
 import { loggable } from '../loggable.js';
 import { type Networks, networkOf } from '../networks.js';
@@ -123,9 +123,9 @@ export function demandTopic({ grant, credential }: Admitted, topic: Topic): void
   if (maySee(grant, topic)) return;
   const who = credential === null ? 'whoever shows no credential' : described(credential);
   const lacks = grant.permissions.has(TOPIC_PERMISSIONS[topic])
-    ? 'may see other topics only'
-    : `lacks ${TOPIC_PERMISSIONS[topic]}, which records of ${topic} take`;
-  const why = `${who} ${lacks}`;
+    ? 'is not for'
+    : `lacks ${TOPIC_PERMISSIONS[topic]} for`;
+  const why = `${who} ${lacks} records of ${topic}`;
   throw new Refusal('permission_denied', `${grant.rule.id}: ${why}`, { rule: grant.rule.id });
 }
 
@@ -156,12 +156,8 @@ export function answerInOrder(
       { cursorKey: deps.read.cursorKey, now: deps.now },
       { endpoint: ready.endpoint, grant: admitted.grant, query: asked.query },
     );
-    const within = withinKey(ready.endpoint, admitted.grant, query);
-    const question = { ...asked, query: isStream ? uncounted(within) : within };
-    const { run_id: runId, entry_id: entryId } = asked.params;
-    if (runId !== undefined) await demandRunWithin(deps.read, admitted.grant, runId);
-    const reading = await QUESTIONS[ready.endpoint.id](deps.read, question);
-    if (entryId !== undefined) demandWithin(admitted.grant, reading.answer.metadata.occurred_at);
+    const question = { ...asked, query: isStream ? uncounted(query) : query };
+    const reading = await readWithin(deps.read, question, () => QUESTIONS[ready.endpoint.id](deps.read, question));
     return (isStream ? stream : answer)(deps, { ...admitted, ready, question, handOut, reading });
   });
 }
@@ -207,7 +203,7 @@ async function answer(deps: OrderDeps, a: Answer200): Promise<FastifyReply> {
     count: a.reading.count,
     said: saidOf(a),
     headers: {
-      'sworn-log-sizes': logSizes(a.reading, endpoint.permission),
+      'sworn-log-sizes': logSizes(a),
       vary: 'accept-encoding, accept',
       'cache-control': endpoint.shape === 'long' || a.reading.holdsContent === true ? 'no-store' : 'private, no-cache',
     },
@@ -261,7 +257,7 @@ async function stream(deps: Answering, a: Answer200): Promise<FastifyReply> {
   a.leave();
   const coding = codingFor(request.headers['accept-encoding'], Number.POSITIVE_INFINITY);
   reply
-    .header('sworn-log-sizes', logSizes(a.reading, endpoint.permission))
+    .header('sworn-log-sizes', logSizes(a))
     .header('vary', 'accept-encoding, accept')
     .header('cache-control', 'no-store')
     .type('application/x-ndjson');
@@ -344,12 +340,11 @@ function names(header: string | undefined, etag: string): boolean {
   return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
 }
 
-/** Live sizes of the logs this permission may read: `llm-runs=120, system=4`. */
-function logSizes({ sizes }: Reading<Answer>, permission: Permission): string {
-  const topicsTake: Readonly<Record<string, Permission>> = TOPIC_PERMISSIONS;
+/** Live sizes of the logs that this permission and key may read: `llm-runs=120, system=4`. */
+function logSizes({ reading, permission, grant }: Answer200): string {
   const taken = permission === 'logs.audit' ? permission : 'logs.read';
-  return sizes
-    .filter(({ topic }) => topicsTake[topic] === taken)
+  return reading.sizes
+    .filter(({ topic }) => TOPIC_PERMISSIONS[topic] === taken && grant.logs?.has(topic) !== false)
     .map((s) => `${s.log}=${s.size}`)
     .join(', ');
 }

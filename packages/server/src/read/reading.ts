@@ -1,3 +1,4 @@
+import type { Topic } from '@sworn/evidence';
 import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
 import type { GovernanceRules } from '../otlp/map/governanceRules.js';
@@ -54,5 +55,5 @@ export interface Reading<T> {
   /** It holds what was encrypted, and is not to be kept by whoever passes it on. */
   readonly holdsContent?: boolean;
   /** Sizes of all logs of the tenant as of this read, for the header. */
-  readonly sizes: readonly (Pin & { readonly topic: string })[];
+  readonly sizes: readonly (Pin & { readonly topic: Topic })[];
 }

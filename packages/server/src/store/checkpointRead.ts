@@ -1,10 +1,11 @@
+import type { Topic } from '@sworn/evidence';
 import type { Tx } from './database.js';
 import type { StoredConfirmation } from './sinks.js';
 import { sql } from './sql.js';
 
 /** A log and how many leaves it has, as of one statement. */
 export interface LogSize {
-  readonly topic: string;
+  readonly topic: Topic;
   readonly log: string;
   readonly generation: number;
   readonly size: number;
