@@ -122,10 +122,8 @@ function admitted(deps: OrderDeps, credential: Credential | null, endpoint: stri
 export function demandTopic({ grant, credential }: Admitted, topic: Topic): void {
   if (maySee(grant, topic)) return;
   const who = credential === null ? 'whoever shows no credential' : described(credential);
-  const lacks = grant.permissions.has(TOPIC_PERMISSIONS[topic])
-    ? 'is not for'
-    : `lacks ${TOPIC_PERMISSIONS[topic]} for`;
-  const why = `${who} ${lacks} records of ${topic}`;
+  const permission = TOPIC_PERMISSIONS[topic];
+  const why = `${who} ${grant.permissions.has(permission) ? 'is not for' : `lacks ${permission} for`} records of ${topic}`;
   throw new Refusal('permission_denied', `${grant.rule.id}: ${why}`, { rule: grant.rule.id });
 }
 
