@@ -99,17 +99,22 @@ export function createSealer(deps: SealerDeps): Sealer {
     return groups;
   }
 
-  /** What cannot even be looked at, as by a statement that takes too long, is put off and told: whoever is due after it has his turn. */
+  /**
+   * What cannot even be looked at, as by a statement that takes too long, is put off and told: whoever is due after it has his turn. Of several each half
+   * is tried alone, so that only the one that it is about waits.
+   */
   async function sealGroup(of: OfLog, group: readonly DueRun[]): Promise<Settled> {
     try {
       return await sealTogether(of, group);
     } catch (error) {
       if (isTransient(error) || error instanceof NotSequenced) throw error;
-      return settle(
-        deps,
-        of,
-        group.map(({ runId }) => ({ kind: 'failed', runId, error, leaves: 0 })),
-      );
+      const [one] = group;
+      if (group.length === 1 && one !== undefined)
+        return settle(deps, of, [{ kind: 'failed', runId: one.runId, error, leaves: 0 }]);
+      const half = Math.ceil(group.length / 2);
+      const first = await sealGroup(of, group.slice(0, half));
+      const second = await sealGroup(of, group.slice(half));
+      return { leaves: first.leaves + second.leaves, failures: [...first.failures, ...second.failures] };
     }
   }
 
