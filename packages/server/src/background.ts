@@ -155,7 +155,7 @@ export function createBackground(deps: BackgroundDeps): Background {
     everyMs: CHECK_EVERY_MS,
     now: Date.now,
     holdsLease: holdsChecks,
-    stopping: () => stopping.signal.aborted,
+    stopping: stopping.signal,
     onFinding: tellFinding,
   });
   const listening = listenForProducers({ ...deps, tenants: allTenants, append, holder });

@@ -30,7 +30,7 @@ it('checks beside a house that records, seals, signs and takes in tenants say no
     everyMs: 10_000,
     now: Date.now,
     holdsLease: () => Promise.resolve(true),
-    stopping: () => false,
+    stopping: new AbortController().signal,
     onFinding: () => undefined,
   });
   const told = new Set<string>();

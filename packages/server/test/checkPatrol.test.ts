@@ -39,7 +39,7 @@ const patrolOf = () =>
     everyMs: 10_000,
     now: Date.now,
     holdsLease: () => Promise.resolve(true),
-    stopping: () => false,
+    stopping: new AbortController().signal,
     onFinding: () => undefined,
   });
 const open = async () => (await house.register.open(tenant)).map(({ code, table }) => `${code} ${table}`);

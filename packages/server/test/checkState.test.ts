@@ -38,7 +38,7 @@ const patrolOf = (agoMs = 0) =>
     everyMs: 10_000,
     now: () => Date.now() - agoMs,
     holdsLease: () => Promise.resolve(true),
-    stopping: () => false,
+    stopping: new AbortController().signal,
     onFinding: () => undefined,
   });
 const runs = async () => (await get(house, '/api/v1/logs/audit/integrity?log=llm-runs', auditor)).json.logs[0];

@@ -46,7 +46,7 @@ const patrolOf = () =>
     everyMs: 10_000,
     now: Date.now,
     holdsLease: () => Promise.resolve(true),
-    stopping: () => false,
+    stopping: new AbortController().signal,
     onFinding: (finding) => void told.push(finding.code),
   });
 

@@ -39,7 +39,7 @@ export interface PatrolDeps {
   readonly now: () => number;
   /** Whether this process still is the one that checks; asked before each log. */
   readonly holdsLease: () => Promise<boolean>;
-  readonly stopping: () => boolean;
+  readonly stopping: AbortSignal;
   /** Told of each finding that was opened. */
   readonly onFinding: (finding: Finding) => void;
 }
