@@ -231,7 +231,7 @@ describe('a rule that bounds the days of a list', () => {
     for (const forged of [
       `${cursor[0] === 'A' ? 'B' : 'A'}${cursor.slice(1)}`,
       cursor.slice(32),
-      `${cursor.slice(0, 31)}AA${cursor.slice(33)}`,
+      `${cursor.slice(0, 31)}${cursor[31] === 'A' ? 'B' : 'A'}${cursor.slice(32)}`,
     ])
       expect((await get(house, `${LIST}?limit=1&cursor=${forged}`, reader)).json.code).toBe('invalid_parameter');
   });
