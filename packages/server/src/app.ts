@@ -8,7 +8,7 @@ import { createLivingTenant } from './access/livingTenant.js';
 import type { Issuer } from './access/oidcFile.js';
 import { createReaderAuthenticator } from './access/reader.js';
 import { createAccessRecorder } from './access/recorder.js';
-import { permissionsOf, type Rules } from './access/rules.js';
+import { permissionsOf, type Rules, sessionRoles } from './access/rules.js';
 import { BUILT_IN_RULES, readAccessRules, rulingOf } from './accessRules.js';
 import { createBackground } from './background.js';
 import type { Config } from './config.js';
@@ -89,7 +89,7 @@ export async function startApp(config: Config): Promise<RunningApp> {
   const telemetryRules = readTelemetryRules(config.telemetryFile ?? BUILT_IN_TELEMETRY);
   const governance = readGovernance(BUILT_IN_GOVERNANCE);
   const attribution = readAttribution(BUILT_IN_ATTRIBUTION);
-  const issuers = readOidcFile(config.oidcFile ?? BUILT_IN_OIDC);
+  const issuers = readOidcFile(config.oidcFile ?? BUILT_IN_OIDC, sessionRoles(rules));
   const producers = readProducers(config.producersFile ?? BUILT_IN_PRODUCERS);
   const deployment = await openDeployment(config, {
     database: 'start',

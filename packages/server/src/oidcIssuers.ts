@@ -6,13 +6,13 @@ import { readRules } from './mapping/document.js';
 export const BUILT_IN_OIDC = fileURLToPath(new URL('../../../config/oidc.yaml', import.meta.url));
 
 /**
- * Reads `config/oidc.yaml` or one's own file of issuers, whole.
+ * Reads `config/oidc.yaml` or one's own file of issuers, whole; `roles` are those that sessions may have.
  * @throws an error that names file and line of every mistake.
  */
-export function readOidcFile(path: string): readonly Issuer[] {
+export function readOidcFile(path: string, roles: readonly string[]): readonly Issuer[] {
   return readRules(path, {
     of: 'the identity providers (SWORN_OIDC_FILE)',
-    compile: compileIssuers,
+    compile: (content) => compileIssuers(content, roles),
     Refused: OidcRefused,
   });
 }

@@ -18,7 +18,7 @@ import { createRateLimits, type Rates } from '../src/access/rateLimits.js';
 import { createReaderAuthenticator } from '../src/access/reader.js';
 import { createKeys, type Keys } from '../src/access/keys.js';
 import { type AccessRecorder, createAccessRecorder } from '../src/access/recorder.js';
-import { type Environment, permissionsOf, type Rules } from '../src/access/rules.js';
+import { type Environment, permissionsOf, sessionRoles, type Rules } from '../src/access/rules.js';
 import { createRuling } from '../src/access/ruling.js';
 import { createSyntheticTenant } from '../src/access/syntheticTenant.js';
 import { createTenants, type Tenants } from '../src/access/tenants.js';
@@ -219,7 +219,7 @@ export async function buildHouse({
       keys: firstUses
         ? createFirstUses({ db, append, openOriginOf: originOf, now })(authenticate, 'READ')
         : authenticate,
-      issuers: readOidcFile(await oidc((name) => tenants.create({ name }))),
+      issuers: readOidcFile(await oidc((name) => tenants.create({ name })), sessionRoles(rules)),
       permissionsOf: (role) => permissionsOf(rules, [role]),
       livingTenant: createLivingTenant({ db, ...proof, monotonicMs: now }),
       tokenOf,

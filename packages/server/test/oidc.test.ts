@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { sessionRoles } from '../src/access/rules.js';
 import { readOidcFile } from '../src/oidcIssuers.js';
+import { RULES } from './accessRules.js';
 import { accessRecords, get, type Got } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { type IdentityProvider, startIdentityProvider } from './identityProvider.js';
@@ -325,11 +327,24 @@ describe('the keys of an issuer', () => {
   });
 });
 
+const READING = ['reader', 'auditor'];
+
 describe('a file of issuers', () => {
   it('may be as the examples of its page say', () => {
     const page = readFileSync(new URL('../../../docs/operate/oidc.md', import.meta.url), 'utf8');
-    const examples = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml]) => readOidcFile(file(yaml)));
+    const examples = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml]) => readOidcFile(file(yaml), READING));
     expect(examples.map(([issuer]) => issuer?.name)).toEqual(['acme-idp', 'keycloak', 'entra']);
+  });
+
+  it('may give roles that the rules name, of whichever name', () => {
+    const roles = { claim: ['groups'], values: { 'on call': 'support' } };
+    const [issuer] = readOidcFile(file({ issuers: [{ ...good(), roles }] }), [...READING, 'support']);
+    expect(issuer?.roles).toEqual(roles);
+    const support = new Set(['logs.read'] as const);
+    expect(sessionRoles({ ...RULES, roles: new Map([...RULES.roles, ['support', support]]) })).toEqual([
+      ...READING,
+      'support',
+    ]);
   });
 
   const good = () => entry('acme-idp', idp, { acme });
@@ -346,18 +361,22 @@ describe('a file of issuers', () => {
     ['more skew than a minute', () => ({ ...good(), skew_seconds: 61 }), 'skew_seconds'],
     ['no audience', () => ({ ...good(), audience: [] }), 'audience'],
     ['a tenant that is no id', () => ({ ...good(), tenant: { id: 'acme' } }), 'tenant'],
-    ['a role that sends', () => ({ ...good(), roles: { claim: ['r'], values: { x: 'ingest' } } }), 'roles'],
+    [
+      'a role that sends',
+      () => ({ ...good(), roles: { claim: ['r'], values: { x: 'ingest' } } }),
+      'must be one of reader, auditor',
+    ],
     [
       'tokens of type JWT without what tells ID tokens apart',
       () => ({ ...good(), header_types: ['JWT'], required: [] }),
       'ID tokens',
     ],
   ])('with %s is refused by name', (_name, make, said) => {
-    expect(() => readOidcFile(file({ issuers: [make()] }))).toThrow(said);
+    expect(() => readOidcFile(file({ issuers: [make()] }), READING)).toThrow(said);
   });
 
   it('with one issuer twice is refused', () => {
-    expect(() => readOidcFile(file({ issuers: [good(), good()] }))).toThrow('stands twice');
+    expect(() => readOidcFile(file({ issuers: [good(), good()] }), READING)).toThrow('stands twice');
   });
 });
 

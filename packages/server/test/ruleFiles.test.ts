@@ -20,6 +20,8 @@ import {
 import { BUILT_IN_OIDC, readOidcFile } from '../src/oidcIssuers.js';
 import { readRedactionRules } from '../src/redactionRules.js';
 
+const readIssuers = (path: string) => readOidcFile(path, ['reader', 'auditor']);
+
 let dir: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'sworn-rules-'));
@@ -37,7 +39,7 @@ interface RuleFile {
 const shipped = (path: string) => readFileSync(path, 'utf8');
 const FILES: Readonly<Record<string, RuleFile>> = {
   'rbac.yaml': { text: shipped(BUILT_IN_RULES), read: readAccessRules },
-  'oidc.yaml': { text: shipped(BUILT_IN_OIDC), read: readOidcFile },
+  'oidc.yaml': { text: shipped(BUILT_IN_OIDC), read: readIssuers },
   'redaction.yaml': {
     text: "version: 1\nvalues:\n  - { id: customer, shapes: [{ anchors: [KD-], pattern: 'KD-[0-9]{6}' }] }\n",
     read: readRedactionRules,
@@ -115,7 +117,7 @@ describe.each(Object.keys(FILES))('%s', (name) => {
 describe('a file of rules that a setting names', () => {
   const NAMED = {
     SWORN_RBAC_FILE: readAccessRules,
-    SWORN_OIDC_FILE: readOidcFile,
+    SWORN_OIDC_FILE: readIssuers,
     SWORN_REDACTION_FILE: readRedactionRules,
     SWORN_PRODUCERS_FILE: readProducers,
     SWORN_TELEMETRY_FILE: readTelemetryRules,

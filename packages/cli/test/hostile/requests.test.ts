@@ -299,6 +299,10 @@ describe('bytes that are no request', () => {
     ['a length of another base', `GET ${LOGS}/llm-runs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0x10\r\n\r\n`],
     ['a folded header', `GET ${LOGS}/llm-runs HTTP/1.1\r\nhost: localhost\r\nx-a: b\r\n c: d\r\n\r\n`],
     ['a space before the colon', `GET ${LOGS}/llm-runs HTTP/1.1\r\nhost: localhost\r\ncontent-length : 3\r\n\r\nabc`],
+    [
+      'two hosts',
+      `GET ${LOGS}/llm-runs HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\nconnection: close\r\n\r\n`,
+    ],
     ['a NUL in a header', `GET ${LOGS}/llm-runs HTTP/1.1\r\nhost: localhost\r\nx-a: b\0c\r\n\r\n`],
     ['headers without end', `GET ${LOGS}/llm-runs HTTP/1.1\r\nhost: localhost\r\nx-a: ${'b'.repeat(100_000)}\r\n\r\n`],
     ['an older protocol', `GET ${LOGS}/llm-runs\r\n\r\n`],

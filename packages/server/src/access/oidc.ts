@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
-import type { KeyRole, Permission, SessionCredential } from './credential.js';
+import type { Permission, SessionCredential } from './credential.js';
 import { UNBOUNDED } from './keyBounds.js';
 import { createIssuerKeys, type IssuerKeysDeps } from './issuerKeys.js';
 import type { LivingTenant } from './livingTenant.js';
@@ -14,7 +14,7 @@ export interface OidcDeps extends IssuerKeysDeps {
   readonly issuers: readonly Issuer[];
   readonly livingTenant: LivingTenant;
   /** What a role may do. */
-  readonly permissionsOf: (role: KeyRole) => ReadonlySet<Permission>;
+  readonly permissionsOf: (role: string) => ReadonlySet<Permission>;
   /** Token of a personal value under the tenant's pseudonym key. */
   readonly tokenOf: (tenantId: string, value: string) => Promise<string>;
 }

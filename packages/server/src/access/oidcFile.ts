@@ -1,11 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { KeyRole } from './credential.js';
 
 /** Signatures by a key pair alone: with an HMAC whoever verifies could sign, and `none` is no signature. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const;
-/** Roles a session may have: it reads. */
-const SESSION_ROLES = ['reader', 'auditor'] as const satisfies readonly KeyRole[];
 /** Seconds that clocks may differ (CONTRACT.md §8). */
 const MAX_SKEW_SECONDS = 60;
 /** Seconds a token may live from when it was issued: it cannot be called back here, so its life is what bounds a stolen one. */
@@ -54,7 +51,7 @@ const IssuerEntry = Type.Object(
     roles: Type.Object(
       {
         claim: Path,
-        values: Type.Record(Type.String(), Type.Enum([...SESSION_ROLES]), {
+        values: Type.Record(Type.String(), Text, {
           minProperties: 1,
           maxProperties: MAX_VALUES,
         }),
@@ -98,14 +95,15 @@ export class OidcRefused extends Error {
 }
 
 /**
- * Compiles identity providers (docs/operate/oidc.md has their form). Strict: what is unknown, missing, twice there or of another form is a mistake.
+ * Compiles identity providers (docs/operate/oidc.md has their form); `roles` are those that sessions may have. Strict: what is unknown, missing, twice
+ * there or of another form is a mistake.
  * @throws OidcRefused naming every mistake.
  */
-export function compileIssuers(content: unknown): readonly Issuer[] {
+export function compileIssuers(content: unknown, roles: readonly string[]): readonly Issuer[] {
   if (!file.Check(content)) throw new OidcRefused(file.Errors(content).flatMap(mistakeOf));
   const { issuers } = content;
   const mistakes: OidcMistake[] = issuers.flatMap((one, i) =>
-    mistakesOf(one).map(({ member, why }) => ({ path: ['issuers', i, member], why })),
+    mistakesOf(one, roles).map(({ path, why }) => ({ path: ['issuers', i, ...path], why })),
   );
   for (const member of ['name', 'issuer'] as const)
     for (const [i, one] of issuers.entries())
@@ -137,20 +135,26 @@ function mistakeOf(error: ReturnType<typeof file.Errors>[number]): OidcMistake[]
 
 type Entry = Static<typeof IssuerEntry>;
 
-function mistakesOf(entry: Entry): { readonly member: keyof Entry; readonly why: string }[] {
-  const mistakes: { member: keyof Entry; why: string }[] = [];
+function mistakesOf(entry: Entry, roles: readonly string[]): OidcMistake[] {
+  const mistakes: OidcMistake[] = [];
+  for (const [value, role] of Object.entries(entry.roles.values))
+    if (!roles.includes(role))
+      mistakes.push({
+        path: ['roles', 'values', value],
+        why: `must be one of ${roles.join(', ')}: the roles of SWORN_RBAC_FILE that read`,
+      });
   for (const member of ['issuer', 'jwks_uri'] as const) {
     const address = entry[member];
     if (address !== undefined && !isFetched(address))
       mistakes.push({
-        member,
+        path: [member],
         why: 'must be an https:// URL without query, fragment and login; http:// is for loopback',
       });
   }
   const { token = 'access', header_types: types = [], required = [] } = entry;
   if (token === 'access' && types.includes('JWT') && required.length === 0)
     mistakes.push({
-      member: 'header_types',
+      path: ['header_types'],
       why: 'with JWT takes ID tokens for access tokens unless `required` names a claim that only access tokens have',
     });
   return mistakes;

@@ -55,6 +55,11 @@ export function permissionsOf({ roles }: Rules, names: readonly string[]): Reado
   return new Set(names.flatMap((name) => [...(roles.get(name) ?? [])]));
 }
 
+/** Names of the roles that a session may have: it reads. */
+export function sessionRoles({ roles }: Rules): readonly string[] {
+  return [...roles].filter(([, may]) => !may.has('logs.ingest')).map(([name]) => name);
+}
+
 /** The rule that decides; null: none, and so nobody reads. */
 export function ruleFor({ rules }: Rules, asking: Asking): AccessRule | null {
   return rules.find((rule) => isAbout(rule, asking) && !isOver(rule, asking.at)) ?? null;

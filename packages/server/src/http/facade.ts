@@ -19,7 +19,7 @@ import Fastify, {
 import { Histogram, type Registry } from 'prom-client';
 import type { Credential } from '../access/credential.js';
 import { countingFailures } from '../access/rateLimits.js';
-import { Refusal } from '../access/refusal.js';
+import { invalidParameter, Refusal } from '../access/refusal.js';
 import { loggable } from '../loggable.js';
 import { callerOf } from './caller.js';
 import { addDeepLinks } from './deepLinks.js';
@@ -212,6 +212,8 @@ const noRoute = (): Refusal => new Refusal('not_found', 'there is no such route'
 function misroute(request: FastifyRequest, allowedHosts: ReadonlySet<string>): Refusal | null {
   const { method, raw } = request;
   const [target = ''] = (raw.url ?? '').split('?', 1);
+  // A proxy before us may heed another of them than we do (RFC 9112 3.2).
+  if ((raw.headersDistinct['host']?.length ?? 0) > 1) return invalidParameter('host', 'stands twice');
   // A target may be a whole URL, and then says the host (RFC 9112 3.2.2).
   const host = /^[a-z][a-z0-9+.-]*:\/\/([^/]*)/i.exec(target)?.[1] ?? request.headers.host;
   if (!PROBES.has(target) && !isOurHost(host, allowedHosts)) {
@@ -262,20 +264,31 @@ function refuseStranger(
 /** Of what no rule was asked about. */
 const unrouted = { permission: null, rule: null, params: null } as const;
 
+/** Whoever asks while a look is under way has its answer: these ask for no credential, and a flood of them costs one look at a time. */
+function shared<T>(look: () => Promise<T>): () => Promise<T> {
+  let under: Promise<T> | null = null;
+  return () =>
+    (under ??= look().finally(() => {
+      under = null;
+    }));
+}
+
 /** The routes of `PUBLIC_ROUTES`: they answer anyone and read no evidence. */
 function addPublicRoutes(app: FastifyInstance, deps: FacadeDeps): void {
   const read = (url: string, handler: RouteHandlerMethod) => app.route({ method: READ, url, handler });
   const openApi = JSON.stringify(openApiDocument(deps.version));
+  const missingNow = shared(deps.missing);
+  const metricsNow = shared(() => deps.registry.metrics());
   read('/healthz', (_request, reply) => reply.type('text/plain').send('ok\n'));
   read('/readyz', async (_request, reply) => {
-    const missing = await deps.missing();
+    const missing = await missingNow();
     if (missing.length === 0) return reply.type('text/plain').send('ready\n');
     return sendProblem(reply, new Refusal('unavailable', `not ready: ${missing.join(', ')}`));
   });
   read('/metrics', async (request, reply) => {
     const refusal = refusalOfMetrics(request, deps.metrics ?? { token: null, proxied: false });
     if (refusal !== null) return sendProblem(reply, refusal);
-    return reply.type(deps.registry.contentType).send(await deps.registry.metrics());
+    return reply.type(deps.registry.contentType).send(await metricsNow());
   });
   read('/api/v1/openapi.json', (_request, reply) =>
     reply.type('application/json; charset=utf-8').header('cache-control', 'no-cache').send(openApi),
