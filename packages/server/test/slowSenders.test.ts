@@ -33,8 +33,8 @@ async function othersAreServed(): Promise<void> {
   expect((await client.call({ metadata: { 'x-api-key': other } })).status).toBe('OK');
 }
 
-describe('a sender whose body comes byte by byte without end', () => {
-  it('is let go of over HTTP, and over gRPC, however often a byte comes', async () => {
+describe('a sender whose body does not end', () => {
+  it('is let go of: over HTTP however often a byte comes, over gRPC when no more comes', async () => {
     const { hostname, port } = new URL(app.addresses.otlpHttp);
     const overHttp = new Promise<string>((resolve) => {
       let answer = '';
