@@ -33,6 +33,11 @@ export {
   verifyRange,
   verifySubtrees,
 } from './proof.js';
+export { haveBearingDescendant, type Placed, parentsOf, stepKey } from './run/forest.js';
+export { type Members, membersOf } from './run/members.js';
+export { STEP_KINDS, type StepKind } from './run/stepKind.js';
+export { type KindStep, stepKinds } from './run/stepKinds.js';
+export { type OrderedStep, type PlacedStep, type TreePlaces, treeOrder, treePlaces } from './run/treeOrder.js';
 export { parseRecordId, type RecordPlace, recordId } from './recordId.js';
 export {
   decodeEntries,

@@ -1,7 +1,7 @@
+import { membersOf } from '@sworn/evidence';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkDeployment } from '../src/check/engine.js';
-import { membersOf } from '../src/read/members.js';
 import { namedIn } from '../src/check/named.js';
 import { readTreeLeaves } from '../src/store/checkingLeaf.js';
 import { buildHouse, type House } from './facadeHouse.js';

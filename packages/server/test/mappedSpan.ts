@@ -1,8 +1,8 @@
+import type { StepKind } from '@sworn/evidence';
 import type { SpanSlice } from '../src/otlp/decoded.js';
 import { decodeTracesJson } from '../src/otlp/json.js';
 import type { CountedStep, EndedStep } from '../src/otlp/map/run.js';
 import { type MappedStep, mapSpan } from '../src/otlp/map/step.js';
-import type { StepKind } from '../src/otlp/map/tables.js';
 import { readResource, readScope, readSpan } from '../src/otlp/span.js';
 import { MAPPER } from './mapper.js';
 import { anyValueOf } from './vocabularySpans.js';

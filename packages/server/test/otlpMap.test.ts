@@ -1,8 +1,8 @@
+import { haveBearingDescendant, parentsOf } from '@sworn/evidence';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeTracesJson } from '../src/otlp/json.js';
 import { stepContent } from '../src/otlp/map/content.js';
-import { haveBearingDescendant, parentsOf } from '../src/otlp/map/forest.js';
 import { nameShaped } from '../src/otlp/map/name.js';
 import { rollUpTokens, runEnd } from '../src/otlp/map/run.js';
 import { mapSpan } from '../src/otlp/map/step.js';

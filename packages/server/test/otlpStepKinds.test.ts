@@ -1,5 +1,5 @@
+import { type KindStep, stepKinds } from '@sworn/evidence';
 import { describe, expect, test } from 'vitest';
-import { type KindStep, stepKinds } from '../src/otlp/map/stepKinds.js';
 
 let clock = 0n;
 const step = (spanId: string, parentSpanId: string | null, more: Partial<KindStep>): KindStep => ({

@@ -1,7 +1,7 @@
+import { treeOrder } from '@sworn/evidence';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StepFacts } from '../src/read/stepFacts.js';
-import { treeOrder } from '../src/otlp/map/treeOrder.js';
 import { accessRecords, get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newSpan, newTrace, otlp, type SpanText } from './facadeSpans.js';

@@ -1,6 +1,5 @@
 import { AUDIT_EVENTS } from '@sworn/contract';
-import { hex, type JsonObject, type JsonValue, sha256, TOPICS } from '@sworn/evidence';
-import { type Members, membersOf } from '../read/members.js';
+import { hex, type JsonObject, type JsonValue, type Members, membersOf, sha256, TOPICS } from '@sworn/evidence';
 import type { LogPlace } from '../store/checking.js';
 import type { FullLeaf, TreeLeaf } from '../store/checkingLeaf.js';
 import type { Tell } from './finding.js';

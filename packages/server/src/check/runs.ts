@@ -1,7 +1,6 @@
-import { hex, treeHash } from '@sworn/evidence';
+import { hex, membersOf, treeHash } from '@sworn/evidence';
 import { MAX_STEPS_PLACED, type Member, ownerOf, runsOf } from '../seal/membership.js';
 import { type StepFacts, shareTexts, stepFacts } from '../read/stepFacts.js';
-import { membersOf } from '../read/members.js';
 import { readStepHashes } from '../store/checking.js';
 import type { LogPlace } from '../store/checking.js';
 import { createEventFinder, type EventFinder } from '../seal/events.js';

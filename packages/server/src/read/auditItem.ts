@@ -7,11 +7,10 @@ import {
   ENDPOINTS,
   type ENTITY_TYPES,
 } from '@sworn/contract';
-import { decodeLeaf, type JsonValue, parseRecordId, recordId } from '@sworn/evidence';
+import { decodeLeaf, type JsonValue, type Members, parseRecordId, recordId } from '@sworn/evidence';
 import type { SoundEntry } from './checkEntry.js';
 import { GOVERNANCE_KIND } from '../otlp/map/log.js';
 import { entryMetadata, topicOf } from './entryMetadata.js';
-import type { Members } from './members.js';
 import { idOf } from './runItem.js';
 import type { Covered } from './tier.js';
 

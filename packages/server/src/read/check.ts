@@ -1,9 +1,8 @@
 import type { Finding } from '@sworn/contract';
-import { decodeLeaf, equalBytes, hex, type JsonValue, leafHash } from '@sworn/evidence';
+import { decodeLeaf, equalBytes, hex, type JsonValue, leafHash, type Members, membersOf } from '@sworn/evidence';
 import type { ProvenMember } from '../store/members.js';
 import { namesOf } from '../store/runNames.js';
 import type { LeaflessRun, StoredLeaf, StoredRun } from '../store/runs.js';
-import { type Members, membersOf } from './members.js';
 
 /** A stored record after check V6: either its leaf is what its hash and its columns say, or there is a finding. */
 export type Checked<S> =

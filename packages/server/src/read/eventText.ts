@@ -1,5 +1,5 @@
 import type { ContentState, Finding } from '@sworn/contract';
-import { hex, leafHash } from '@sworn/evidence';
+import { hex, leafHash, type Members, membersOf } from '@sworn/evidence';
 import { eventFacts, logFacts, spanFacts } from '../otlp/map/facts.js';
 import { type Facts, governedTexts } from '../otlp/map/governance.js';
 import type { GovernanceRule } from '../otlp/map/governanceRules.js';
@@ -10,7 +10,6 @@ import type { Tx } from '../store/database.js';
 import { readKeyedLeaves, type StoredLeaf } from '../store/runs.js';
 import { readBodies, readStepsAt } from '../store/steps.js';
 import type { SoundEntry } from './checkEntry.js';
-import { type Members, membersOf } from './members.js';
 import type { ReadDeps } from './reading.js';
 import { openBodies, type RecordBody } from './recordBody.js';
 import type { RunEvent } from './runEvents.js';

@@ -1,9 +1,9 @@
+import type { Members } from '@sworn/evidence';
 import type { IdentityItem } from '@sworn/contract';
 import type { KeyTopic } from '../access/keyBounds.js';
 import type { Payloads } from '../access/rules.js';
 import { actorOf, entityOf, firstOf, type ShowEntry } from './auditItem.js';
 import { entryMetadata, topicOf } from './entryMetadata.js';
-import type { Members } from './members.js';
 import { idOf } from './runItem.js';
 
 /** What a key may, as its leaf says. */

@@ -1,7 +1,6 @@
 import type { AggregateMetadata, RecordMetadata } from '@sworn/contract';
-import { hex, treeHash } from '@sworn/evidence';
+import { hex, type Members, treeHash } from '@sworn/evidence';
 import type { StoredLeaf } from '../store/runs.js';
-import type { Members } from './members.js';
 import type { Pin } from './reading.js';
 import type { Covered } from './tier.js';
 

@@ -1,8 +1,8 @@
+import type { Members } from '@sworn/evidence';
 import type { Finding } from '@sworn/contract';
 import { type DataKey, openBody } from '../record/body.js';
 import { KeyRefused } from '../record/keyFile.js';
 import type { StoredLeaf } from '../store/runs.js';
-import type { Members } from './members.js';
 import type { ReadDeps } from './reading.js';
 
 /** A record that passed its check. */

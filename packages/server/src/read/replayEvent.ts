@@ -1,6 +1,6 @@
+import type { Members } from '@sworn/evidence';
 import type { ReplayEvent } from '@sworn/contract';
 import type { SoundEntry } from './checkEntry.js';
-import type { Members } from './members.js';
 import { checksumOf, systemOf } from './metadata.js';
 import type { LaneEvent, ReplayPlace } from './replayLanes.js';
 import type { ReplayWindow } from './replayWindow.js';

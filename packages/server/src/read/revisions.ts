@@ -1,10 +1,9 @@
 import type { Finding } from '@sworn/contract';
-import { hex } from '@sworn/evidence';
+import { hex, type Members } from '@sworn/evidence';
 import { ownEventKey } from '../record/ownLeaf.js';
 import type { Tx } from '../store/database.js';
 import { type KeyedLeaf, readKeyedLeaves, type StoredRun } from '../store/runs.js';
 import type { Checked } from './check.js';
-import type { Members } from './members.js';
 
 // A run is found by its projection rows. Taking one away must not make an older revision the newest, so the leaf that would come next is
 // asked for by its event key.

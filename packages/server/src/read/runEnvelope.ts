@@ -1,8 +1,8 @@
+import type { Members } from '@sworn/evidence';
 import type { Inflection, RunEnvelope } from '@sworn/contract';
 import { inTenant, type Tx } from '../store/database.js';
 import { readBodies } from '../store/steps.js';
 import type { LiveFigures } from './liveFigures.js';
-import type { Members } from './members.js';
 import { checksumOf } from './metadata.js';
 import { proofOf } from './proof.js';
 import { readPlaces } from './places.js';

@@ -1,4 +1,4 @@
-import { stepKey } from '../otlp/map/forest.js';
+import { stepKey } from '@sworn/evidence';
 import { readEntriesAt, type StoredEntry } from '../store/auditEntries.js';
 import type { Tx } from '../store/database.js';
 import { findGovernance, type GovernancePlace } from '../store/governance.js';

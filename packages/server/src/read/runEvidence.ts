@@ -1,4 +1,4 @@
-import { hex, unhex } from '@sworn/evidence';
+import { hex, type Members, unhex } from '@sworn/evidence';
 import { findNotable, findRunsOfConversations, type TiedRun } from '../store/attributionEvidence.js';
 import { readEntriesAt } from '../store/auditEntries.js';
 import type { Tx } from '../store/database.js';
@@ -6,7 +6,6 @@ import { readKeyedLeaves, type StoredRun } from '../store/runs.js';
 import { readStepsAt, type StoredStep } from '../store/steps.js';
 import { type Checked, checkLeaf } from './check.js';
 import { checkEntry, type SoundEntry } from './checkEntry.js';
-import type { Members } from './members.js';
 import { heldAgainst } from './openFindings.js';
 import type { Pin, ReadDeps } from './reading.js';
 

@@ -1,10 +1,9 @@
 import type { CompromisedItem, RunItem } from '@sworn/contract';
-import { recordId, type Topic } from '@sworn/evidence';
+import { type Members, recordId, type Topic } from '@sworn/evidence';
 import type { LeaflessRun, StoredLeaf, StoredRun } from '../store/runs.js';
 import type { Checked } from './check.js';
 import type { LiveFigures } from './liveFigures.js';
 import { runMetadata } from './metadata.js';
-import type { Members } from './members.js';
 import type { Covered } from './tier.js';
 
 /** A run as lists and its envelope show it. `covered`: by the verified checkpoint. `live` only for a run that was never sealed. */

@@ -1,5 +1,4 @@
-import { emptyFrontier, equalBytes, extendFrontier, frontierRoot, unhex } from '@sworn/evidence';
-import { stepKey } from '../otlp/map/forest.js';
+import { emptyFrontier, equalBytes, extendFrontier, frontierRoot, stepKey, unhex } from '@sworn/evidence';
 import type { Tx } from '../store/database.js';
 import { haveSteps, readFirstSteps, readSteps, type StepLeaf } from '../store/steps.js';
 import { checkBytes } from './check.js';

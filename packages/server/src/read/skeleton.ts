@@ -1,6 +1,5 @@
+import { stepKinds, treePlaces } from '@sworn/evidence';
 import { STEP_KINDS, STEP_STATUSES } from '@sworn/contract';
-import { stepKinds } from '../otlp/map/stepKinds.js';
-import { treePlaces } from '../otlp/map/treeOrder.js';
 import type { Tx } from '../store/database.js';
 import { figuresOf } from './live.js';
 import type { ReadDeps } from './reading.js';

@@ -1,6 +1,6 @@
+import { stepKey } from '@sworn/evidence';
 import type { Step } from '@sworn/contract';
 import type { Payloads } from '../access/rules.js';
-import { stepKey } from '../otlp/map/forest.js';
 import { hasFailed } from '../otlp/map/run.js';
 import { checksumOf } from './metadata.js';
 import { milliseconds, money } from './runItem.js';

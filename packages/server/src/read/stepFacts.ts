@@ -1,6 +1,5 @@
+import type { Members, StepKind } from '@sworn/evidence';
 import type { CountedStep } from '../otlp/map/run.js';
-import type { StepKind } from '../otlp/map/tables.js';
-import type { Members } from './members.js';
 
 /** What the order of a trace and the figures of an open run ask of a step. */
 export interface StepFacts extends CountedStep {

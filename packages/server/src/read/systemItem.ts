@@ -1,10 +1,9 @@
 import type { RecordMetadata, SystemItem } from '@sworn/contract';
-import { recordId, type Topic } from '@sworn/evidence';
+import { type Members, recordId, type Topic } from '@sworn/evidence';
 import { jsonText } from '../otlp/attributes.js';
 import { readLogRecord } from '../otlp/logRecord.js';
 import { lifeSummary, OWN_COMPONENT } from '../record/lifeEvents.js';
 import type { SoundEntry } from './checkEntry.js';
-import type { Members } from './members.js';
 import { checksumOf, originOf, type Spine, systemOf } from './metadata.js';
 import { idOf } from './runItem.js';
 import type { Covered } from './tier.js';

@@ -1,9 +1,8 @@
-import { hex } from '@sworn/evidence';
+import { hex, type Members } from '@sworn/evidence';
 import type { Tie, TieLane } from '../store/associations.js';
 import type { Tx } from '../store/database.js';
 import { readResources } from '../store/resources.js';
 import { checkBytes } from './check.js';
-import type { Members } from './members.js';
 import { ownsTrace } from './membership.js';
 import type { ReadDeps } from './reading.js';
 import type { Skeleton } from './runOrder.js';

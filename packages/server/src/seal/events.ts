@@ -1,4 +1,4 @@
-import { stepKey } from '../otlp/map/forest.js';
+import { stepKey } from '@sworn/evidence';
 import type { Tx } from '../store/database.js';
 import { type EventTie, findEvents, readCome } from '../store/sealedEvents.js';
 import { findRuns, readLeavesAt } from '../store/sealing.js';

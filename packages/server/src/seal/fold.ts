@@ -1,5 +1,12 @@
-import { emptyFrontier, extendFrontier, type Frontier, frontierRoot } from '@sworn/evidence';
-import { haveBearingDescendant, parentsOf, stepKey } from '../otlp/map/forest.js';
+import {
+  emptyFrontier,
+  extendFrontier,
+  type Frontier,
+  frontierRoot,
+  haveBearingDescendant,
+  parentsOf,
+  stepKey,
+} from '@sworn/evidence';
 import { hasFailed, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
 import type { SealedEvent } from './event.js';
 import { createEventFold, type FoldedEvents } from './eventFold.js';

@@ -1,5 +1,4 @@
-import { hex, sha256, utf8 } from '@sworn/evidence';
-import { type Placed, parentsOf, stepKey } from '../otlp/map/forest.js';
+import { hex, parentsOf, type Placed, sha256, stepKey, utf8 } from '@sworn/evidence';
 
 /** Runs, its own not counted, that may have a part of one trace. A sender that names more is counted, and not followed. */
 export const MAX_RUNS_OF_TRACE = 64;

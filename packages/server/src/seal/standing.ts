@@ -1,6 +1,5 @@
-import { stepKey } from '../otlp/map/forest.js';
+import { stepKey, treeOrder } from '@sworn/evidence';
 import type { RunEnd } from '../otlp/map/run.js';
-import { treeOrder } from '../otlp/map/treeOrder.js';
 import { type SealedEvent, stepOfEvent } from './event.js';
 import type { HeldStep } from './step.js';
 import { byEnd, endOf, timeOf } from './stepTimes.js';

@@ -1,4 +1,4 @@
-import type { StepKind } from '../otlp/map/tables.js';
+import type { StepKind } from '@sworn/evidence';
 import type { FollowedLeaf } from '../store/sealing.js';
 
 /** What a STEP leaf says, as the sealer folds it. Absent members of the leaf are null here. */

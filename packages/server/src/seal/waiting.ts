@@ -1,4 +1,4 @@
-import { stepKey } from '../otlp/map/forest.js';
+import { stepKey } from '@sworn/evidence';
 import type { HeldStep } from './step.js';
 
 /** What a run that is quiet, and not over, waits for (CONTRACT.md §7). */

@@ -1,16 +1,7 @@
-import { hex, sha256, utf8 } from '@sworn/evidence';
+import { hex, sha256, STEP_KINDS, type StepKind, utf8 } from '@sworn/evidence';
 import { SHIPPED } from './shipped.js';
 import type { Source, SourceIndex, SourceTable } from './source.js';
-import {
-  type KindPrefixes,
-  type Mapping,
-  type Mark,
-  MARKS,
-  type Meanings,
-  STEP_KINDS,
-  type StepKind,
-  type TableName,
-} from './tables.js';
+import { type KindPrefixes, type Mapping, type Mark, MARKS, type Meanings, type TableName } from './tables.js';
 
 /** A file of a mapping, read: its name and what its YAML says. */
 export interface MappingFile {

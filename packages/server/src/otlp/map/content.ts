@@ -1,6 +1,7 @@
+import type { StepKind } from '@sworn/evidence';
 import { type AttributeValue, jsonText } from '../attributes.js';
 import type { SpanView } from '../span.js';
-import type { Mapping, StepKind } from './tables.js';
+import type { Mapping } from './tables.js';
 
 /** Messages of one list that are put together from flattened attributes. */
 const MAX_MESSAGES = 1_000;

@@ -1,5 +1,6 @@
+import type { StepKind } from '@sworn/evidence';
 import { type Attributes, jsonText } from '../attributes.js';
-import type { Mapping, Mark, StepKind } from './tables.js';
+import type { Mapping, Mark } from './tables.js';
 
 /** Inputs longer than this are not looked into. */
 const MAX_INPUT_LENGTH = 262_144;

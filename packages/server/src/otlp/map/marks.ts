@@ -1,7 +1,8 @@
+import type { StepKind } from '@sworn/evidence';
 import type { SpanView } from '../span.js';
 import { decisionsOf } from './decisions.js';
 import type { Sources } from './source.js';
-import type { Mapping, Mark, Meanings, StepKind } from './tables.js';
+import type { Mapping, Mark, Meanings } from './tables.js';
 
 /** The marks of a span (docs/mapping.md, "Status"), in a fixed order. */
 export function marksOf(mapping: Mapping, span: SpanView, sources: Sources, kind: StepKind): Mark[] {

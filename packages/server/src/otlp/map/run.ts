@@ -1,4 +1,4 @@
-import { haveBearingDescendant, type Placed, parentsOf } from './forest.js';
+import { haveBearingDescendant, parentsOf, type Placed } from '@sworn/evidence';
 import type { Mark } from './tables.js';
 
 /** What the token roll-up asks of a step. */

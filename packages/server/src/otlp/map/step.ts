@@ -1,10 +1,10 @@
-import { hex, sha256, utf8 } from '@sworn/evidence';
+import { hex, sha256, type StepKind, utf8 } from '@sworn/evidence';
 import type { ResourceView, SpanView } from '../span.js';
 import { exceptionType, marksOf } from './marks.js';
 import { nameShaped } from './name.js';
 import type { Pricer } from './price.js';
 import { type Source, Sources } from './source.js';
-import type { Mapping, Mark, StepKind } from './tables.js';
+import type { Mapping, Mark } from './tables.js';
 import { type TokenFields, tokensOf } from './tokens.js';
 
 /** Finish reasons of one span: choices of one call. */

@@ -1,21 +1,5 @@
+import type { StepKind } from '@sworn/evidence';
 import type { Source, SourceIndex, SourceTable } from './source.js';
-
-/** CONTRACT.md §3, endpoint 3. */
-export const STEP_KINDS = [
-  'LLM',
-  'TOOL',
-  'AGENT',
-  'HANDOFF',
-  'RETRIEVAL',
-  'EMBEDDING',
-  'GUARDRAIL',
-  'EVALUATION',
-  'CHAIN',
-  'INFRA',
-  'OTHER',
-] as const;
-
-export type StepKind = (typeof STEP_KINDS)[number];
 
 /** What a span says of how it ended, or was taken up again, beyond its status code; kept in the STEP leaf, since the words it comes from are not. */
 export const MARKS = [

@@ -1,5 +1,5 @@
 import { type Placed, parentsOf } from './forest.js';
-import type { StepKind } from './tables.js';
+import type { StepKind } from './stepKind.js';
 
 /** What the kinds of a run's steps are decided by. */
 export interface KindStep extends Placed {

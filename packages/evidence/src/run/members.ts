@@ -1,4 +1,4 @@
-import type { JsonValue } from '@sworn/evidence';
+import type { JsonValue } from '../json.js';
 
 /** The members of a leaf that passed its check, read by name. What is absent, or of another type, is null: never a default. */
 export interface Members {
