@@ -2,7 +2,15 @@ import { Type, type Static } from 'typebox';
 import { CompromisedItem } from './finding.js';
 import { AggregateMetadata } from './metadata.js';
 import { longParameters, pageFields } from './page.js';
-import { Checksum, NullableOneOf, NullableString, NullableTimestamp, OneOf, Timestamp } from './scalars.js';
+import {
+  Checksum,
+  NullableInteger,
+  NullableOneOf,
+  NullableString,
+  NullableTimestamp,
+  OneOf,
+  Timestamp,
+} from './scalars.js';
 
 /** What tied metrics to a run, the strongest first (OTLP.md 5.2); `service.name` ties them to the service alone. */
 export const JOIN_RULES = [
@@ -37,7 +45,9 @@ const TelemetryPoint = Type.Object(
   {
     timestamp: Timestamp,
     placement: { ...OneOf(['BEFORE', 'DURING', 'AFTER']), description: 'Where it lies of the run.' },
-    value: Said('As sent; of a histogram or summary its count. Null: no value was recorded at this time.'),
+    value: Said(
+      'As sent; of a histogram or summary its count. Null: no value was recorded, or can be derived, at this time.',
+    ),
     rate: Said('Of a sum that only grows: by how much a second since the point before, or since it was reset.'),
     leaf_index: Type.Integer({ minimum: 0 }),
     checksum: Checksum,
@@ -58,11 +68,25 @@ const TelemetryExemplar = Type.Object(
   { additionalProperties: false },
 );
 
+/** How a series came about that nobody sent. */
+const Derivation = Type.Object(
+  {
+    of: { ...Type.String(), description: 'The metric that it is made of: seconds of CPU that were not idle.' },
+    by: {
+      ...OneOf(['ELAPSED_TIME', 'TIME_OF_ALL_MODES']),
+      description:
+        'What they are divided by: the time that passed, times `cpus`; or, where nothing counts the CPUs, their time in all modes.',
+    },
+    cpus: NullableInteger,
+  },
+  { additionalProperties: false },
+);
+
 /** One metric with one set of attributes, of one source. */
 export const TelemetrySeries = Type.Object(
   {
     metric: Type.String({ description: 'Under the name of semantic conventions, config/telemetry.yaml.' }),
-    native_metric: { ...Type.String(), description: 'As sent.' },
+    native_metric: { ...Type.String(), description: 'As sent; of a derived one, what it is made of.' },
     unit: { ...NullableString, description: 'UCUM; where none was sent, the one of the rules.' },
     kind: OneOf(METRIC_KINDS),
     temporality: NullableOneOf(['DELTA', 'CUMULATIVE']),
@@ -72,6 +96,10 @@ export const TelemetrySeries = Type.Object(
     ),
     source: Source,
     joined_by: OneOf(JOIN_RULES),
+    derived: {
+      ...Type.Union([Derivation, Type.Null()]),
+      description: 'Null: it is as sent.',
+    },
     statistics_of: {
       ...OneOf(['value', 'rate', 'distribution']),
       description:

@@ -215,6 +215,13 @@ const MISTAKES: readonly (readonly [string, string, string | RegExp, string, Reg
     /:\d+: bindings › 0 › to: must name one thing/,
   ],
   [
+    'telemetry.yaml',
+    'utilisation of nothing',
+    'of: process.cpu.time, idle: []',
+    'idle: user',
+    /:\d+: utilization › 1 › of: is missing\n.*:\d+: utilization › 1 › idle: must be a list of at most 1024/,
+  ],
+  [
     'governance.yaml',
     'a rule twice',
     'rule: openai_agents.tripwire',

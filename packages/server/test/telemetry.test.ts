@@ -367,6 +367,206 @@ describe('metrics of a run', () => {
   });
 });
 
+describe('utilisation that nobody sent', () => {
+  type Point = readonly [seconds: number, value: number, start?: number];
+  /** Seconds of CPU, as a sum that only grows. `temporality`: 1 deltas, 2 cumulative. */
+  const cpuTime = (
+    name: string,
+    parts: readonly { readonly attributes: Attributes; readonly points: readonly Point[] }[],
+    temporality = 2,
+  ) => ({
+    name,
+    unit: 's',
+    sum: {
+      aggregationTemporality: temporality,
+      isMonotonic: true,
+      dataPoints: parts.flatMap(({ attributes, points }) =>
+        points.map(([seconds, asDouble, start = -500]) => ({
+          startTimeUnixNano: at(start),
+          timeUnixNano: at(seconds),
+          asDouble,
+          attributes: attributesOf(attributes),
+        })),
+      ),
+    },
+  });
+  const derivedOf = async (id: string, metric: string) =>
+    (await telemetryOf(id)).series.filter((of: { metric: string; derived: unknown }) => of.metric === metric);
+  const valuesOf = (series: { points: readonly { value: number | null }[] }) =>
+    series.points.map(({ value }) => (value === null ? null : Number(value.toFixed(6))));
+
+  it('is what the real client itself would have sent, of its machine and its process', async () => {
+    const captures = METRIC_CAPTURES.filter(({ client }) => client === 'hostmetrics-node-json');
+    const resource = { ...RESOURCE, 'service.instance.id': 'real' };
+    const said = { 'system.cpu.utilization': [] as number[], 'process.cpu.utilization': [] as number[] };
+    let lastNs = 0n;
+    for (const { body } of captures) {
+      const request = JSON.parse(Buffer.from(body).toString());
+      const [{ scopeMetrics }] = request.resourceMetrics;
+      request.resourceMetrics[0].resource = { attributes: attributesOf(resource) };
+      for (const of of scopeMetrics)
+        of.metrics = of.metrics.filter((metric: { name: keyof typeof said; gauge?: { dataPoints: unknown[] } }) => {
+          if (!(metric.name in said)) return true;
+          type Sent = { asDouble: number; timeUnixNano: string; attributes: readonly { value: object }[] };
+          const points = metric.gauge?.dataPoints as readonly Sent[];
+          lastNs = BigInt(points[0]?.timeUnixNano ?? 0);
+          const busy = points.filter(({ attributes }) => !JSON.stringify(attributes).includes('idle'));
+          const cpus = metric.name === 'system.cpu.utilization' ? points.length / 5 : 1;
+          said[metric.name].push(busy.reduce((sum, { asDouble }) => sum + asDouble, 0) / cpus);
+          return false;
+        });
+      await house.ingestMetrics(tenant, { encoding: 'json', body: Buffer.from(JSON.stringify(request)) });
+    }
+    const traceId = newTrace();
+    const spans = [
+      {
+        traceId,
+        spanId: newSpan(),
+        name: 'chat',
+        kind: 1,
+        startTimeUnixNano: String(lastNs - 3_000_000_000n),
+        endTimeUnixNano: String(lastNs),
+      },
+    ];
+    const resourceSpans = [
+      { resource: { attributes: attributesOf(resource) }, scopeSpans: [{ scope: { name: 't' }, spans }] },
+    ];
+    await house.ingest(tenant, { encoding: 'json', body: Buffer.from(JSON.stringify({ resourceSpans })) });
+    await house.seal(tenant);
+    for (const [metric, values] of Object.entries(said)) {
+      const [series, ...others] = await derivedOf(traceId, metric);
+      expect(others).toEqual([]);
+      expect(series).toMatchObject({
+        native_metric: metric.replace('utilization', 'time'),
+        kind: 'gauge',
+        unit: '1',
+        attributes: [],
+        joined_by: 'service.instance.id',
+        derived: { of: metric.replace('utilization', 'time'), by: 'ELAPSED_TIME', cpus: 2 },
+      });
+      // The first that it sent is of the time before its first export, of which nothing is recorded.
+      expect(series.points).toHaveLength(values.length - 1);
+      for (const [n, { value }] of series.points.entries()) expect(value).toBeCloseTo(values[n + 1] ?? -1, 3);
+    }
+  });
+
+  it('is of all CPUs and all modes but the idle ones, and has no value over a reset or where a part is missing', async () => {
+    const id = await run();
+    const part = (cpu: string, mode: string, points: readonly Point[]) => ({
+      attributes: { 'cpu.logical_number': cpu, 'cpu.mode': mode },
+      points,
+    });
+    await measure([
+      cpuTime('system.cpu.time', [
+        part('0', 'user', [
+          [0, 100],
+          [10, 104],
+          [20, 112],
+          [30, 3, 20],
+          [40, 4, 20],
+          [50, 5, 20],
+        ]),
+        part('0', 'iowait', [
+          [0, 900],
+          [10, 902],
+          [20, 902],
+          [30, 903],
+          [40, 904],
+          [50, 905],
+        ]),
+        part('1', 'user', [
+          [0, 100],
+          [10, 101],
+          [20, 103],
+          [30, 104],
+          [40, 105],
+        ]),
+        part('1', 'idle', [
+          [0, 900],
+          [10, 909],
+          [20, 917],
+          [30, 920],
+          [40, 929],
+          [50, 930],
+        ]),
+      ]),
+    ]);
+    const [series] = await derivedOf(id, 'system.cpu.utilization');
+    expect(valuesOf(series)).toEqual([0.25, 0.5, null, 0.1, null]);
+    expect(series).toMatchObject({ statistics_of: 'value', count: 3, max: 0.5, derived: { cpus: 2 } });
+  });
+
+  it('of CPUs that are not numbered is a share of the time in all modes, and of none that is idle nobody can tell', async () => {
+    const id = await run();
+    const modes = (idle: string, also: Attributes = {}) => [
+      {
+        attributes: { state: 'user', ...also },
+        points: [
+          [0, 10],
+          [10, 20],
+        ] as const,
+      },
+      {
+        attributes: { state: idle, ...also },
+        points: [
+          [0, 10],
+          [10, 40],
+        ] as const,
+      },
+    ];
+    await measure([cpuTime('system.cpu.time', modes('idle'))]);
+    await measure([cpuTime('system.cpu.time', modes('system'))], { ...RESOURCE, 'service.name': 'no-idle' });
+    await measure([cpuTime('process.cpu.time', modes('system'))], { ...RESOURCE, 'service.name': 'no-count' });
+    expect(await derivedOf(id, 'system.cpu.utilization')).toMatchObject([
+      { source: { service: 'shop' }, derived: { by: 'TIME_OF_ALL_MODES', cpus: null }, points: [{ value: 0.25 }] },
+    ]);
+    expect(await derivedOf(id, 'process.cpu.utilization')).toMatchObject([]);
+  });
+
+  it('of a process counts the CPUs of its host, whoever measured them, and deltas by the time they are of', async () => {
+    const id = await run();
+    const cpus = ['0', '1', '2', '3'].flatMap((cpu) =>
+      ['user', 'idle'].map((mode) => ({ attributes: { state: mode, cpu }, points: [[0, 1, -60]] as const })),
+    );
+    await measure([cpuTime('system.cpu.time', cpus)], { 'host.id': 'h-1' });
+    const deltas = [
+      {
+        attributes: { state: 'user' },
+        points: [
+          [10, 4, 0],
+          [20, 8, 10],
+        ] as const,
+      },
+      {
+        attributes: { state: 'system' },
+        points: [
+          [10, 2, 0],
+          [20, 2, 10],
+        ] as const,
+      },
+    ];
+    await measure([cpuTime('process.cpu.time', deltas, 1)]);
+    const [series] = await derivedOf(id, 'process.cpu.utilization');
+    expect(valuesOf(series)).toEqual([0.15, 0.25]);
+    expect(series).toMatchObject({ derived: { of: 'process.cpu.time', by: 'ELAPSED_TIME', cpus: 4 } });
+  });
+
+  it('is not made where it was sent', async () => {
+    const id = await run();
+    const parts = [
+      {
+        attributes: { cpu: '0', state: 'user' },
+        points: [
+          [0, 1],
+          [10, 2],
+        ] as const,
+      },
+    ];
+    await measure([cpuTime('system.cpu.time', parts), gauge('system.cpu.utilization', [[5, 0.7]], { state: 'user' })]);
+    expect(await derivedOf(id, 'system.cpu.utilization')).toMatchObject([{ derived: null, points: [{ value: 0.7 }] }]);
+  });
+});
+
 describe('the snapshot of a run', () => {
   const snapshotOf = async (id: string) => {
     await house.sign(tenant);

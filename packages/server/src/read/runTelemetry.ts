@@ -21,6 +21,7 @@ import { findRound, openRound, type OpenedRound, type TelemetryWindow } from './
 import { joinWays } from './telemetryJoin.js';
 import { placementOf, shownSeries } from './telemetrySeries.js';
 import { coveredBy } from './tier.js';
+import { withUtilization } from './utilization.js';
 
 /** Records of any source in the window that are counted, and services that are named of them. */
 const MAX_COUNTED = 1_000;
@@ -127,7 +128,7 @@ async function join(deps: ReadDeps, tenantId: string, { resource, logs, window }
     const found = await inTransaction(deps, tenantId, (tx) => findRound(deps, tx, tenantId, { ways, logs, window }));
     const opened = await openRound(deps, tenantId, found);
     const { damaged } = opened;
-    const series = seriesOf(deps.telemetryRules, opened.batches);
+    const series = withUtilization(deps.telemetryRules, seriesOf(deps.telemetryRules, opened.batches));
     if (series.length + damaged.length === 0) continue;
     const named = new Set(series.flatMap(({ points }) => points.map(({ batch }) => batch)));
     const used = opened.batches.filter((batch) => named.has(batch));

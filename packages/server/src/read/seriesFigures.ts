@@ -26,8 +26,9 @@ export interface SeriesFigures {
   readonly rates: readonly (number | null)[];
 }
 
-const DELTA = 1;
-const CUMULATIVE = 2;
+/** AggregationTemporality of OTLP. */
+export const DELTA = 1;
+export const CUMULATIVE = 2;
 
 /** The figures of a series, as of the kind of its metric. */
 export function figuresOf(series: RawSeries, run: RunTimes): SeriesFigures {
@@ -61,7 +62,7 @@ function ofValues({ points }: RawSeries, isDelta: boolean): SeriesFigures {
 }
 
 /** A step of a cumulative series from one point to the next. */
-interface Step {
+export interface Step {
   /** Place of the later point. */
   readonly at: number;
   /** Place of the earlier one. */
@@ -70,15 +71,20 @@ interface Step {
   readonly isReset: boolean;
 }
 
+/** Place of the point from which on a cumulative series is the run's: the last one before it, or its first. */
+function baseOf(points: readonly SeriesPoint[], run: RunTimes): number {
+  return Math.max(
+    0,
+    points.findLastIndex(({ view }) => view.timeNs > 0n && view.timeNs <= run.startNs),
+  );
+}
+
 /**
- * The steps of a cumulative series from the last point before the run on, or from its first. It began anew where its start moved or its value
- * dropped (metrics data model, "Resets and Gaps"). A point without a value breaks the chain.
+ * The steps of a cumulative series. It began anew where its start moved or its value dropped (metrics data model, "Resets and Gaps"). A point without a
+ * value breaks the chain.
  */
-function stepsOf(points: readonly SeriesPoint[], sizeOf: (point: SeriesPoint) => number | null, run: RunTimes) {
-  const before = points.findLastIndex(({ view }) => view.timeNs > 0n && view.timeNs <= run.startNs);
-  const base = Math.max(0, before);
+export function stepsOf(points: readonly SeriesPoint[], sizeOf: (point: SeriesPoint) => number | null): Step[] {
   const steps: Step[] = [];
-  let resets = 0;
   let last: number | null = null;
   for (let at = 0; at < points.length; at++) {
     const point = points[at] as SeriesPoint;
@@ -90,12 +96,15 @@ function stepsOf(points: readonly SeriesPoint[], sizeOf: (point: SeriesPoint) =>
     if (last !== null) {
       const earlier = points[last] as SeriesPoint;
       const isReset = isLater(point.view.startNs, earlier.view.startNs) || size < (sizeOf(earlier) ?? 0);
-      if (isReset) resets += 1;
       steps.push({ at, from: last, isReset });
     }
     last = at;
   }
-  return { base, steps, resets };
+  return steps;
+}
+
+function resetsAmong(steps: readonly Step[]): number {
+  return steps.filter(({ isReset }) => isReset).length;
 }
 
 function isLater(start: bigint, before: bigint): boolean {
@@ -104,7 +113,8 @@ function isLater(start: bigint, before: bigint): boolean {
 
 function ofCounter(series: RawSeries, run: RunTimes): SeriesFigures {
   const { points } = series;
-  const { base, steps, resets } = stepsOf(points, valueOf, run);
+  const base = baseOf(points, run);
+  const steps = stepsOf(points, valueOf);
   const rates: (number | null)[] = points.map(() => null);
   let total = 0;
   for (const { at, from, isReset } of steps) {
@@ -122,7 +132,7 @@ function ofCounter(series: RawSeries, run: RunTimes): SeriesFigures {
     count: points.filter((point) => valueOf(point) !== null).length,
     total: steps.some(({ at }) => at > base) ? total : null,
     sinceNs: points[base]?.view.timeNs ?? null,
-    resets,
+    resets: resetsAmong(steps),
     rates,
   };
 }
@@ -136,7 +146,9 @@ function ofHistogram({ points, temporality }: RawSeries, run: RunTimes): SeriesF
     return { ...PLAIN, ...ofDistribution(whole) };
   }
   const countOf = ({ view }: SeriesPoint): number | null => (view.noRecordedValue ? null : (view.count ?? 0));
-  const { base, steps, resets } = stepsOf(points, countOf, run);
+  const base = baseOf(points, run);
+  const steps = stepsOf(points, countOf);
+  const resets = resetsAmong(steps);
   const grown = steps
     .filter(({ at }) => at > base)
     .map(({ at, from, isReset }) => {
@@ -191,7 +203,8 @@ function ofSummary({ points }: RawSeries): SeriesFigures {
   };
 }
 
-function valueOf({ view }: SeriesPoint): number | null {
+/** Of a gauge or sum; null: none was recorded, or none that is a number. */
+export function valueOf({ view }: SeriesPoint): number | null {
   return view.noRecordedValue || view.value === null || !Number.isFinite(view.value) ? null : view.value;
 }
 

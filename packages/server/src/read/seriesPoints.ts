@@ -29,6 +29,11 @@ export interface SeriesPoint {
   readonly batch: OpenedBatch;
 }
 
+/** How a series came about that nobody sent: of which metric, divided by what. */
+export type Derivation =
+  | { readonly of: string; readonly by: 'ELAPSED_TIME'; readonly cpus: number }
+  | { readonly of: string; readonly by: 'TIME_OF_ALL_MODES'; readonly cpus: null };
+
 /** One metric with one set of attributes, of one source; points by time. */
 export interface RawSeries {
   /** As it is called by the rules. */
@@ -41,7 +46,11 @@ export interface RawSeries {
   readonly isMonotonic: boolean;
   readonly attributes: readonly { readonly name: string; readonly value: string }[];
   readonly source: MetricSource;
+  /** Name of its scope; empty: none. */
+  readonly scope: string;
   readonly joinedBy: JoinRule;
+  /** Null: as sent. */
+  readonly derived: Derivation | null;
   readonly points: SeriesPoint[];
   readonly exemplars: ExemplarView[];
 }
@@ -73,7 +82,7 @@ export function seriesOf(rules: TelemetryRules, batches: readonly OpenedBatch[])
         let of = series.get(key);
         if (of === undefined) {
           const raw = { metric: name, native: metric.name, unit, kind, temporality, isMonotonic, attributes };
-          of = { ...raw, source, joinedBy, points: [], exemplars: [], seen: new Set() };
+          of = { ...raw, source, scope, joinedBy, derived: null, points: [], exemplars: [], seen: new Set() };
           series.set(key, of);
         }
         const moment = `${view.startNs}/${view.timeNs}`;

@@ -24,6 +24,7 @@ export function shownSeries(raw: RawSeries, run: RunTimes, traces: ReadonlySet<s
     attributes: raw.attributes.map(({ name, value }) => ({ name, value })),
     source: { service: raw.source.service, instance: raw.source.instance, host_id: raw.source.hostId },
     joined_by: raw.joinedBy,
+    derived: raw.derived,
     statistics_of: statisticsOf,
     percentiles: figures.percentiles,
     count: finite(figures.count),

@@ -9,6 +9,18 @@ export interface TelemetryRules {
   readonly bindings: readonly Binding[];
   /** By each name that a metric comes under. */
   readonly metrics: ReadonlyMap<string, CanonicalMetric>;
+  readonly utilizations: readonly UtilizationRule[];
+}
+
+/** What share of its CPUs was used, made of CPU time where a source does not send it. All names are canonical. */
+export interface UtilizationRule {
+  readonly metric: string;
+  /** Seconds of CPU by `cpu.mode`, of a sum that only grows. */
+  readonly of: string;
+  /** Values of `cpu.mode` in which a CPU does nothing. */
+  readonly idle: ReadonlySet<string>;
+  /** The metric whose `cpu.logical_number` counts the CPUs. */
+  readonly cpusOf: string;
 }
 
 /** A quantity under its one name. */
@@ -62,6 +74,7 @@ export function compileTelemetryRules(content: unknown): TelemetryRules {
     content,
     [],
     ['version', 'margin_seconds', 'nearest_seconds', 'host_metrics', 'bindings', 'metrics'],
+    ['utilization'],
   );
   if (file['version'] !== 1) reading.refuse(['version'], 'must be 1');
   const rules: TelemetryRules = {
@@ -70,6 +83,9 @@ export function compileTelemetryRules(content: unknown): TelemetryRules {
     hostMetrics: reading.texts(file['host_metrics'], ['host_metrics']),
     bindings: reading.list(file['bindings'], ['bindings']).map((entry, at) => reading.binding(entry, ['bindings', at])),
     metrics: reading.metrics(file['metrics']),
+    utilizations: reading
+      .list(file['utilization'], ['utilization'])
+      .map((entry, at) => reading.utilization(entry, ['utilization', at])),
   };
   if (reading.mistakes.length > 0) throw new TelemetryRulesRefused(reading.mistakes);
   return rules;
@@ -151,6 +167,16 @@ class Reading {
       }
     }
     return metrics;
+  }
+
+  utilization(value: unknown, path: Path): UtilizationRule {
+    const entry = this.object(value, path, ['metric', 'of', 'idle', 'cpus_of']);
+    return {
+      metric: this.text(entry['metric'], [...path, 'metric']),
+      of: this.text(entry['of'], [...path, 'of']),
+      idle: new Set(this.texts(entry['idle'], [...path, 'idle'])),
+      cpusOf: this.text(entry['cpus_of'], [...path, 'cpus_of']),
+    };
   }
 
   #attributes(value: unknown, path: Path): ReadonlyMap<string, string> {
