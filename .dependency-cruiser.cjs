@@ -24,6 +24,21 @@ module.exports = {
       to: { pathNot: '^packages/evidence/src/|^(node:)?crypto$' },
     },
     {
+      name: 'verifier-depends-on-evidence-and-node-only',
+      comment:
+        'What an auditor runs has this list of dependencies as its security claim: evidence, and what Node brings.',
+      severity: 'error',
+      from: { path: '^packages/verifier/src/' },
+      to: { pathNot: '^packages/verifier/src/|^packages/evidence/|@sworn/evidence', dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'verifier-core-runs-in-a-browser',
+      comment: 'The same code verifies in a browser: what needs Node stands in files that are called *.node.ts.',
+      severity: 'error',
+      from: { path: '^packages/verifier/src/', pathNot: '\\.node\\.ts$' },
+      to: { path: '\\.node\\.ts$|^node:|^(fs|crypto|path|stream|zlib|buffer|process)(/|$)' },
+    },
+    {
       name: 'contract-depends-on-typebox-only',
       comment: 'What the API says must not know how it is served.',
       severity: 'error',

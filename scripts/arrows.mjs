@@ -22,6 +22,14 @@ const PLANTED = {
     'packages/evidence/src/sha256.node.ts',
     "import { request } from 'node:http';\nexport const a = request;\n",
   ],
+  'verifier-depends-on-evidence-and-node-only': [
+    'packages/verifier/src/bag/manifest.ts',
+    "import { Type } from 'typebox';\nexport const a = Type;\n",
+  ],
+  'verifier-core-runs-in-a-browser': [
+    'packages/verifier/src/archive/open.ts',
+    "import { readFileSync } from 'node:fs';\nexport const a = readFileSync;\n",
+  ],
   'contract-depends-on-typebox-only': [
     'packages/contract/src/page.ts',
     "import { join } from 'node:path';\nexport const a = join;\n",

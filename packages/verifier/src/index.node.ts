@@ -1,0 +1,1 @@
+export { type FileSource, fileSource } from './archive/fileSource.node.js';

@@ -1,0 +1,5 @@
+export type { ArchiveEntry } from './archive/entry.js';
+export { ARCHIVE_CODES, type ArchiveCode, type ArchiveFinding } from './archive/finding.js';
+export { type Archive, openArchive } from './archive/open.js';
+export { type ArchiveSource, blobSource, bytesSource, SourceFailed } from './archive/source.js';
+export type { Finding, Tell, Told } from './finding.js';
