@@ -35,10 +35,14 @@ export {
 } from './proof.js';
 export { haveBearingDescendant, type Placed, parentsOf, stepKey } from './run/forest.js';
 export { type Members, membersOf } from './run/members.js';
+export { milliseconds, money, timeOf } from './run/quantity.js';
+export { saidEvent } from './run/saidEvent.js';
+export { hasFailed, saidStep, statusOf } from './run/saidStep.js';
+export { counted, sealedFigures, sealedRun } from './run/sealedRun.js';
 export { STEP_KINDS, type StepKind } from './run/stepKind.js';
 export { type KindStep, stepKinds } from './run/stepKinds.js';
 export { type OrderedStep, type PlacedStep, type TreePlaces, treeOrder, treePlaces } from './run/treeOrder.js';
-export { parseRecordId, type RecordPlace, recordId } from './recordId.js';
+export { parseRecordId, type RecordPlace, recordId, recordIdAt } from './recordId.js';
 export {
   decodeEntries,
   encodeEntries,
@@ -53,6 +57,8 @@ export {
   tilePath,
   tileWidth,
 } from './tile.js';
+export { formatTlogProof, parseTlogProof, type TlogProof } from './tlogProof.js';
+export { type LeafSpan, rootsOf, type SetClaim, subtreesBeside, verifySet } from './setProof.js';
 export { isTimestamp } from './time.js';
 export { token } from './token.js';
 export { TOPICS, type Topic, topicOfLog } from './topic.js';

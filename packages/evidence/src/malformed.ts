@@ -20,7 +20,8 @@ export type MalformedCode =
   | 'key_name'
   | 'vkey'
   | 'checkpoint'
-  | 'record_id';
+  | 'record_id'
+  | 'tlog_proof';
 
 /** Input that is not what it claims to be. Nothing of it was used. */
 export class Malformed extends Error {

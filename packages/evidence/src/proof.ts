@@ -193,13 +193,13 @@ function subtreesBetween(begin: number, end: number): { readonly level: number; 
 }
 
 /** MTH of the leaves `begin` to `end`−1, which are a subtree of the tree. */
-function rootBetween(begin: number, end: number, read: ReadNode): Uint8Array {
+export function rootBetween(begin: number, end: number, read: ReadNode): Uint8Array {
   const hashes = subtreesBetween(begin, end).map(({ level, index }) => read(level, index));
   return frontierRoot({ ...emptyFrontier, hashes });
 }
 
 /** The largest power of two below `width` (RFC 6962's k). */
-function splitOf(width: number): number {
+export function splitOf(width: number): number {
   let split = 1;
   while (split * 2 < width) split *= 2;
   return split;

@@ -1,4 +1,4 @@
-import { TOPICS, type Topic } from './topic.js';
+import { TOPICS, type Topic, topicOfLog } from './topic.js';
 
 /** Where a record stands in its tenant's logs. */
 export interface RecordPlace {
@@ -22,6 +22,14 @@ export function recordId({ topic, generation, index }: RecordPlace): string {
   if (!Number.isSafeInteger(index) || index < 0) throw new RangeError(`leaf index ${index}`);
   const place = index.toString(16).padStart(14, '0');
   return `${generation.toString(16).padStart(8, '0')}-0${TOPICS.indexOf(topic) + 1}00-8000-80${place.slice(0, 2)}-${place.slice(2)}`;
+}
+
+/** The id of a leaf of a log by its stored name; another name is a bug of the caller. */
+export function recordIdAt(log: string, index: number): string {
+  const topic = topicOfLog(log);
+  if (topic === null) throw new RangeError(`${log} is no name of a log`);
+  const [, generation = '1'] = log.split('.');
+  return recordId({ topic, generation: Number(generation), index });
 }
 
 /** The place that an id names; null when it is not, character for character, a record id. Whether a record is there is another question. */

@@ -1,8 +1,8 @@
+import { timeOf } from '@sworn/evidence';
 import { type Endpoint, ENDPOINTS, FACADE_PREFIX } from '@sworn/contract';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { KEY_TOPICS, type KeyBounds, type KeyTopic, UNBOUNDED } from '../src/access/keyBounds.js';
 import { ITEMS } from '../src/http/questions.js';
-import { timeOf } from '../src/read/time.js';
 import { buildContractHouse, type ContractHouse, pathOf, type Told } from './contractHouse.js';
 import { BASE } from './facadeSpans.js';
 

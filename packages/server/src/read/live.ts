@@ -1,4 +1,5 @@
-import { hasFailed, rollUpTokens } from '../otlp/map/run.js';
+import { hasFailed, timeOf } from '@sworn/evidence';
+import { rollUpTokens } from '../otlp/map/run.js';
 import type { Tx } from '../store/database.js';
 import type { StoredRun } from '../store/runs.js';
 import { readSteps } from '../store/steps.js';
@@ -7,7 +8,6 @@ import { readMemberships, stepsOfRun } from './membership.js';
 import type { Pin, ReadDeps } from './reading.js';
 import type { LiveFigures } from './liveFigures.js';
 import { type StepFacts, stepFacts } from './stepFacts.js';
-import { timeOf } from './time.js';
 
 /**
  * Steps of open runs that one page reads at most, about 10 MB: figures of an open run are provisional, and those of one that is longer

@@ -1,4 +1,4 @@
-import type { Members } from '@sworn/evidence';
+import { counted, money, sealedFigures } from '@sworn/evidence';
 import type { Inflection, RunEnvelope } from '@sworn/contract';
 import { inTenant, type Tx } from '../store/database.js';
 import { readBodies } from '../store/steps.js';
@@ -8,7 +8,7 @@ import { proofOf } from './proof.js';
 import { readPlaces } from './places.js';
 import type { ReadDeps, Reading } from './reading.js';
 import { retentionOf } from './retention.js';
-import { idOf, money, runItem } from './runItem.js';
+import { idOf, runItem } from './runItem.js';
 import { compromisedRecord, firstSealBelow, type PinnedRun, pinRun, sound } from './settled.js';
 import { placeOfSpan, type Skeleton } from './runOrder.js';
 import { pinOf } from './skeleton.js';
@@ -124,19 +124,6 @@ type Figures = Pick<
   | 'reasoning_tokens'
 >;
 
-function sealedFigures(m: Members): Figures {
-  return {
-    reported_cost_usd: money(m.count('reported_nano_usd')),
-    priced_cost_usd: money(m.count('priced_nano_usd')),
-    price_book: m.text('price_book'),
-    unpriced_calls: counted(m, 'unpriced_calls'),
-    merged_calls: m.count('merged_steps'),
-    cached_tokens: m.count('cached_tokens'),
-    cache_write_tokens: m.count('cache_write_tokens'),
-    reasoning_tokens: m.count('reasoning_tokens'),
-  };
-}
-
 function liveFigures(live: LiveFigures): Figures {
   return {
     reported_cost_usd: money(live.reportedNanoUsd),
@@ -162,11 +149,6 @@ function anomaliesOf(run: PinnedRun, { index, conflicts }: Skeleton): RunEnvelop
     steps_not_read: run.seal === null ? null : (m.count('steps_not_read') ?? 0),
     late_steps: index.reduce((late, at) => late + Number(at >= sealedBelow), 0),
   };
-}
-
-/** A count that a RUN leaf leaves out where it is 0; one from before its figures named their mapping did not count it. */
-function counted(m: Members, name: string): number | null {
-  return m.count(name) ?? (m.count('map') === null ? null : 0);
 }
 
 function inputOf(body: StepBody | undefined) {

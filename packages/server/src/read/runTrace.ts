@@ -1,3 +1,4 @@
+import { milliseconds, money } from '@sworn/evidence';
 import {
   DEFAULT_LONG_PAGE,
   MAX_LONG_BYTES,
@@ -15,7 +16,7 @@ import { aggregateMetadata, runSpine } from './metadata.js';
 import { type PlacedLeaf, readPlaces } from './places.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
 import type { LiveFigures } from './liveFigures.js';
-import { compromisedItem, milliseconds, money } from './runItem.js';
+import { compromisedItem } from './runItem.js';
 import { heldAgainst } from './openFindings.js';
 import { proofOf } from './proof.js';
 import { compromisedRecord, coverOf, firstSealBelow, type PinnedRun, pinRun } from './settled.js';

@@ -1,12 +1,8 @@
-import { stepKey } from '@sworn/evidence';
+import { saidStep, stepKey } from '@sworn/evidence';
 import type { Step } from '@sworn/contract';
 import type { Payloads } from '../access/rules.js';
-import { hasFailed } from '../otlp/map/run.js';
 import { checksumOf } from './metadata.js';
-import { milliseconds, money } from './runItem.js';
 import { contentHash, type SoundStep, type StepBody, shownContent } from './stepBody.js';
-import { stepFacts } from './stepFacts.js';
-import { timeOf } from './time.js';
 
 /** What all steps of one answer share. */
 export interface StepContext {
@@ -33,43 +29,23 @@ export function shownStep(
   { leaf, place, body }: ReadStep,
 ): Step {
   const { stored, members: m } = leaf;
-  const step = stepFacts(stored, m);
   const isShown = payloads === 'full';
   const hashOf = (content: typeof body.input) => (payloads === 'none' ? null : contentHash(contentKey, content));
-  const cost = step.costNanoUsd ?? step.pricedNanoUsd;
+  const { redactions, ...said } = saidStep(m);
   return {
     step_index: place.at,
-    trace_id: step.traceId,
-    span_id: step.spanId,
-    parent_span_id: step.parentSpanId,
+    ...said,
     depth: place.depth,
     kind: place.kind,
     name: isShown ? body.name : null,
-    status: step.status,
-    outcome_category: hasFailed(step) ? 'FAILURE' : 'SUCCESS',
-    started_at: timeOf(step.startedNs),
-    ended_at: step.endedNs === 0n ? null : timeOf(step.endedNs),
-    duration_ms: milliseconds(m.count('duration_us')),
-    provider: m.text('provider'),
-    model: step.model,
-    tool: m.text('tool'),
-    input_tokens: step.inputTokens,
-    output_tokens: step.outputTokens,
-    cached_tokens: step.cachedTokens,
-    reasoning_tokens: step.reasoningTokens,
-    cost_usd: money(cost),
-    cost_source: cost === null ? 'UNKNOWN' : step.costNanoUsd === null ? 'PRICED' : 'REPORTED',
-    retry_count: m.count('retry_count'),
     late: stored.index >= sealedBelow,
-    conflict: conflicts.has(stepKey(step)),
+    conflict: conflicts.has(stepKey({ traceId: said.trace_id, spanId: said.span_id })),
     ...(withIo && isShown
       ? { input: shownContent(contentKey, body.input), output: shownContent(contentKey, body.output) }
       : {}),
     input_hash: hashOf(body.input),
     output_hash: hashOf(body.output),
-    redactions: m
-      .objects('redacted')
-      .map((r) => ({ rule: r.text('rule') ?? '', path: r.text('path') ?? '', size_class: r.count('n') ?? 0 })),
+    redactions,
     content: body.state,
     error: errorText(m.text('error_type'), isShown ? body.error : null),
     leaf_index: stored.index,

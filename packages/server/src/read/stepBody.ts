@@ -1,9 +1,8 @@
-import type { Members, StepKind } from '@sworn/evidence';
+import { hasFailed, type Members, type StepKind } from '@sworn/evidence';
 import { createHmac } from 'node:crypto';
 import { type ContentState, type Finding, MAX_IO_BYTES, type StepContent as ShownContent } from '@sworn/contract';
 import { type Content, stepContent } from '../otlp/map/content.js';
 import type { Mapping } from '../otlp/map/tables.js';
-import { hasFailed } from '../otlp/map/run.js';
 import { readSpan, type SpanView } from '../otlp/span.js';
 import type { StoredStep } from '../store/steps.js';
 import type { ReadDeps } from './reading.js';

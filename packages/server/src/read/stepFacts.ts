@@ -1,4 +1,4 @@
-import type { Members, StepKind } from '@sworn/evidence';
+import { type Members, statusOf, type StepKind } from '@sworn/evidence';
 import type { CountedStep } from '../otlp/map/run.js';
 
 /** What the order of a trace and the figures of an open run ask of a step. */
@@ -47,7 +47,6 @@ export function stepFacts(
   m: Members,
   share: Share = (text) => text,
 ): StepFacts {
-  const status = m.text('status');
   return {
     index: stored.index,
     leafHash: stored.leafHash,
@@ -56,7 +55,7 @@ export function stepFacts(
     spanId: m.text('span_id') ?? '',
     parentSpanId: m.text('parent_span_id'),
     kind: (share(m.text('step_kind')) ?? 'OTHER') as StepKind,
-    status: status === 'OK' || status === 'ERROR' ? status : 'UNSET',
+    status: statusOf(m),
     marks: m.texts('marks'),
     provider: share(m.text('provider')),
     agentId: share(m.text('agent_id')),

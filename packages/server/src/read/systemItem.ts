@@ -1,5 +1,5 @@
 import type { RecordMetadata, SystemItem } from '@sworn/contract';
-import { type Members, recordId, type Topic } from '@sworn/evidence';
+import { type Members, recordIdAt } from '@sworn/evidence';
 import { jsonText } from '../otlp/attributes.js';
 import { readLogRecord } from '../otlp/logRecord.js';
 import { lifeSummary, OWN_COMPONENT } from '../record/lifeEvents.js';
@@ -52,7 +52,7 @@ export function systemItem(
     service: m.text('service'),
     trace_id: m.text('trace_id'),
     span_id: m.text('span_id'),
-    conflict_of: first === null ? null : idAt(stored.log, first),
+    conflict_of: first === null ? null : recordIdAt(stored.log, first),
     resource: {
       service: m.text('service'),
       instance: m.text('instance'),
@@ -102,11 +102,6 @@ function ownSummary(m: Members): string | null {
     ...(m.text('silent_since') === null ? [] : [`silent since ${m.text('silent_since')}`]),
   ];
   return facts.length === 0 ? said : `${said}: ${facts.join(', ')}`;
-}
-
-function idAt(log: string, index: number): string {
-  const [topic, generation] = log.split('.');
-  return recordId({ topic: topic as Topic, generation: generation === undefined ? 1 : Number(generation), index });
 }
 
 /** Metadata of a producer's record of `system`. */

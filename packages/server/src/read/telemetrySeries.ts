@@ -1,8 +1,8 @@
+import { timeOf } from '@sworn/evidence';
 import type { TelemetrySeries } from '@sworn/contract';
 import { checksumOf } from './metadata.js';
 import { figuresOf, type RunTimes } from './seriesFigures.js';
 import type { RawSeries } from './seriesPoints.js';
-import { timeOf } from './time.js';
 
 /** Points of one series that are shown: one a second for a quarter of an hour. Figures are of all. */
 const MAX_POINTS = 1_000;

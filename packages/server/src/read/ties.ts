@@ -1,4 +1,4 @@
-import { hex, type Members } from '@sworn/evidence';
+import { hex, type Members, timeOf } from '@sworn/evidence';
 import type { Tie, TieLane } from '../store/associations.js';
 import type { Tx } from '../store/database.js';
 import { readResources } from '../store/resources.js';
@@ -8,7 +8,6 @@ import type { ReadDeps } from './reading.js';
 import type { Skeleton } from './runOrder.js';
 import { compromisedRecord, type PinnedRun } from './settled.js';
 import { isOwn } from './systemItem.js';
-import { timeOf } from './time.js';
 
 /** Traces of one run by which records are looked for; of more, which no agent turn has, the first. */
 const MAX_TIED_TRACES = 4_096;

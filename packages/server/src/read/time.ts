@@ -15,13 +15,6 @@ export function filterTime(parameter: string, text: string): string {
   return time;
 }
 
-/** Nanoseconds since 1970 as RFC 3339 with six digits; what lies beyond the year 9999 is held there. */
-export function timeOf(ns: bigint): string {
-  const us = ns / 1000n;
-  const ms = Math.min(Number(us / 1000n), 253_402_300_799_999);
-  return `${new Date(ms).toISOString().slice(0, -1)}${String(us % 1000n).padStart(3, '0')}Z`;
-}
-
 /** Microseconds since 1970 of a time with six digits. */
 export function microsecondsOf(time: string): number {
   return Date.parse(`${time.slice(0, 19)}Z`) * 1000 + Number(time.slice(20, 26));

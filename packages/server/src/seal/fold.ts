@@ -3,11 +3,12 @@ import {
   extendFrontier,
   type Frontier,
   frontierRoot,
+  hasFailed,
   haveBearingDescendant,
   parentsOf,
   stepKey,
 } from '@sworn/evidence';
-import { hasFailed, rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
+import { rollUpTokens, runEnd, type TokenTotals } from '../otlp/map/run.js';
 import type { SealedEvent } from './event.js';
 import { createEventFold, type FoldedEvents } from './eventFold.js';
 import { hintedRun } from './membership.js';

@@ -1,4 +1,4 @@
-import { haveBearingDescendant, parentsOf, type Placed } from '@sworn/evidence';
+import { hasFailed, haveBearingDescendant, parentsOf, type Placed } from '@sworn/evidence';
 import type { Mark } from './tables.js';
 
 /** What the token roll-up asks of a step. */
@@ -251,11 +251,6 @@ export function runEnd<S extends EndedStep>(steps: readonly S[], top: S | undefi
 
 const BLOCKS: readonly Mark[] = ['tripwire', 'denied'];
 const CAUSES: readonly Mark[] = ['cancelled', 'timeout', 'budget', 'rate_limited'];
-
-/** ERROR, or failed by the vendor's own word; a pause for a human's decision arrives as ERROR and is none. */
-export function hasFailed(step: Pick<EndedStep, 'status' | 'marks'>): boolean {
-  return (step.status === 'ERROR' || step.marks.includes('failed')) && !step.marks.includes('interrupt');
-}
 
 function last(failures: readonly EndedStep[]): EndedStep | undefined {
   return failures.reduce<EndedStep | undefined>(
