@@ -1,4 +1,19 @@
 export { sha256 } from '#sha256';
+export { csvCell, csvRow } from './bundle/csv.js';
+export { type DisclosedBody, disclosureLine, isDisclosed, parseDisclosure } from './bundle/disclosureLine.js';
+export { parseRange, type RangeFile, rangeText } from './bundle/rangeFile.js';
+export { type DerivedFile, runFiles } from './bundle/runFiles.js';
+export { type ReadRecord, type RecordFile, type RunRecords, readRunRecords } from './bundle/runRecords.js';
+export {
+  BUNDLE_FORMAT,
+  type BundleScope,
+  DISCLOSURES,
+  type Disclosure,
+  type PinnedRecords,
+  parseStatement,
+  type Statement,
+  statementText,
+} from './bundle/statement.js';
 export { base64, concat, equalBytes, fromUtf8, hex, unbase64, unhex, utf8 } from './bytes.js';
 export { type Checkpoint, checkpointBody, parseCheckpoint, type TreeHead } from './checkpoint.js';
 export { commit, sizeClass } from './commitment.js';

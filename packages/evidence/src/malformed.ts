@@ -21,7 +21,11 @@ export type MalformedCode =
   | 'vkey'
   | 'checkpoint'
   | 'record_id'
-  | 'tlog_proof';
+  | 'tlog_proof'
+  | 'statement'
+  | 'range'
+  | 'disclosure'
+  | 'run';
 
 /** Input that is not what it claims to be. Nothing of it was used. */
 export class Malformed extends Error {
