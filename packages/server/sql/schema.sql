@@ -718,6 +718,7 @@ table system_records owner sworn_owner row security forced
   occurred_at timestamp with time zone not null
   hinted_run text
   shared boolean
+  signal text
   constraint system_records_event_type_check CHECK ((event_type = ANY (ARRAY['STARTUP'::text, 'SHUTDOWN'::text, 'RESTART'::text, 'DEPLOY'::text, 'MIGRATION'::text, 'AUTH_CHANGE'::text, 'CONFIG_CHANGE'::text, 'ERROR'::text, 'HEALTH_CHECK'::text, 'SCALE'::text, 'EVICTION'::text, 'OOM'::text, 'THROTTLED'::text, 'DISK'::text, 'PROVIDER_OUTAGE'::text, 'TELEMETRY_GAP'::text, 'LOG'::text])))
   constraint system_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   constraint system_records_severity_check CHECK ((severity = ANY (ARRAY['INFO'::text, 'WARN'::text, 'CRITICAL'::text])))
@@ -727,8 +728,8 @@ table system_records owner sworn_owner row security forced
   CREATE INDEX system_records_component ON sworn.system_records USING btree (tenant_id, component, leaf_index) WHERE (component IS NOT NULL)
   CREATE INDEX system_records_conflict ON sworn.system_records USING btree (tenant_id, conflict_of, leaf_index) WHERE (conflict_of IS NOT NULL)
   CREATE INDEX system_records_correlation ON sworn.system_records USING btree (tenant_id, correlation_id, leaf_index) WHERE (correlation_id IS NOT NULL)
-  CREATE INDEX system_records_gap ON sworn.system_records USING btree (tenant_id, service, leaf_index) WHERE (event_type = 'TELEMETRY_GAP'::text)
-  CREATE INDEX system_records_gap_time ON sworn.system_records USING btree (tenant_id, service, occurred_at, leaf_index) WHERE (event_type = 'TELEMETRY_GAP'::text)
+  CREATE INDEX system_records_gap ON sworn.system_records USING btree (tenant_id, service, signal, leaf_index) WHERE (signal IS NOT NULL)
+  CREATE INDEX system_records_gap_time ON sworn.system_records USING btree (tenant_id, service, signal, occurred_at, leaf_index) WHERE (signal IS NOT NULL)
   CREATE INDEX system_records_hinted_run ON sworn.system_records USING btree (tenant_id, hinted_run, occurred_at, leaf_index) WHERE (hinted_run IS NOT NULL)
   CREATE INDEX system_records_hosted ON sworn.system_records USING btree (tenant_id, log, occurred_at, leaf_index) WHERE (instance IS NULL)
   CREATE INDEX system_records_instance ON sworn.system_records USING btree (tenant_id, instance, occurred_at, leaf_index) WHERE (instance IS NOT NULL)

@@ -14,7 +14,7 @@ const DEEPER = 4;
 const LOAD_MS = 600_000;
 const TABLES = ['leaf', 'system_records'].map((table) => `sworn.${table}`);
 
-/** One record in ten is of the shop, one in a hundred of them Sworn's word of a gap. */
+/** One record in ten is of the shop and calls itself a gap, one in a hundred of them is Sworn's word of one. */
 const LEAVES = `
   insert into sworn.leaf (tenant_id, log, leaf_index, kind, leaf, leaf_hash, event_key, digest, occurred_at, recorded_at)
   select $1::uuid, 'system', i, case when i % 1000 = 0 then 'GAP' else 'LOG' end,
@@ -23,8 +23,9 @@ const LEAVES = `
          sha256(int8send(i)), sha256(int8send(i)), sha256(int8send(i)), now(), now()
     from generate_series(0, $2::bigint - 1) i`;
 const ROWS = `
-  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, service, occurred_at)
-  select $1::uuid, 'system', i, case when i % 1000 = 0 then 'TELEMETRY_GAP' else 'LOG' end, 'INFO', case when i % 10 = 0 then 'shop' else 'pay' end, now()
+  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, service, signal, occurred_at)
+  select $1::uuid, 'system', i, case when i % 10 = 0 then 'TELEMETRY_GAP' else 'LOG' end, 'INFO', case when i % 10 = 0 then 'shop' else 'pay' end,
+         case when i % 1000 = 0 then 'logs' end, now()
     from generate_series(0, $2::bigint - 1) i`;
 async function filled(records: number): Promise<TestDatabase> {
   const t = await testDatabase();

@@ -1,6 +1,7 @@
 import { type TestDatabase, testDatabase } from '@sworn/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  findGapsBefore,
   findShared,
   findTied,
   type FoundTied,
@@ -26,12 +27,13 @@ const TABLES = ['leaf', 'resources', 'system_records'].map((table) => `sworn.${t
 
 /** A record a second, from the same moment however many there are; time goes against the order of the log. One in seven is of each tie, one in fifty contradicts. */
 const FILL = `
-  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, service, instance, hinted_run, correlation_id, trace_id, occurred_at, conflict_of, shared)
+  insert into sworn.system_records (tenant_id, log, leaf_index, event_type, severity, service, instance, hinted_run, correlation_id, trace_id, occurred_at, conflict_of, shared, signal, event_name)
   select $1::uuid, 'system', i, case when i % 7 = 6 then 'TELEMETRY_GAP' else 'LOG' end, 'INFO', case when i % 2 = 0 then 'shop' else 'pay' end, case when i % 7 <> 4 then 'i-' || i % 7 end,
          case when i % 7 = 1 then 'run-1' end, case when i % 7 = 2 then 'case-2' when i % 7 = 0 then repeat('0', 32) end,
          case when i % 7 = 0 then decode(repeat('0', 32), 'hex') end,
          timestamptz '2026-01-01 00:00:00Z' + ($2::int - 1 - i) * interval '1 second', case when i % 50 = 0 then 0 end,
-         case when i % 5 = 2 then true end
+         case when i % 5 = 2 then true end, case when i % 7 = 6 then 'logs' end,
+         case when i % 7 = 6 then case when i % 21 = 6 then 'sworn.producer.silent' else 'sworn.producer.reported' end end
     from generate_series(0, $2::int - 1) i`;
 const LEAVES = `
   insert into sworn.leaf (tenant_id, log, leaf_index, kind, leaf, leaf_hash, event_key, digest, occurred_at, recorded_at)
@@ -76,7 +78,7 @@ const LANES: readonly TieLane[] = [
   { tie: 'CORRELATION', values: ['case-2'], ...MINUTE },
   { tie: 'INSTANCE', values: ['i-3', 'i-5'], services: ['shop', 'pay'], ...MINUTE },
   { tie: 'HOST', values: ['host-1', 'host-7'], ...MINUTE },
-  { tie: 'SERVICE', values: ['shop'], ...MINUTE },
+  { tie: 'SERVICE', values: ['logs', 'traces'], services: ['shop', 'shop'], ...MINUTE },
 ];
 
 describe.each(['before there are statistics', 'with statistics'])('a window of a replay, %s,', (when) => {
@@ -107,6 +109,27 @@ describe.each(['before there are statistics', 'with statistics'])('a window of a
     },
   );
 
+  test('for which gaps were open before it reads one record of each signal, among any number', async () => {
+    const lane = { tie: 'SERVICE', values: ['logs', 'traces'], services: ['shop', 'shop'], ...MINUTE } as const;
+    const costs: Cost[] = [];
+    for (const [t, below] of [
+      [few, FEW],
+      [many, MANY],
+    ] as const) {
+      const cost: Cost = { rows: 0, blocks: 0, sequential: [] };
+      const words = await asReader(t, (tx) =>
+        findGapsBefore(explaining(tx, cost), TENANT, lane, { log: 'system', below }),
+      );
+      // One record in fourteen is of its logs, a second each.
+      expect(words.map(({ of, place }) => [of, place.occurredAt])).toEqual([[1, '2026-01-01T00:09:55.000000Z']]);
+      expect(cost.sequential).toEqual([]);
+      costs.push(cost);
+    }
+    const [ofFew, ofMany] = costs as [Cost, Cost];
+    expect([ofFew.rows, ofMany.rows]).toEqual([1, 1]);
+    expect(ofMany.blocks).toBeLessThanOrEqual(ofFew.blocks + DEEPER);
+  });
+
   test('of what Sworn shares of its own life is a range of one index, that costs the same among any number of records', async () => {
     const costs: Cost[] = [];
     for (const [t, below] of [
@@ -134,7 +157,7 @@ const CONDITIONS: Readonly<Record<Tie, string>> = {
   CORRELATION: `correlation_id = 'case-2'`,
   INSTANCE: `(instance, service) in (('i-3', 'shop'), ('i-5', 'pay'))`,
   HOST: 'instance is null and leaf_index % 2 = 1',
-  SERVICE: `service = 'shop' and event_type = 'TELEMETRY_GAP'`,
+  SERVICE: `service = 'shop' and signal = 'logs'`,
 };
 
 test.each(LANES.map((lane) => [lane.tie, lane] as const))(

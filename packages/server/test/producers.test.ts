@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ExpectedProducer, Hours } from '../src/otlp/map/producerRules.js';
 import { sinceHoursBegan } from '../src/producerHours.js';
@@ -298,6 +299,84 @@ describe('a producer that should report', () => {
     expect(logs.find(({ log }) => log === 'system')?.anomalies).toMatchObject({ gaps: 1 });
     wall = Date.now();
   });
+
+  it('stands around each run in which it was open, also when it opened before and ended after it, or not at all', async () => {
+    const began = Number(BASE / 1_000_000n);
+    wall = began;
+    const watch = watching([{ ...SHOP, signals: ['metrics', 'logs'] }]);
+    await watch.round();
+    await pass(watch, 60);
+    await line();
+    await pass(watch, ROUND_MS / 1_000);
+    // Whatever else is said of gaps is no word of ours.
+    for (let n = 0; n < 3; n++) await line('sworn.system.telemetry_gap');
+    const ranFor = async (start: number, end: number): Promise<string> => {
+      const traceId = newTrace();
+      const attributes = { 'gen_ai.operation.name': 'invoke_agent' };
+      await house.ingest(tenant, otlp([{ traceId, spanId: newSpan(), start, end, attributes }]));
+      await house.seal(tenant);
+      return traceId;
+    };
+    const around = async (id: string, query = ''): Promise<Item> => {
+      await house.sign(tenant);
+      const { json, text } = await get(house, `${SYSTEM}/${id}/events${query}`, key);
+      expect(json.events, text).toBeDefined();
+      return json;
+    };
+    const toldOf = async (id: string): Promise<string[]> =>
+      (await around(id)).events.map(
+        (gap: Item) => `${gap.event_name.replace('sworn.producer.', '')} ${gap.summary.split(', ')[1]}`,
+      );
+    const within = await ranFor(100_000, 120_000);
+    expect(await toldOf(within)).toEqual(['silent metrics']);
+    const across = await ranFor(150_000, 250_000);
+    wall = began + 200_000;
+    await measure();
+    await pass(watch, ROUND_MS / 1_000);
+    const after = await ranFor(300_000, 400_000);
+    expect(await toldOf(within)).toEqual(['silent metrics']);
+    expect(await toldOf(across)).toEqual(['silent metrics', 'reported metrics']);
+    expect(await toldOf(after)).toEqual([]);
+    expect(await toldOf(await ranFor(0, 400_000))).toEqual([
+      'silent metrics',
+      'silent logs',
+      'reported logs',
+      'reported metrics',
+    ]);
+    const first = await around(across, '?limit=1');
+    const second = await around(across, `?limit=1&cursor=${first.next_cursor}`);
+    expect([...first.events, ...second.events].map(({ event_name }: Item) => event_name)).toEqual([
+      'sworn.producer.silent',
+      'sworn.producer.reported',
+    ]);
+    expect(first.events[0]).toMatchObject({ association: 'CO_LOCATED', tied_by: 'SERVICE', other_runs: null });
+    expect((await house.check(tenant)).findings).toEqual([]);
+    wall = Date.now();
+  });
+});
+
+it('has the gaps of before the column, once the database is brought up to date', async () => {
+  const watch = watching([{ ...SHOP, signals: ['metrics'] }]);
+  await watch.round();
+  await pass(watch, 60);
+  await house.sign(tenant);
+  const admin = house.database.admin.bind(house.database);
+  const signals = () => admin('select signal from sworn.system_records where tenant_id = $1', [tenant]);
+  expect(await signals()).toEqual([{ signal: 'metrics' }]);
+  await admin('set session_replication_role = replica');
+  await admin('update sworn.system_records set signal = null where tenant_id = $1', [tenant]);
+  await admin('set session_replication_role = origin');
+  const migration = readFileSync(new URL('../sql/0028_gap_signals.sql', import.meta.url), 'utf8');
+  const backfill = migration.slice(
+    migration.indexOf('alter table sworn.system_records no force'),
+    migration.indexOf('-- What producers say'),
+  );
+  const [owner] = await admin<{ name: string }>(
+    `select tableowner as name from pg_tables where schemaname = 'sworn' and tablename = 'system_records'`,
+  );
+  await admin(`set role ${owner?.name}; ${backfill} reset role`);
+  expect(await signals()).toEqual([{ signal: 'metrics' }]);
+  expect((await house.check(tenant)).findings).toEqual([]);
 });
 
 describe('hours', () => {

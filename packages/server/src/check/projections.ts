@@ -79,6 +79,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
       trace_id: said.text('trace_id'),
       occurred_at: said.text('occurred_at'),
       shared: said.text('by') === 'sworn' ? said.flag('shared') : null,
+      signal: said.text('signal'),
     };
   },
   audit_ledger: ({ row, said }) => {

@@ -1,4 +1,13 @@
-import { byTime, findTied, type FoundTied, type Tie, type TiedPlace } from '../store/associations.js';
+import {
+  byTime,
+  findGapsBefore,
+  findTied,
+  type FoundTied,
+  type GapWord,
+  type Tie,
+  type TiedPlace,
+  type TieLane,
+} from '../store/associations.js';
 import type { Tx } from '../store/database.js';
 import { readEntriesAt, type StoredEntry } from '../store/auditEntries.js';
 import type { Checked } from './check.js';
@@ -17,7 +26,7 @@ export interface AskedTied {
   readonly ties: RunTies;
   /** The logs of topic `system`, and below which leaf index records count. */
   readonly logs: readonly Pin[];
-  /** `from` ≤ occurred_at < `before`; null: all. */
+  /** `from` ≤ occurred_at < `before`; null: all, also of the gaps that were open when the run began. */
   readonly window: { readonly from: string; readonly before: string } | null;
   /** Goes on behind this one. */
   readonly after: TiedPlace | null;
@@ -103,12 +112,33 @@ async function findPlaces(
       if (of.end !== null && (end === null || byTime(of.end, end) < 0)) end = of.end;
     }
   }
+  for (const place of window === null ? await gapsOpen(tx, tenantId, { ties, logs }) : [])
+    if (after === null || byTime(after, place) < 0)
+      found.set(`${place.log} ${place.index}`, { place, ties: ['SERVICE'] });
   const upTo = end;
   const whole = [...found.values()]
     .filter(({ place }) => upTo === null || byTime(place, upTo) <= 0)
     .sort((a, b) => byTime(a.place, b.place));
   if (whole.length > limit) return { places: whole.slice(0, limit), next: whole[limit - 1]?.place ?? null };
   return { places: whole, next: upTo };
+}
+
+/** Of each gap that was open when the run began, Sworn's word that it opened: the newest one of its signal, in whichever log, says so. */
+async function gapsOpen(
+  tx: Tx,
+  tenantId: string,
+  { ties, logs }: Pick<AskedTied, 'ties' | 'logs'>,
+): Promise<readonly TiedPlace[]> {
+  const lane: TieLane | undefined = ties.lanes.find(({ tie }) => tie === 'SERVICE');
+  if (lane === undefined) return [];
+  const newest = new Map<number, GapWord>();
+  // The oldest generation first: at one moment the newer one has the last word.
+  for (const { log, size } of logs.toReversed())
+    for (const word of await findGapsBefore(tx, tenantId, lane, { log, below: size })) {
+      const known = newest.get(word.of);
+      if (known === undefined || word.place.occurredAt >= known.place.occurredAt) newest.set(word.of, word);
+    }
+  return [...newest.values()].flatMap(({ place, isOpen }) => (isOpen ? [place] : []));
 }
 
 /** Of two times that are written alike, null being no bound. */

@@ -1,4 +1,5 @@
 import { hex, type Members, timeOf } from '@sworn/evidence';
+import { SIGNALS } from '../otlp/map/producerRules.js';
 import type { Tie, TieLane } from '../store/associations.js';
 import type { Tx } from '../store/database.js';
 import { readResources } from '../store/resources.js';
@@ -62,7 +63,7 @@ export async function tiesOf(
         ...life,
       },
       { tie: 'HOST', values: hosts, ...life },
-      { tie: 'SERVICE', values: servicesOf(run, skeleton), ...life },
+      { tie: 'SERVICE', ...signalsOf(servicesOf(run, skeleton)), ...life },
     );
   }
   return {
@@ -71,6 +72,12 @@ export async function tiesOf(
     isOf: (tie, record) => (tie === 'SERVICE' ? isOwn(record) : isOfTrace(tie, record)),
     tracesLeftOut: membership.traces.length - traces.length,
   };
+}
+
+/** Each signal of each service. */
+function signalsOf(services: readonly string[]): Pick<TieLane, 'values' | 'services'> {
+  const pairs = services.flatMap((service) => SIGNALS.map((signal) => ({ service, signal })));
+  return { values: pairs.map(({ signal }) => signal), services: pairs.map(({ service }) => service) };
 }
 
 /** Of its steps that say on which instance they ran, and as it says itself. */

@@ -5,8 +5,6 @@ import { sql } from './sql.js';
 export const MAX_LOOKED_THROUGH = 20_000;
 /** Candidates of one statement: whoever asks holds each against what its leaf says. */
 const CANDIDATES = 16;
-/** Records of gaps of one service that are walked: producers may send such records of their own. */
-const MAX_GAPS = 1_000;
 
 /** A leaf that may say that a producer reported. */
 export interface Arrival {
@@ -53,15 +51,12 @@ export async function readNewestGap(
   tenantId: string,
   { log, service, signal }: { readonly log: string; readonly service: string; readonly signal: string },
 ): Promise<{ readonly index: number; readonly leaf: Uint8Array } | null> {
-  const ofSignal = Buffer.from(`"signal":${JSON.stringify(signal)}`);
   const [found] = await tx.query<{ index: number; leaf: Uint8Array }>(sql`
     select r.leaf_index as index, l.leaf
       from (select leaf_index from sworn.system_records
-             where tenant_id = ${tenantId}::uuid and service = ${service} and event_type = 'TELEMETRY_GAP' and log is not distinct from ${log}::text
-             order by leaf_index desc limit ${MAX_GAPS}) r
+             where tenant_id = ${tenantId}::uuid and service = ${service} and signal = ${signal} and log is not distinct from ${log}::text
+             order by leaf_index desc limit 1) r
      cross join lateral (
-       select kind, leaf from sworn.leaf where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = r.leaf_index limit 1) l
-     where l.kind = 'GAP' and position(${ofSignal}::bytea in l.leaf) > 0
-     order by r.leaf_index desc limit 1`);
+       select leaf from sworn.leaf where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = r.leaf_index limit 1) l`);
   return found ?? null;
 }

@@ -8,9 +8,9 @@ export type Tie = 'TRACE' | 'RUN' | 'CORRELATION' | 'INSTANCE' | 'HOST' | 'SERVI
 /** One of the ties, by its values: a range of one index each. */
 export interface TieLane {
   readonly tie: Tie;
-  /** Trace ids in hex, run or correlation ids, instances, hosts. */
+  /** Trace ids in hex, run or correlation ids, instances, hosts; of services the signals that may be silent. */
   readonly values: readonly string[];
-  /** Of each instance its service, within which its id tells it from others; null: none. */
+  /** Of each instance its service, within which its id tells it from others; of each signal whose it is; null: none. */
   readonly services?: readonly (string | null)[];
   /** `from` ≤ occurred_at < `before`; null: no bound. */
   readonly from: string | null;
@@ -86,6 +86,34 @@ function upTo(rows: readonly FoundRow[], each: number, { log, limit }: TieWindow
   return { places, end: places.at(-1) ?? null };
 }
 
+/** Sworn's newest word of a gap before a moment. */
+export interface GapWord {
+  /** Which value of the lane it is of: the place in its list, from 1. */
+  readonly of: number;
+  readonly place: TiedPlace;
+  /** It says that the gap opened. */
+  readonly isOpen: boolean;
+}
+
+/** For each signal of a lane of services the newest word of its gaps in one log that is dated before it: one row each of `system_records_gap_time`. */
+export async function findGapsBefore(
+  tx: Tx,
+  tenantId: string,
+  { values, services = [], from }: TieLane,
+  { log, below }: Pick<TieWindow, 'log' | 'below'>,
+): Promise<readonly GapWord[]> {
+  if (from === null) return [];
+  const rows = await tx.query<FoundRow & { readonly isOpen: boolean }>(sql`
+    select asked.ordinal::int as of, t.leaf_index as index, t.occurred_at as "occurredAt", t.event_name = 'sworn.producer.silent' as "isOpen"
+      from unnest(${[...values]}::text[], ${[...services]}::text[]) with ordinality as asked(value, service, ordinal)
+     cross join lateral (
+       select leaf_index, occurred_at, event_name from sworn.system_records
+        where tenant_id = ${tenantId}::uuid and ${TIED_BY.SERVICE} and log is not distinct from ${log}::text
+          and leaf_index < ${below}::bigint and occurred_at < ${from}::timestamptz
+        order by occurred_at desc, leaf_index desc limit 1) t`);
+  return rows.map(({ of, index, occurredAt, isOpen }) => ({ of, place: { log, index, occurredAt }, isOpen }));
+}
+
 /**
  * Records that name no instance, of these hosts: walked in the order of time by `system_records_hosted`, at most `MAX_EXAMINED`; each one's host is
  * that of the RESOURCE record that its leaf names (primary key of `leaf`, index `resources_hash`). What the leaf says is checked where it is shown.
@@ -154,7 +182,7 @@ const TIED_BY: Readonly<Record<Exclude<Tie, 'HOST'>, Sql>> = {
   RUN: sql`hinted_run = asked.value`,
   CORRELATION: sql`correlation_id = asked.value and correlation_id is distinct from encode(trace_id, 'hex')`,
   INSTANCE: sql`instance = asked.value and service is not distinct from asked.service`,
-  SERVICE: sql`service = asked.value and event_type = 'TELEMETRY_GAP'`,
+  SERVICE: sql`service = asked.service and signal = asked.value`,
 };
 
 /** Which log it is must not lead to the primary key. */

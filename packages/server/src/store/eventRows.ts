@@ -29,6 +29,7 @@ export const SYSTEM_RECORD_COLUMNS = [
   ['trace_id', 'bytea'],
   ['occurred_at', 'timestamptz'],
   ['shared', 'bool'],
+  ['signal', 'text'],
 ] as const satisfies readonly Column[];
 
 /** Beside AUDIT leaves and their CONFLICT leaves. */
@@ -79,6 +80,7 @@ export function systemCells(
     trace_id: bytesOf(text('trace_id')),
     occurred_at: occurredAt,
     shared: members['shared'] === true ? true : null,
+    signal: text('signal'),
   };
 }
 
