@@ -1,4 +1,5 @@
 export { sha256 } from '#sha256';
+export { type ArchivedFile, archiveEnd, archiveHeader } from './bundle/archive.js';
 export { csvCell, csvRow } from './bundle/csv.js';
 export { type DisclosedBody, disclosureLine, isDisclosed, parseDisclosure } from './bundle/disclosureLine.js';
 export { parseRange, type RangeFile, rangeText } from './bundle/rangeFile.js';

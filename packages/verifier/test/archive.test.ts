@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { crc32 } from '../src/archive/crc32.js';
 import { DATE, TIME } from '../src/archive/profile.js';
 import { blobSource, bytesSource, openArchive } from '../src/index.js';
-import { looked, PROFILE, zipped } from './zip.js';
+import { assembled, looked, PROFILE, zipped } from './zip.js';
 
 const TWO = [
   { name: 'bagit.txt', bytes: 'BagIt-Version: 1.0\n' },
@@ -14,7 +14,7 @@ const TWO = [
 ];
 
 describe('an archive that yazl writes', () => {
-  it('keeps to the profile, whatever its files, and gives each of them back', async () => {
+  it('keeps to the profile, whatever its files, gives each of them back, and is what evidence says that it is', async () => {
     const segment = fc.stringMatching(/^[a-z0-9_-]{1,12}$/);
     const name = fc.array(segment, { minLength: 1, maxLength: 4 }).map((path) => `${path.join('/')}.x`);
     const files = fc
@@ -26,7 +26,9 @@ describe('an archive that yazl writes', () => {
       .map((all) => all.sort((a, b) => (a.name < b.name ? -1 : 1)));
     await fc.assert(
       fc.asyncProperty(files, async (given) => {
-        const { files: read, codes } = await looked(await zipped(given));
+        const archive = await zipped(given);
+        expect(equalBytes(assembled(given), archive)).toBe(true);
+        const { files: read, codes } = await looked(archive);
         expect(codes).toEqual([]);
         expect([...read]).toEqual(given.map((file) => [file.name, file.bytes]));
       }),

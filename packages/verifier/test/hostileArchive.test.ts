@@ -47,6 +47,8 @@ const spliced = async (bytes: Uint8Array, place: (archive: Uint8Array) => number
   return longer;
 };
 
+const commented = (name: string): File => ({ name, bytes: '', options: { fileComment: 'c'.repeat(60_000) } });
+
 interface Attack {
   readonly what: string;
   readonly archive: () => Promise<Uint8Array>;
@@ -114,6 +116,10 @@ const ATTACKS: Record<ArchiveCode, readonly Attack[]> = {
   ],
   ARCHIVE_DIRECTORY: [
     { what: 'a directory of four gigabytes', archive: () => end([12, 4, 0xffff_fffe]) },
+    {
+      what: 'a directory of nothing but comments',
+      archive: () => zipped(Array.from({ length: 17 }, (_, i) => commented(`f${String(i).padStart(2, '0')}`))),
+    },
     { what: 'a directory beyond the end', archive: () => end([16, 4, 0x7fff_ffff]) },
     { what: 'a file more than there is', archive: () => end([8, 2, 3], [10, 2, 3]) },
     { what: 'a name that goes beyond it', archive: () => central(28, 2, 0xffff) },
@@ -208,6 +214,8 @@ const ATTACKS: Record<ArchiveCode, readonly Attack[]> = {
   ],
   ARCHIVE_NAME_LENGTH: [
     { what: '201 bytes', archive: () => zipped(NAMED('n'.repeat(201))) },
+    // Not ARCHIVE_DUPLICATE_NAME: what lies above it is not looked into.
+    { what: 'a long name twice', archive: () => zipped([...NAMED('n'.repeat(201)), ...NAMED('n'.repeat(201))]) },
     { what: 'a name of nothing but folders', archive: () => zipped(NAMED('n/'.repeat(30_000).concat('n'))) },
   ],
   ARCHIVE_NAME_CHARACTER: [

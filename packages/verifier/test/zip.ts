@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { utf8 } from '@sworn/evidence';
+import { crc32 } from 'node:zlib';
+import { archiveEnd, archiveHeader, concat, utf8 } from '@sworn/evidence';
 import { type EndOptions, type Options, ZipFile } from 'yazl';
 import type { ArchiveSource } from '../src/archive/source.js';
 import { bytesSource, openArchive } from '../src/index.js';
@@ -40,6 +41,15 @@ export async function zipped(files: readonly File[], end?: EndOptions): Promise<
   }
   zip.end(end);
   return new Uint8Array(await buffer(zip.outputStream));
+}
+
+/** The same archive, put together from headers and bytes, as it is written when a file is too large for memory. */
+export function assembled(files: readonly File[]): Uint8Array {
+  const all = files.map(({ name, bytes }) => {
+    const content = typeof bytes === 'string' ? utf8(bytes) : bytes;
+    return { name, size: content.length, crc32: crc32(content), content };
+  });
+  return concat(...all.flatMap((file) => [archiveHeader(file), file.content]), archiveEnd(all));
 }
 
 /** Names and bytes of the files, and the codes of everything found, those of the files' bytes included. */
