@@ -402,8 +402,7 @@ describe('an access record', () => {
     let over: Promise<void> = Promise.resolve();
     const stream = ndjson({
       coding: 'identity',
-      first: { answer: { items: [1, 2] } } as unknown as Parameters<typeof ndjson>[0]['first'],
-      items: 'items',
+      first: { lines: [Buffer.from('1\n'), Buffer.from('2\n')], bytes: 4, nextCursor: null },
       next: () => Promise.reject(new Error('there is one page')),
       ended: async (end) => void ends.push(end),
       opened(promise) {

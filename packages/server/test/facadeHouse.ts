@@ -26,6 +26,7 @@ import { type Checking, createChecking } from '../src/check/checking.js';
 import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
 import { createFacade } from '../src/http/facade.js';
+import { UNSENT_LIMITS, type UnsentLimits } from '../src/http/unsent.js';
 import { createLife, type Life } from '../src/life.js';
 import { createPreparer } from '../src/ingest/prepare.js';
 import { BUILT_IN_ATTRIBUTION, readAttribution } from '../src/mapping/files.js';
@@ -129,6 +130,7 @@ interface HouseOptions {
   readonly isLoopback?: boolean;
   /** When its build was made, milliseconds since 1970. */
   readonly builtAt?: number;
+  readonly unsentLimits?: UnsentLimits;
 }
 
 export async function buildHouse({
@@ -142,6 +144,7 @@ export async function buildHouse({
   environment = 'production',
   isLoopback = true,
   builtAt = 0,
+  unsentLimits = UNSENT_LIMITS,
 }: HouseOptions = {}): Promise<House> {
   const database = await testDatabase();
   const dir = mkdtempSync(join(tmpdir(), 'sworn-house-'));
@@ -215,6 +218,7 @@ export async function buildHouse({
     monotonicMs: now,
   });
   const app = createFacade({
+    unsentLimits,
     authenticate: createReaderAuthenticator({
       keys: firstUses
         ? createFirstUses({ db, append, openOriginOf: originOf, now })(authenticate, 'READ')

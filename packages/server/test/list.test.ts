@@ -1,6 +1,6 @@
 import { finished } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ndjson, type StreamEnd } from '../src/http/ndjson.js';
+import { linesOf, ndjson, type StreamEnd } from '../src/http/ndjson.js';
 import { listRuns } from '../src/read/listRuns.js';
 import { accessRecords, get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
@@ -439,13 +439,15 @@ describe('the list of runs', () => {
   it('records how far a stream came whose client went away', async () => {
     const { tenant } = await newTenant();
     await runs(tenant, 5);
-    const reading = await listRuns(house.read, tenant, { limit: 2 });
+    const page = async (cursor?: string) => {
+      const query = { limit: 2, ...(cursor !== undefined && { cursor }) };
+      return linesOf((await listRuns(house.read, tenant, query)).answer, 'items');
+    };
     const ends: StreamEnd[] = [];
     const stream = ndjson({
       coding: 'identity',
-      first: reading,
-      items: 'items',
-      next: (cursor) => listRuns(house.read, tenant, { limit: 2, cursor }),
+      first: await page(),
+      next: page,
       ended: (end) => Promise.resolve(void ends.push(end)),
       opened: () => undefined,
       log: () => undefined,

@@ -21,17 +21,20 @@ import type { Credential } from '../access/credential.js';
 import { countingFailures } from '../access/rateLimits.js';
 import { invalidParameter, Refusal } from '../access/refusal.js';
 import { loggable } from '../loggable.js';
+import { answerInOrder, OCSF_ANSWER } from './answer.js';
 import { callerOf } from './caller.js';
 import { addDeepLinks } from './deepLinks.js';
 import { isOurHost } from './host.js';
 import { type MetricsAccess, refusalOfMetrics } from './metricsDoor.js';
-import { type Answering, answerInOrder, OCSF_ANSWER, type OrderDeps } from './order.js';
+import type { Answering, OrderDeps } from './order.js';
 import { refusalOf, sendProblem } from './problem.js';
 import { demandRate, refusalOfAddress } from './rates.js';
 import { refuse } from './refuse.js';
 import { closeSlowReaders } from './slowReaders.js';
 import { addTlogRoutes } from './tlog.js';
+import { createTurns } from './turns.js';
 import { createUnread } from './unread.js';
+import { Unsent, type UnsentLimits } from './unsent.js';
 import { queryReader } from './query.js';
 
 /** What the facade is made of. */
@@ -49,6 +52,8 @@ export interface FacadeDeps extends OrderDeps {
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer } | null;
   /** This machine alone unless told otherwise. */
   readonly metrics?: MetricsAccess;
+  /** `UNSENT_LIMITS` unless told otherwise. */
+  readonly unsentLimits?: UnsentLimits;
   /** Milliseconds that closing waits for answers under way; 10 s unless told otherwise. */
   readonly stopTimeoutMs?: number;
 }
@@ -135,7 +140,12 @@ export function createFacade(given: FacadeDeps): FastifyInstance {
   unread.watch(app.server);
   app.server.maxConnections = MAX_CONNECTIONS;
   closeSlowReaders(app.server);
-  const answering: Answering = { ...deps, streams: new Set() };
+  const answering: Answering = {
+    ...deps,
+    streams: new Set(),
+    turns: createTurns(),
+    unsent: new Unsent(deps.unsentLimits),
+  };
   boundClosing(app, answering.streams, deps.stopTimeoutMs ?? STOP_TIMEOUT_MS);
   addHooks(app, deps, allowedHosts);
   addPublicRoutes(app, deps);

@@ -1,7 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ProblemCode } from '@sworn/contract';
-import type { Reading } from '../read/reading.js';
 import { type Coding, encoder } from './coding.js';
 import { refusalOf } from './problem.js';
 import type { Answer } from './questions.js';
@@ -16,13 +15,27 @@ export interface StreamEnd {
   readonly checksum: string;
 }
 
+/** A page of a stream: what a reader who takes nothing keeps in memory. */
+export interface Page {
+  /** Taken out of it as they go. */
+  readonly lines: Buffer[];
+  readonly bytes: number;
+  /** Null: it is the last. */
+  readonly nextCursor: string | null;
+}
+
+/** The items of an answer as lines. `items`: the member that holds them. */
+export function linesOf(answer: Answer, items: string): Page {
+  const lines = (answer[items] as readonly unknown[]).map(lineOf);
+  const bytes = lines.reduce((sum, { length }) => sum + length, 0);
+  return { lines, bytes, nextCursor: answer.has_more === true ? (answer.next_cursor ?? null) : null };
+}
+
 /** What a stream is made of. */
 export interface NdjsonOptions {
   readonly coding: Coding;
-  readonly first: Reading<Answer>;
-  /** Member of the answer that holds the items. */
-  readonly items: string;
-  readonly next: (cursor: string) => Promise<Reading<Answer>>;
+  readonly first: Page;
+  readonly next: (cursor: string) => Promise<Page>;
   /** Records the end; the last line goes out only after it. */
   readonly ended: (end: StreamEnd) => Promise<void>;
   /** Told at once of a promise that resolves when the stream is over and its end recorded, however it ended. */
@@ -59,17 +72,16 @@ interface Sent {
 }
 
 async function* lines(options: NdjsonOptions, sent: Sent): AsyncGenerator<Buffer> {
-  const { first, items, next, log } = options;
+  const { first, next, log } = options;
   try {
-    let page: Reading<Answer> | ProblemCode | null = first;
+    let page: Page | ProblemCode | null = first;
     while (page !== null && typeof page !== 'string') {
-      for (const item of page.answer[items] as readonly unknown[]) {
-        const line = lineOf(item);
+      for (let line = page.lines.shift(); line !== undefined; line = page.lines.shift()) {
         sent.hash.update(line);
         sent.count++;
         yield line;
       }
-      page = await following(page.answer, next, log);
+      page = await following(page.nextCursor, next, log);
     }
     const { count } = sent;
     if (page === null) {
@@ -98,13 +110,13 @@ async function recordEnd(
 
 /** The next page, null after the last, or why there is none. */
 async function following(
-  answer: Answer,
+  cursor: string | null,
   next: NdjsonOptions['next'],
   log: NdjsonOptions['log'],
-): Promise<Reading<Answer> | ProblemCode | null> {
-  if (answer.has_more !== true || answer.next_cursor == null) return null;
+): Promise<Page | ProblemCode | null> {
+  if (cursor === null) return null;
   try {
-    return await next(answer.next_cursor);
+    return await next(cursor);
   } catch (error) {
     log(error);
     return refusalOf(error).code;

@@ -6,7 +6,7 @@ import { Refusal } from '../access/refusal.js';
 import { checkpointBytes, entryTile, hashTile, type TlogBytes } from '../read/tlog.js';
 import { codingFor } from './coding.js';
 import { demandNoRange } from './keyRange.js';
-import { type Admitted, demandTopic, inOrder, type OrderDeps, sendRecorded, type Whole } from './order.js';
+import { type Admitted, type Answering, demandTopic, inOrder, inTurn, sendRecorded, type Whole } from './order.js';
 import { queryReader } from './query.js';
 
 /** A tile never changes, and whoever may read it may keep it. */
@@ -18,7 +18,7 @@ const readNoQuery = queryReader(Type.Object({}, { additionalProperties: false })
  * The logs as outside tools read them (docs/spec/tlog.md): checkpoints, hash tiles and entry tiles, each read with a credential and recorded like
  * any other.
  */
-export function addTlogRoutes(app: FastifyInstance, deps: OrderDeps): void {
+export function addTlogRoutes(app: FastifyInstance, deps: Answering): void {
   for (const route of TLOG_ROUTES) {
     const { id, path, permission } = route;
     app.route({
@@ -31,12 +31,12 @@ export function addTlogRoutes(app: FastifyInstance, deps: OrderDeps): void {
   }
 }
 
-async function answer(deps: OrderDeps, route: TlogRoute, admitted: Admitted): Promise<FastifyReply> {
+async function answer(deps: Answering, route: TlogRoute, admitted: Admitted): Promise<FastifyReply> {
   const { log, tile } = ask(route, admitted);
   const asked = { tenantId: admitted.grant.tenantId, log };
   if (tile === null) {
     return sendRecorded(deps, admitted, {
-      ...wholeOf(await checkpointBytes(deps.read, asked), {}),
+      ...wholeOf(await inTurn(deps, admitted, () => checkpointBytes(deps.read, asked)), {}),
       type: 'text/plain; charset=utf-8',
       headers: { 'cache-control': 'private, no-cache' },
     });
@@ -44,7 +44,7 @@ async function answer(deps: OrderDeps, route: TlogRoute, admitted: Admitted): Pr
   const { level, index, width } = tile;
   if (level === 'entries') {
     demandNoRange(admitted.grant);
-    const read = await entryTile(deps.read, asked, { index, width });
+    const read = await inTurn(deps, admitted, () => entryTile(deps.read, asked, { index, width }));
     return sendRecorded(deps, admitted, {
       ...wholeOf(read, { index, width }),
       coding: codingFor(admitted.request.headers['accept-encoding'], read.bytes.length),
@@ -52,7 +52,7 @@ async function answer(deps: OrderDeps, route: TlogRoute, admitted: Admitted): Pr
       headers: { 'cache-control': 'private, no-store', vary: 'accept-encoding' },
     });
   }
-  const read = await hashTile(deps.read, asked, { level, index, width });
+  const read = await inTurn(deps, admitted, () => hashTile(deps.read, asked, { level, index, width }));
   return sendRecorded(deps, admitted, {
     ...wholeOf(read, { level, index, width }),
     headers: { 'cache-control': HASH_TILE_CACHE },
