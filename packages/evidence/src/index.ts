@@ -1,4 +1,4 @@
-export { sha256 } from '#sha256';
+export { sha256, startSha256 } from '#sha256';
 export { type ArchivedFile, archiveEnd, archiveHeader } from './bundle/archive.js';
 export { csvCell, csvRow } from './bundle/csv.js';
 export { type DisclosedBody, disclosureLine, isDisclosed, parseDisclosure } from './bundle/disclosureLine.js';
@@ -75,6 +75,7 @@ export {
 } from './tile.js';
 export { formatTlogProof, parseTlogProof, type TlogProof } from './tlogProof.js';
 export { type LeafSpan, rootsOf, type SetClaim, subtreesBeside, verifySet } from './setProof.js';
+export type { Sha256 } from './sha256.js';
 export { isTimestamp } from './time.js';
 export { token } from './token.js';
 export { TOPICS, type Topic, topicOfLog } from './topic.js';

@@ -1,4 +1,5 @@
 import { createHash, hash } from 'node:crypto';
+import type { Sha256 } from './sha256.js';
 
 /** Parts up to this many bytes are joined and hashed in one call, which is twice as fast as a hash object; a leaf always fits. */
 const JOIN_BYTES = 32 * 1024;
@@ -16,10 +17,19 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return fromLatin1(hash('sha256', joined.subarray(0, length), 'latin1'));
 }
 
+/** Begins a hash that is fed piece by piece: Node's own. */
+export function startSha256(): Sha256 {
+  const hash = createHash('sha256');
+  return {
+    update: (bytes) => void hash.update(bytes),
+    digest: () => fromLatin1(hash.digest('latin1')),
+  };
+}
+
 function streamed(parts: readonly Uint8Array[]): Uint8Array {
-  const state = createHash('sha256');
-  for (const part of parts) state.update(part);
-  return fromLatin1(state.digest('latin1'));
+  const hash = startSha256();
+  for (const part of parts) hash.update(part);
+  return hash.digest();
 }
 
 /**

@@ -69,9 +69,28 @@ const K = Uint32Array.of(
 );
 const BLOCK_BYTES = 64;
 
+/** SHA-256 of bytes that come piece by piece. */
+export interface Sha256 {
+  /** Takes the next piece; nothing of it is kept. */
+  update(bytes: Uint8Array): void;
+  /** Of all pieces: 32 bytes. Ends it: whatever is called afterwards throws. */
+  digest(): Uint8Array;
+}
+
 /** SHA-256 of the parts, one after another: 32 bytes. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const state = Uint32Array.of(
+  const hash = startSha256();
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+/** Begins a hash that is fed piece by piece. */
+export function startSha256(): Sha256 {
+  return new PureSha256();
+}
+
+class PureSha256 implements Sha256 {
+  readonly #state = Uint32Array.of(
     0x6a09e667,
     0xbb67ae85,
     0x3c6ef372,
@@ -81,35 +100,47 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
     0x1f83d9ab,
     0x5be0cd19,
   );
-  const block = new Uint8Array(BLOCK_BYTES);
-  const schedule = new Uint32Array(64);
-  let filled = 0;
-  let length = 0;
-  for (const part of parts) {
-    length += part.length;
-    for (const byte of part) {
-      block[filled++] = byte;
+  readonly #schedule = new Uint32Array(64);
+  readonly #block = new Uint8Array(BLOCK_BYTES);
+  #filled = 0;
+  #length = 0;
+  #isEnded = false;
+
+  update(bytes: Uint8Array): void {
+    if (this.#isEnded) throw new Error('the digest was taken already');
+    this.#length += bytes.length;
+    let filled = this.#filled;
+    for (const byte of bytes) {
+      this.#block[filled++] = byte;
       if (filled === BLOCK_BYTES) {
-        compress(state, schedule, block);
+        compress(this.#state, this.#schedule, this.#block);
         filled = 0;
       }
     }
+    this.#filled = filled;
   }
-  // Padding (§5.1.1): a one bit, zeros, and the length in bits as 64 bits.
-  block[filled++] = 0x80;
-  if (filled > BLOCK_BYTES - 8) {
-    compress(state, schedule, block.fill(0, filled));
-    filled = 0;
+
+  /** Padding (§5.1.1): a one bit, zeros, and the length in bits as 64 bits. */
+  digest(): Uint8Array {
+    if (this.#isEnded) throw new Error('the digest was taken already');
+    this.#isEnded = true;
+    const block = this.#block;
+    let filled = this.#filled;
+    block[filled++] = 0x80;
+    if (filled > BLOCK_BYTES - 8) {
+      compress(this.#state, this.#schedule, block.fill(0, filled));
+      filled = 0;
+    }
+    block.fill(0, filled);
+    const view = new DataView(block.buffer);
+    view.setUint32(56, Math.floor(this.#length / 0x2000_0000));
+    view.setUint32(60, (this.#length << 3) >>> 0);
+    compress(this.#state, this.#schedule, block);
+    const digest = new Uint8Array(32);
+    const out = new DataView(digest.buffer);
+    this.#state.forEach((word, i) => out.setUint32(4 * i, word));
+    return digest;
   }
-  block.fill(0, filled);
-  const view = new DataView(block.buffer);
-  view.setUint32(56, Math.floor(length / 0x2000_0000));
-  view.setUint32(60, (length << 3) >>> 0);
-  compress(state, schedule, block);
-  const digest = new Uint8Array(32);
-  const out = new DataView(digest.buffer);
-  state.forEach((word, i) => out.setUint32(4 * i, word));
-  return digest;
 }
 
 /** One block into the state (§6.2.2). */

@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { concat } from '../src/bytes.js';
 import { hkdfExpand, hkdfExtract, hmacSha256 } from '../src/hmac.js';
-import { sha256 as node } from '../src/sha256.node.js';
-import { sha256 as pure } from '../src/sha256.js';
+import { sha256 as node, startSha256 as startNode } from '../src/sha256.node.js';
+import { sha256 as pure, startSha256 as startPure } from '../src/sha256.js';
 
 describe('SHA-256', () => {
   it('is the same in Node, in a browser and in @noble/hashes, for every length around the block borders', () => {
@@ -33,6 +33,32 @@ describe('SHA-256', () => {
     for (const parts of [[large], [small, large], [large, small], [small, large, small]]) {
       expect(node(...parts)).toEqual(noble(concat(...parts)));
       expect(pure(...parts)).toEqual(noble(concat(...parts)));
+    }
+  });
+
+  it('can be fed piece by piece, several of them at a time', () => {
+    const pieces = fc.array(fc.uint8Array({ maxLength: 150 }), { maxLength: 6 });
+    fc.assert(
+      fc.property(pieces, pieces, (left, right) => {
+        for (const start of [startNode, startPure]) {
+          const [a, b] = [start(), start()];
+          for (let i = 0; i < 6; i++) {
+            if (left[i] !== undefined) a.update(left[i]!);
+            if (right[i] !== undefined) b.update(right[i]!);
+          }
+          expect(a.digest()).toEqual(noble(concat(...left)));
+          expect(b.digest()).toEqual(noble(concat(...right)));
+        }
+      }),
+    );
+  });
+
+  it('ends with its digest: it takes no more, and gives no other', () => {
+    for (const start of [startNode, startPure]) {
+      const hash = start();
+      hash.digest();
+      expect(() => hash.update(Uint8Array.of(1))).toThrow();
+      expect(() => hash.digest()).toThrow();
     }
   });
 

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { archived, honestBag } from './bag.js';
 import { zipped } from './zip.js';
 
 const FILES = [
@@ -35,6 +36,23 @@ describe('programs that nobody here wrote', () => {
       FILES.map(({ name, bytes }) => [name, bytes.length, [1980, 1, 1, 0, 0, 0], attributes, false]),
     );
   });
+
+  it.skipIf(isMissing('unzip', '-v') || isMissing('sha256sum', '--version'))(
+    'sha256sum finds a bag as its manifests say, and a changed byte of it',
+    () => {
+      const bag = join(dir, 'bag');
+      writeFileSync(`${bag}.zip`, archived(honestBag()));
+      execFileSync('unzip', ['-q', `${bag}.zip`, '-d', bag]);
+      const check = (): Buffer =>
+        execFileSync('sha256sum', ['-c', '--quiet', '--strict', 'manifest-sha256.txt', 'tagmanifest-sha256.txt'], {
+          cwd: bag,
+          stdio: 'pipe',
+        });
+      expect(check().toString()).toBe('');
+      writeFileSync(join(bag, 'data/statement.json'), '{"b":3}\n');
+      expect(check).toThrow('1 computed checksum did NOT match');
+    },
+  );
 
   it.skipIf(isMissing('unzip', '-v'))('unzip unpacks it', () => {
     execFileSync('unzip', ['-q', path, '-d', dir]);
