@@ -69,6 +69,16 @@ module.exports = {
       },
     },
     {
+      name: 'report-is-pure',
+      comment: 'A report is made of a bundle and of nothing else: evidence, and what writes PDF.',
+      severity: 'error',
+      from: { path: server('export/report') },
+      to: {
+        pathNot: `${server('export/report')}|^packages/evidence/|@sworn/evidence|${pkg('pdfkit')}`,
+        dependencyTypesNot: ['core'],
+      },
+    },
+    {
       name: 'store-knows-no-layer-above',
       comment: 'store ← (record · seal · sign · read · export) ← (ingest · http).',
       severity: 'error',

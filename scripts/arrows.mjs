@@ -40,6 +40,10 @@ const PLANTED = {
     "import fastify from 'fastify';\nexport const a = fastify;\n",
   ],
   'otlp-is-pure': ['packages/server/src/otlp/wire.ts', "import { b } from '../record/leaf.js';\nexport const a = b;\n"],
+  'report-is-pure': [
+    'packages/server/src/export/report/page.ts',
+    "import { b } from '../../record/leaf.js';\nexport const a = b;\n",
+  ],
   'store-knows-no-layer-above': [
     'packages/server/src/store/leaf.ts',
     "import { b } from '../record/leaf.js';\nexport const a = b;\n",

@@ -3,8 +3,9 @@ export { type ArchivedFile, archiveEnd, archiveHeader } from './bundle/archive.j
 export { csvCell, csvRow } from './bundle/csv.js';
 export { type DisclosedBody, disclosureLine, isDisclosed, parseDisclosure } from './bundle/disclosureLine.js';
 export { parseRange, type RangeFile, rangeText } from './bundle/rangeFile.js';
-export { type DerivedFile, runFiles } from './bundle/runFiles.js';
+export { type DerivedFile, runEnvelope, runFiles, runGovernance } from './bundle/runFiles.js';
 export { type ReadRecord, type RecordFile, type RunRecords, readRunRecords } from './bundle/runRecords.js';
+export { countRunRows, type RunRow, runRows } from './bundle/runRows.js';
 export {
   BUNDLE_FORMAT,
   type BundleScope,
