@@ -55,7 +55,10 @@ export function runsOfTrace(
 
 /** Who hangs below whom. Links of own steps to foreign ones do not count; of a circle, the one that leads back to where it was entered. */
 function linksOf(steps: readonly AuditedStep[]): Map<AuditedStep, AuditedStep> {
-  const bySpan = new Map(steps.map((step) => [step.span, step]));
+  // Of an own step and a foreign one with the same id, the own one.
+  const bySpan = new Map(
+    [...steps.filter((s) => s.foreign), ...steps.filter((s) => !s.foreign)].map((s) => [s.span, s]),
+  );
   const above = new Map<AuditedStep, AuditedStep>();
   for (const step of steps) {
     const parent = step.parent === null ? undefined : bySpan.get(step.parent);

@@ -86,6 +86,10 @@ export const Step = Type.Object(
     },
     retry_count: { ...NullableInteger, description: 'How often it was tried again, as the sender says.' },
     late: Type.Boolean({ description: 'Arrived after the run was first sealed.' }),
+    foreign: Type.Boolean({
+      description:
+        'Sent with a key that is not bound to its service: it changes nothing. An own step may have the same id.',
+    }),
     conflict: Type.Boolean({
       description: 'The producer sent this span again with other content; the first copy is shown.',
     }),

@@ -50,7 +50,7 @@ export {
   verifyRange,
   verifySubtrees,
 } from './proof.js';
-export { haveBearingDescendant, type Placed, parentsOf, stepKey } from './run/forest.js';
+export { copiedKey, haveBearingDescendant, type Placed, parentsOf, placesOf, stepKey } from './run/forest.js';
 export { type Members, membersOf } from './run/members.js';
 export { milliseconds, money, timeOf } from './run/quantity.js';
 export { saidEvent } from './run/saidEvent.js';

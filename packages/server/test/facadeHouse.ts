@@ -270,7 +270,8 @@ export async function buildHouse({
   const producer = (tenantId: string, { scopes = [], services = [] }: Partial<KeyCredential>): KeyCredential => ({
     kind: 'key',
     tenantId,
-    keyId: '00000000-0000-4000-8000-000000000001',
+    // What a key is bound to never changes: another binding is another key.
+    keyId: `00000000-0000-4000-8000-00000000000${services.length === 0 ? 1 : 2}`,
     role: 'ingest',
     permissions: new Set(['logs.ingest'] as const),
     scopes,

@@ -1,6 +1,6 @@
 import { fromUtf8 } from '../bytes.js';
 import { Malformed } from '../malformed.js';
-import { stepKey } from '../run/forest.js';
+import { copiedKey } from '../run/forest.js';
 import { type Members, membersOf } from '../run/members.js';
 import type { StepKind } from '../run/stepKind.js';
 import { type KindStep, stepKinds } from '../run/stepKinds.js';
@@ -33,6 +33,8 @@ export interface PlacedStep extends KindStep {
   /** In the file of its log. */
   readonly line: number;
   readonly endedNs: bigint;
+  /** Records name it: its event key is its trace and span id. */
+  readonly isNamed: boolean;
 }
 
 /** The records of one run, as its bundle has them. */
@@ -83,6 +85,8 @@ export async function readRunRecords(runId: string, files: readonly RecordFile[]
         traceId: share(m.text('trace_id')) ?? '',
         spanId: m.text('span_id') ?? '',
         parentSpanId: m.text('parent_span_id'),
+        foreign: m.flag('foreign') ?? false,
+        isNamed: m.text('event_key') === `${m.text('trace_id')}${m.text('span_id')}`,
         kind: (share(m.text('step_kind')) ?? 'OTHER') as StepKind,
         agentId: share(m.text('agent_id')),
         parentAgentId: share(m.text('parent_agent_id')),
@@ -90,7 +94,8 @@ export async function readRunRecords(runId: string, files: readonly RecordFile[]
         endedNs: BigInt(m.text('ended_ns') ?? '0'),
       });
     } else if (kind === 'CONFLICT') {
-      conflicts.add(stepKey({ traceId: m.text('trace_id') ?? '', spanId: m.text('span_id') ?? '' }));
+      const [traceId, spanId] = [m.text('trace_id') ?? '', m.text('span_id') ?? ''];
+      conflicts.add(copiedKey({ traceId, spanId, foreign: m.flag('foreign') ?? false }));
     } else if ((kind === 'RUN' || kind === 'OPENED') && m.text('run_id') === runId) revisions.push(record);
   }
   const newest = revisions.at(-1);

@@ -1,5 +1,5 @@
 import { hex } from '../bytes.js';
-import { stepKey } from '../run/forest.js';
+import { copiedKey, stepKey } from '../run/forest.js';
 import type { Members } from '../run/members.js';
 import { saidEvent } from '../run/saidEvent.js';
 import { saidStep } from '../run/saidStep.js';
@@ -18,7 +18,7 @@ export async function stepAt(run: RunRecords, at: number) {
     depth: run.depth[at] as number,
     kind: run.kinds[place] ?? 'OTHER',
     late: index >= firstSealBelow(run),
-    conflict: run.conflicts.has(stepKey({ traceId: said.trace_id, spanId: said.span_id })),
+    conflict: run.conflicts.has(copiedKey({ traceId: said.trace_id, spanId: said.span_id, foreign: said.foreign })),
     error_type: members.text('error_type'),
     redactions,
     ...leafOf({ log: run.file.log, index, leafHash, members }),
@@ -73,7 +73,9 @@ function stepIndexOf(run: RunRecords, m: Members): number | null {
   let places = PLACES.get(run);
   if (places === undefined) {
     places = new Map(
-      Array.from(run.order, (place, at) => [stepKey(run.steps[place] as RunRecords['steps'][number]), at]),
+      Array.from(run.order, (place, at) => [run.steps[place] as RunRecords['steps'][number], at] as const)
+        .filter(([step]) => step.isNamed)
+        .map(([step, at]) => [stepKey(step), at]),
     );
     PLACES.set(run, places);
   }

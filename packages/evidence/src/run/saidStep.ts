@@ -31,6 +31,7 @@ export function saidStep(m: Members) {
     cost_usd: money(cost),
     cost_source: cost === null ? ('UNKNOWN' as const) : reported === null ? ('PRICED' as const) : ('REPORTED' as const),
     retry_count: m.count('retry_count'),
+    foreign: m.flag('foreign') ?? false,
     redactions: m
       .objects('redacted')
       .map((r) => ({ rule: r.text('rule') ?? '', path: r.text('path') ?? '', size_class: r.count('n') ?? 0 })),

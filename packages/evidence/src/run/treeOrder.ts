@@ -1,4 +1,4 @@
-import { type Placed, stepKey } from './forest.js';
+import { type Placed, placesOf, stepKey } from './forest.js';
 
 /** What the order of a run asks of a step. */
 export interface OrderedStep extends Placed {
@@ -65,7 +65,7 @@ const NONE = -1;
 
 /** First child and next sibling of each step, siblings by start; −1 for none. */
 function familyOf(steps: readonly OrderedStep[], byStart: Uint32Array) {
-  const indexOf = new Map(steps.map((step, at) => [stepKey(step), at]));
+  const indexOf = placesOf(steps);
   const child = new Int32Array(steps.length).fill(NONE);
   const sibling = new Int32Array(steps.length).fill(NONE);
   const roots: number[] = [];

@@ -19,7 +19,7 @@ import {
   timestampOfNs,
 } from './prepareLeaf.js';
 import { ASSERT_SCOPE, type ItemSources } from './prepareStep.js';
-import { duplicateMac, humanToken, redactionToken, type Tenancy } from './tenancy.js';
+import { duplicateMac, eventKeyOf, humanToken, redactionToken, type Tenancy } from './tenancy.js';
 
 /** A log record redacted and mapped: all that its leaf, or a CONFLICT leaf in its stead, is made of. */
 export interface ReadLog {
@@ -106,14 +106,15 @@ export type Ordinals = Map<string, number>;
  */
 export function logEventKeys(tenancy: Tenancy, records: readonly ReadLog[], seen: Ordinals): Uint8Array[] {
   return records.map(({ uid, digest, sources }) => {
-    if (uid !== null) return duplicateMac(tenancy, utf8('LOG_UID\0'), utf8(uid));
+    const { foreign } = sources.resource;
+    if (uid !== null) return eventKeyOf(tenancy, foreign, duplicateMac(tenancy, utf8('LOG_UID\0'), utf8(uid)));
     const content = [sources.resource.draft.digest, sources.scope.draft.digest, digest];
     const name = Buffer.concat(content).toString('latin1');
     const ordinal = seen.get(name) ?? 0;
     seen.set(name, ordinal + 1);
     const written = Buffer.alloc(4);
     written.writeUInt32BE(ordinal);
-    return duplicateMac(tenancy, utf8('LOG\0'), ...content, written);
+    return eventKeyOf(tenancy, foreign, duplicateMac(tenancy, utf8('LOG\0'), ...content, written));
   });
 }
 

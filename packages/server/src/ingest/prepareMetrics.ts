@@ -19,7 +19,7 @@ import {
   timestampOfNs,
 } from './prepareLeaf.js';
 import type { PreparedSource } from './prepareResource.js';
-import { duplicateMac, redactionToken, type Tenancy } from './tenancy.js';
+import { duplicateMac, eventKeyOf, redactionToken, type Tenancy } from './tenancy.js';
 
 /** The kind of a record of metrics, in `system`. */
 const TELEMETRY_KIND = 'TELEMETRY';
@@ -52,7 +52,7 @@ export function batchEventKeys(tenancy: Tenancy, batches: readonly ReadBatch[], 
     seen.set(name, ordinal + 1);
     const written = Buffer.alloc(4);
     written.writeUInt32BE(ordinal);
-    return duplicateMac(tenancy, utf8('METRICS\0'), ...content, written);
+    return eventKeyOf(tenancy, resource.foreign, duplicateMac(tenancy, utf8('METRICS\0'), ...content, written));
   });
 }
 

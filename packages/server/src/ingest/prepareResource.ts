@@ -8,7 +8,7 @@ import type { LeafDraft } from '../record/draft.js';
 import { recordedAtOffset } from '../record/ownLeaf.js';
 import type { Redactor } from '../record/redact/redactor.js';
 import { encodeProducerLeaf, redactedMembers, timestampOf } from './prepareLeaf.js';
-import { duplicateMac, redactionToken, type Tenancy } from './tenancy.js';
+import { duplicateMac, eventKeyOf, redactionToken, type Tenancy } from './tenancy.js';
 
 /** Prepared resources and scopes that are remembered: a process sends its own with every request, all day. */
 const SOURCES_REMEMBERED = 2_048;
@@ -49,7 +49,7 @@ export function createResourceDrafts(
     return prepared;
   };
 
-  function prepare(tenancy: Tenancy, slice: SourceSlice, dataKey: DataKey, eventKey: Uint8Array): PreparedSource {
+  function prepare(tenancy: Tenancy, slice: SourceSlice, dataKey: DataKey, named: Uint8Array): PreparedSource {
     const { credential, systemOrigin: origin } = tenancy;
     const { bytes, removed } = redactor.redact(slice.part, slice.bytes, (text) => redactionToken(tenancy, text));
     // A copy: what is remembered must not hold on to the request that it came in.
@@ -62,6 +62,7 @@ export function createResourceDrafts(
       slice.part === 'resource' &&
       credential.services.length > 0 &&
       (service === null || !credential.services.includes(service));
+    const eventKey = eventKeyOf(tenancy, foreign, named);
     const body = sealBody(dataKey, { origin, eventKey, path: 'body' }, bytes);
     const occurredAt = timestampOf(tenancy.at);
     const leaf = encodeProducerLeaf(

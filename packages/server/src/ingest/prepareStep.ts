@@ -17,7 +17,7 @@ import {
 } from './prepareLeaf.js';
 import type { PreparedSource } from './prepareResource.js';
 import { governanceDrafts, type GovernanceReading } from './prepareGovernance.js';
-import { duplicateMac, humanToken, redactionToken, type Tenancy } from './tenancy.js';
+import { duplicateMac, eventKeyOf, humanToken, redactionToken, type Tenancy } from './tenancy.js';
 
 /** The scope of an ingest key whose `sworn.*` attributes take effect (CONTRACT.md §7). */
 export const ASSERT_SCOPE = 'ingest:assert';
@@ -95,8 +95,8 @@ export function prepareStep(
       ...(sources.resource.foreign && { foreign: true }),
     },
   };
-  const eventKey = Buffer.concat([slice.traceId, slice.spanId]);
   const { foreign } = sources.resource;
+  const eventKey = eventKeyOf(tenancy, foreign, Buffer.concat([slice.traceId, slice.spanId]));
   return {
     step: {
       ...draftOf(step, 'STEP', eventKey, null),
@@ -115,6 +115,8 @@ function conflictOf(step: ReadStep, stepKey: Uint8Array, first: FirstLeaf): Leaf
   return draftOf(step, 'CONFLICT', eventKey, {
     first: hex(first.leafHash),
     first_index: first.index,
+    // Of an own step it is what trace and span id say.
+    ...(step.sources.resource.foreign && { first_key: hex(stepKey) }),
   });
 }
 

@@ -1,4 +1,4 @@
-import { hmacSha256, token } from '@sworn/evidence';
+import { hmacSha256, token, utf8 } from '@sworn/evidence';
 import type { KeyCredential } from '../access/credential.js';
 import type { TenantKeys } from '../record/keyStore.js';
 
@@ -19,6 +19,14 @@ export interface Tenancy {
 /** Tenant-keyed HMAC over the parts, under the duplicate key: digests of bytes as sent, and event keys made of them. */
 export function duplicateMac(tenancy: Tenancy, ...parts: readonly Uint8Array[]): Uint8Array {
   return hmacSha256(tenancy.keys.duplicate, ...parts);
+}
+
+/**
+ * The event key of what somebody sent, by the key that it has by its name. What a foreign key sends has another: it takes the place of nothing that whoever
+ * may speak for that service sends later.
+ */
+export function eventKeyOf(tenancy: Tenancy, foreign: boolean, named: Uint8Array): Uint8Array {
+  return foreign ? duplicateMac(tenancy, utf8('FOREIGN\0'), named) : named;
 }
 
 /** The token of a human, who is entered in the directory before the drafts are handed on. */

@@ -1,4 +1,4 @@
-import { emptyFrontier, equalBytes, extendFrontier, frontierRoot, stepKey, unhex } from '@sworn/evidence';
+import { copiedKey, emptyFrontier, equalBytes, extendFrontier, frontierRoot, unhex } from '@sworn/evidence';
 import type { Tx } from '../store/database.js';
 import { haveSteps, readFirstSteps, readSteps, type StepLeaf } from '../store/steps.js';
 import { checkBytes } from './check.js';
@@ -66,7 +66,10 @@ export async function readRunSteps(
       }
       const checked = checkBytes(leaf, origin);
       if (checked.kind === 'sound' && leaf.kind === 'CONFLICT') {
-        conflicts.add(stepKey({ traceId: leaf.traceId, spanId: checked.members.text('span_id') ?? '' }));
+        const { members: m } = checked;
+        conflicts.add(
+          copiedKey({ traceId: leaf.traceId, spanId: m.text('span_id') ?? '', foreign: m.flag('foreign') ?? false }),
+        );
         continue;
       }
       let of = byTrace.get(leaf.traceId);

@@ -67,7 +67,7 @@ function compact({ steps, damaged, conflicts, settled, cut }: RunSteps): Skeleto
     hashes,
     damaged,
     conflicts,
-    resource: placed[0]?.resource ?? null,
+    resource: placed[ownPlaces(placed)[0] ?? 0]?.resource ?? null,
     ...ranOn(placed),
     redacted: steps.some((step) => step.redacted),
     speaking: speaking(placed),
@@ -107,11 +107,20 @@ function placeIn(words: readonly string[], word: string): number {
   return at < 0 ? words.length - 1 : at;
 }
 
+/** What a run says by itself, in tree order: spans of a foreign key change nothing, but where there is nothing else. */
+function ownPlaces(placed: readonly StepFacts[]): readonly number[] {
+  const own = placed.flatMap(({ foreign }, at) => (foreign ? [] : [at]));
+  return own.length > 0 ? own : [...placed.keys()];
+}
+
 function speaking(placed: readonly StepFacts[]): number[] {
-  const calls = placed.flatMap((step, at) => (step.kind === 'LLM' ? [at] : []));
+  const own = ownPlaces(placed);
+  const [top] = own;
+  if (top === undefined) return [];
+  const calls = own.filter((at) => placed[at]?.kind === 'LLM');
   const startOf = (at: number) => placed[at]?.startedNs ?? 0n;
   const endOf = (at: number) => placed[at]?.endedNs ?? 0n;
-  const first = calls.reduce((a, b) => (startOf(a) <= startOf(b) ? a : b), calls[0] ?? 0);
-  const last = calls.reduce((a, b) => (endOf(a) >= endOf(b) ? a : b), calls[0] ?? 0);
-  return placed.length === 0 ? [] : [...new Set([0, first, last])];
+  const first = calls.reduce((a, b) => (startOf(a) <= startOf(b) ? a : b), calls[0] ?? top);
+  const last = calls.reduce((a, b) => (endOf(a) >= endOf(b) ? a : b), calls[0] ?? top);
+  return [...new Set([top, first, last])];
 }

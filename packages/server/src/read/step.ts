@@ -1,4 +1,4 @@
-import { saidStep, stepKey } from '@sworn/evidence';
+import { saidStep, copiedKey } from '@sworn/evidence';
 import type { Step } from '@sworn/contract';
 import type { Payloads } from '../access/rules.js';
 import { checksumOf } from './metadata.js';
@@ -39,7 +39,7 @@ export function shownStep(
     kind: place.kind,
     name: isShown ? body.name : null,
     late: stored.index >= sealedBelow,
-    conflict: conflicts.has(stepKey({ traceId: said.trace_id, spanId: said.span_id })),
+    conflict: conflicts.has(copiedKey({ traceId: said.trace_id, spanId: said.span_id, foreign: said.foreign })),
     ...(withIo && isShown
       ? { input: shownContent(contentKey, body.input), output: shownContent(contentKey, body.output) }
       : {}),

@@ -1,4 +1,4 @@
-import { hex } from '@sworn/evidence';
+import { hex, placesOf } from '@sworn/evidence';
 import { type Database, lookUp } from '../store/database.js';
 import {
   type FollowedLeaf,
@@ -187,7 +187,7 @@ export function createGatherer(at: Below): Gatherer {
     async runsOfSpans(traceId, members) {
       const steps = await placedSteps(traceId);
       const runs = runsOf(traceId, members, steps);
-      return new Map(steps.map(({ spanId }, at) => [spanId, runs[at] as string]));
+      return new Map([...placesOf(steps).values()].map((at) => [(steps[at] as MemberStep).spanId, runs[at] as string]));
     },
     async fold(into, runId, traces) {
       const [only] = traces;

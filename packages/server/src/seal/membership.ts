@@ -153,12 +153,13 @@ function inOrder(traceId: string, members: readonly Member[]): Member[] {
 /** As `parentsOf`, without links of own steps to foreign ones. */
 function ownParents(steps: readonly MemberStep[]): Int32Array {
   const foreign = new Set(steps.filter((step) => step.foreign).map(stepKey));
+  if (foreign.size > 0) for (const step of steps) if (!step.foreign) foreign.delete(stepKey(step));
   if (foreign.size === 0) return parentsOf(steps);
   return parentsOf(
     steps.map((step) => {
       const { traceId, spanId, parentSpanId } = step;
       const cut = !step.foreign && parentSpanId !== null && foreign.has(traceId + parentSpanId);
-      return { traceId, spanId, parentSpanId: cut ? null : parentSpanId };
+      return { traceId, spanId, parentSpanId: cut ? null : parentSpanId, foreign: step.foreign };
     }),
   );
 }

@@ -116,13 +116,14 @@ function firstDenial({
 
 function turnOf({ read, isWhole }: Parameters<typeof inflectionOf>[0], event: Denial): Inflection {
   const key = stepOfEvent(event);
-  const isStep = key !== null && read.some((step) => stepKey(step) === key);
+  const isIt = (step: HeldStep) => !step.foreign && stepKey(step) === key;
+  const isStep = key !== null && read.some(isIt);
   const { observed, threshold, actor } = event;
   return {
     timestamp: event.occurredAt,
     reason: event.decision === 'DENY' ? 'DENY' : 'VIOLATION',
     span_id: isStep ? event.spanId : null,
-    step_index: isStep && isWhole ? treeOrder(read).findIndex(({ step }) => stepKey(step) === key) : null,
+    step_index: isStep && isWhole ? treeOrder(read).findIndex(({ step }) => isIt(step)) : null,
     ...(observed !== null && { observed }),
     ...(threshold !== null && { threshold }),
     ...(actor !== null && { actor }),
