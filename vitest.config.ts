@@ -22,6 +22,7 @@ const LONGEST = [
   'recover',
   'faultDatabase',
   'slowSenders',
+  'grpcFloods',
 ].map((name) => `/packages/server/test/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {

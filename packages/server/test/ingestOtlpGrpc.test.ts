@@ -18,6 +18,7 @@ import type { DecodedTraces } from '../src/otlp/decoded.js';
 import { permissionsByRules } from './accessRules.js';
 import { framed, GrpcClient, LOGS, rawCall, TRACES } from './grpcCalls.js';
 import { any, keyValue, message, text } from './otlpBytes.js';
+import { rawConnection } from './http2Frames.js';
 import { oracleResponse } from './otlpOracle.js';
 
 const KEY = 'swk_tenant_secret';
@@ -362,6 +363,15 @@ describe('the listener', () => {
     expect(idle.closed || idle.destroyed).toBe(true);
     const late = await client.call({ body: request(span), metadata: sender });
     expect(late.status).toBe('UNAVAILABLE');
+  });
+
+  test('stopped is gone though somebody does not hang up', async () => {
+    const { socket, closed } = await rawConnection(address, { hangsUp: false });
+    await client.call({ body: request(span), metadata: sender });
+    await receiver.stop();
+    const writing = setInterval(() => socket.write('x'), 100);
+    await closed;
+    clearInterval(writing);
   });
 
   test('survives what is no HTTP/2, and sends more streams than it takes away', async () => {

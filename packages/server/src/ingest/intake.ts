@@ -93,6 +93,11 @@ export class Intake {
     };
   }
 
+  /** Whether this address of a socket is a trusted proxy's, behind which there are many. */
+  isProxy(address: string): boolean {
+    return (this.#options.trustedProxies ?? NO_PROXIES).has(address);
+  }
+
   /** The sender of a request, who may send. @throws Refusal, RefusedRequest 403 and 429. */
   async admit({ headers, address, forwarded }: Knocking): Promise<KeyCredential> {
     const { rates, trustedProxies } = this.#options;

@@ -2,38 +2,21 @@ import {
   constants,
   createSecureServer,
   createServer,
+  type Http2Session,
   type IncomingHttpHeaders,
-  type ServerHttp2Session,
   type ServerHttp2Stream,
-  type SessionOptions,
 } from 'node:http2';
 import type { Server } from 'node:net';
 import { exportResponse, RPC_CODE, type RpcStatus, statusBody } from './answer.js';
 import { codings, ignore, SenderGone } from './body.js';
+import { boundConnections, type Connections } from './connections.js';
+import { type BoundConnection, boundConnection, CONNECTION_SETTINGS, STREAM_WINDOW_BYTES } from './grpcConnection.js';
 import { framed, incomingMessage, refusedCall } from './grpcMessage.js';
 import type { Intake } from './intake.js';
-import {
-  HEADERS_TIMEOUT_MS,
-  IDLE_TIMEOUT_MS,
-  MAX_CONNECTIONS,
-  MAX_HEADER_BYTES,
-  REQUEST_TIMEOUT_MS,
-  STOP_TIMEOUT_MS,
-  type TlsFiles,
-} from './listening.js';
+import { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, STOP_TIMEOUT_MS, type TlsFiles } from './listening.js';
 import { SIGNAL_NAMES, type SignalName } from './signals.js';
 
-/** Calls of one connection at a time; an exporter has a handful in flight, a Collector some ten. */
-const MAX_CONCURRENT_STREAMS = 128;
-
-/** Headers of one request: an exporter sends about ten. */
-const MAX_HEADER_PAIRS = 64;
-
-/**
- * Bytes that may be on their way without being read, of one call, and of one connection once somebody who may send is behind it. Until then
- * a connection holds HTTP/2's 64 KiB, however many calls it makes.
- */
-const STREAM_WINDOW_BYTES = 1024 * 1024;
+/** Bytes of one connection that may be on their way without being read, once somebody who may send is behind it; until then HTTP/2's 64 KiB, however many calls it makes. */
 const CONNECTION_WINDOW_BYTES = 4 * STREAM_WINDOW_BYTES;
 
 /** The method of each signal. */
@@ -61,33 +44,24 @@ export interface OtlpGrpc {
  * that a caller is known, and room for his bytes is reserved, before they are held (docs/decisions/0017-grpc-framed-by-ourselves.md).
  */
 export function createOtlpGrpc({ intake, tls }: OtlpGrpcOptions): OtlpGrpc {
-  const settings: SessionOptions = {
-    maxHeaderListPairs: MAX_HEADER_PAIRS,
-    settings: {
-      maxConcurrentStreams: MAX_CONCURRENT_STREAMS,
-      maxHeaderListSize: MAX_HEADER_BYTES,
-      initialWindowSize: STREAM_WINDOW_BYTES,
-    },
-  };
   const server =
     tls === undefined
-      ? createServer(settings)
-      : createSecureServer({ ...settings, ...tls, handshakeTimeout: HEADERS_TIMEOUT_MS });
-  const sessions = new Set<ServerHttp2Session>();
-  server.maxConnections = MAX_CONNECTIONS;
+      ? createServer(CONNECTION_SETTINGS)
+      : createSecureServer({ ...CONNECTION_SETTINGS, ...tls, handshakeTimeout: HEADERS_TIMEOUT_MS });
+  const sessions = new Set<Http2Session>();
+  const connections = boundConnections(server, (address) => intake.isProxy(address));
   server.on('session', (session) => {
+    const connection = boundConnection(session, connections.socketOf(session.socket));
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
-    // Until its first call; see `answer`.
-    session.setTimeout(HEADERS_TIMEOUT_MS, () => session.destroy());
+    session.on(
+      'stream',
+      // Node's types leave out the last argument: all headers, repeats too; `headers` keeps the first of those that must be one.
+      (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) =>
+        void answer(intake, { stream, headers, raw, connection }),
+    );
   });
-  server.on(
-    'stream',
-    // Node's types leave out the last argument: all headers, repeats too; `headers` keeps the first of those that must be one.
-    (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) =>
-      void answer(intake, { stream, headers, raw }),
-  );
-  return { server, stop: () => stop(server, sessions) };
+  return { server, stop: () => stop(server, { sessions, connections }) };
 }
 
 /** One call, with its headers as names and values in turn. */
@@ -95,17 +69,23 @@ interface Call {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly raw: readonly string[];
+  readonly connection: BoundConnection;
 }
 
-async function answer(intake: Intake, { stream, headers, raw }: Call): Promise<void> {
+async function answer(intake: Intake, call: Call): Promise<void> {
+  const { stream, headers, raw, connection } = call;
   stream.on('error', ignore);
-  stream.session?.setTimeout(IDLE_TIMEOUT_MS);
+  connection.began(stream);
   if (!isGrpc(headers)) {
+    connection.ends(stream);
     stream.respond({ ':status': 415 }, { endStream: true });
     stream.close(constants.NGHTTP2_NO_ERROR);
     return;
   }
-  const tooSlow = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), REQUEST_TIMEOUT_MS);
+  const tooSlow = setTimeout(() => {
+    connection.ends(stream);
+    stream.close(constants.NGHTTP2_CANCEL);
+  }, REQUEST_TIMEOUT_MS);
   const inTime = (): void => clearTimeout(tooSlow);
   stream.once('end', inTime).once('close', inTime);
   try {
@@ -115,14 +95,15 @@ async function answer(intake: Intake, { stream, headers, raw }: Call): Promise<v
       address: stream.session?.socket.remoteAddress,
       forwarded: headers['x-forwarded-for'],
     });
+    connection.isKnown();
     if (isOpen(stream)) stream.session?.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     const encoding = headerOf(headers, 'grpc-encoding').toLowerCase();
     const body = () => incomingMessage(stream, encoding);
     const refused = await intake.store(credential, { signal, encoding: 'protobuf', body });
-    succeed(stream, exportResponse('protobuf', signal, refused));
+    succeed(call, exportResponse('protobuf', signal, refused));
   } catch (error) {
     if (error instanceof SenderGone) stream.destroy();
-    else refuse(stream, intake.refusalOf(error).rpc);
+    else refuse(call, intake.refusalOf(error).rpc);
   }
 }
 
@@ -131,16 +112,18 @@ function isOpen(stream: ServerHttp2Stream): boolean {
   return !stream.closed && !stream.destroyed;
 }
 
-function succeed(stream: ServerHttp2Stream, response: Uint8Array): void {
+function succeed({ stream, connection }: Call, response: Uint8Array): void {
   if (!isOpen(stream)) return;
+  connection.ends(stream);
   stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
   stream.respond(answerHeaders(), { waitForTrailers: true });
   stream.end(framed(response));
 }
 
 /** Trailers-Only. A sender in the middle of its message is told to stop; it has the answer by then (RFC 9113, 8.1). */
-function refuse(stream: ServerHttp2Stream, rpc: RpcStatus): void {
+function refuse({ stream, connection }: Call, rpc: RpcStatus): void {
   if (!isOpen(stream)) return;
+  connection.ends(stream);
   const status = statusBody('protobuf', rpc);
   stream.respond(
     {
@@ -157,9 +140,15 @@ function refuse(stream: ServerHttp2Stream, rpc: RpcStatus): void {
   stream.resume();
 }
 
-async function stop(server: Server, sessions: ReadonlySet<ServerHttp2Session>): Promise<void> {
+/** What `stop` ends. */
+interface Open {
+  readonly sessions: ReadonlySet<Http2Session>;
+  readonly connections: Connections;
+}
+
+async function stop(server: Server, { sessions, connections }: Open): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => sessions.forEach((session) => session.destroy()), STOP_TIMEOUT_MS);
+    const timer = setTimeout(() => connections.closeAll(), STOP_TIMEOUT_MS);
     server.close(() => {
       clearTimeout(timer);
       resolve();

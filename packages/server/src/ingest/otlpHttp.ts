@@ -4,11 +4,11 @@ import type { Socket } from 'node:net';
 import type { Refused } from '../otlp/decoded.js';
 import { type Encoding, exportResponse, mediaTypeOf, RPC_CODE, statusBody } from './answer.js';
 import { codings, type Incoming, isCoding, SenderGone } from './body.js';
+import { boundConnections } from './connections.js';
 import type { Intake } from './intake.js';
 import {
   HEADERS_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
-  MAX_CONNECTIONS,
   MAX_HEADER_BYTES,
   REQUEST_TIMEOUT_MS,
   STOP_TIMEOUT_MS,
@@ -54,7 +54,7 @@ export function createOtlpHttp(options: OtlpHttpOptions): OtlpHttp {
       ? createServer(settings, listener)
       : createTlsServer({ ...settings, ...options.tls }, listener);
   server.on('connection', (socket) => receiver.opened(socket));
-  server.maxConnections = MAX_CONNECTIONS;
+  boundConnections(server, (address) => options.intake.isProxy(address));
   server.timeout = IDLE_TIMEOUT_MS;
   return { server, stop: () => receiver.stop(server) };
 }
