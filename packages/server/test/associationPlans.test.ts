@@ -126,7 +126,9 @@ describe.each(['before there are statistics', 'with statistics'])('a window of a
       costs.push(cost);
     }
     const [ofFew, ofMany] = costs as [Cost, Cost];
-    expect([ofFew.rows, ofMany.rows]).toEqual([1, 1]);
+    // PostgreSQL before 18 rounds what a loop found to whole rows: one in two is none.
+    expect(ofMany.rows).toBe(ofFew.rows);
+    expect(ofMany.rows).toBeLessThanOrEqual(1);
     expect(ofMany.blocks).toBeLessThanOrEqual(ofFew.blocks + DEEPER);
   });
 

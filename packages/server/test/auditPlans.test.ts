@@ -19,6 +19,9 @@ const RECORDS = Number(process.env['SWORN_TEST_RECORDS'] ?? 10_000);
 const LIMIT = 51;
 /** Rows and index entries that a page of 50 may cost where the filter leads to what it finds, and another holds of one in ten. */
 const ROWS_OF_A_PAGE = 1_000;
+/** At most, also among a million; and what reads rows that are seen in no node of a plan, as those of an index alone. */
+const BLOCKS_OF_A_ROW = 5;
+const BLOCKS_OF_A_PAGE = 1_000;
 /** Of several filters each is tried for being narrow. */
 const ROWS_OF_CHOOSING = MAX_NARROW + 1;
 /** Entries looked at where nothing more matches: as much as a page may examine, of this many leaves and rows. */
@@ -210,6 +213,8 @@ describe.each(['before there are statistics', 'with statistics'])('a page of ent
         const most = ROWS_OF_A_PAGE + several + (isByTime ? 3 * MAX_NARROW + NO_MATCH : 0);
         expect(cost.sequential).toEqual([]);
         expect(cost.rows, JSON.stringify(walk)).toBeLessThanOrEqual(most);
+        // A way down an index and its row, each: whatever walks an index past what it wants reads no rows and many blocks.
+        expect(cost.blocks, JSON.stringify(walk)).toBeLessThanOrEqual(BLOCKS_OF_A_ROW * cost.rows + BLOCKS_OF_A_PAGE);
       }
     },
   );

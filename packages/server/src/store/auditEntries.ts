@@ -1,7 +1,7 @@
 import type { Cell } from './checking.js';
 import type { StoredCheckpoint } from './checkpointRead.js';
 import type { Tx } from './database.js';
-import { ENTRY_TABLES, type EntryTable } from './entryPlaces.js';
+import { ENTRY_TABLES, type EntryTable, isLeafAt } from './entryPlaces.js';
 import { PROJECTION_COLUMNS } from './projection.js';
 import type { StoredLeaf } from './runs.js';
 import { type Sql, sql } from './sql.js';
@@ -54,7 +54,7 @@ export async function readEntriesAt(
            coalesce(p.there, false) as beside ${cells}
       from unnest(${[...indexes]}::bigint[]) with ordinality as asked(leaf_index, ordinal)
       left join lateral (
-        select * from sworn.leaf where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = asked.leaf_index limit 1) l on true
+        select * from sworn.leaf where ${isLeafAt(tenantId, log, sql`asked.leaf_index`)} limit 1) l on true
       left join lateral (
         select size, root, note, signed_at from sworn.checkpoint
          where tenant_id = ${tenantId}::uuid and log = ${log} and size > asked.leaf_index

@@ -88,12 +88,12 @@ export async function readTreeLeaves(
   return { leaves, bytes: rows.bytesRead };
 }
 
-/** A leaf's body; null: there is none, or none any more. Primary key of `leaf`. */
+/** A leaf's body; null: there is none, or none any more. Primary key of `leaf`, as `isLeafAt` (entryPlaces.ts) says. */
 export async function readBody(tx: Tx, { tenantId, log }: LogPlace, index: number): Promise<Buffer | null> {
   const rows = await copyOut(
     tx,
     `select body from sworn.leaf
-      where tenant_id = ${literal(tenantId)} and log = ${literal(log)} and leaf_index = ${whole(index)} limit 1`,
+      where tenant_id = ${literal(tenantId)} and log = (select ${literal(log)}) and leaf_index = ${whole(index)} limit 1`,
   );
   return rows.next() ? rows.bytes() : null;
 }

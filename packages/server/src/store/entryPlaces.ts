@@ -16,6 +16,14 @@ export const ENTRY_TABLES: Readonly<Record<EntryTable, Sql>> = {
 /** Tables whose rows say when it happened; of the others the leaves do. */
 const TIMED: ReadonlySet<EntryTable> = new Set(['audit_ledger', 'system_records']);
 
+/**
+ * A leaf by its primary key. Which log it is of the planner is not to see: it takes `leaf_occurred`, an index of some logs, for as good a way to one leaf, as its
+ * statistics tell neither tenants nor logs apart, and then walks all of the log for each.
+ */
+export function isLeafAt(tenantId: string, log: string, index: Sql): Sql {
+  return sql`tenant_id = ${tenantId}::uuid and log = (select ${log}::text) and leaf_index = ${index}`;
+}
+
 /** Leaves that have a row in the table, in the order of places: by the primary key; in `system`, where others stand between, by `leaf_system_entries`. */
 function besideOf(table: EntryTable, log: string): Sql {
   return table === 'system_records'
@@ -160,7 +168,7 @@ function narrow({ tenantId, selection, window }: Asked, rows: Sql): Walk {
   const leaf = said
     ? sql.empty
     : sql`cross join lateral (select occurred_at as at from sworn.leaf
-           where tenant_id = ${tenantId}::uuid and log = ${window.log} and leaf_index = r.leaf_index limit 1) l`;
+           where ${isLeafAt(tenantId, window.log, sql`r.leaf_index`)} limit 1) l`;
   const matching = sql`select place, at from (
     select r.leaf_index as place, ${at} as at from (select * from (${rows}) r where ${all(selection.conditions)}) r ${leaf}) o
      where ${inRange(window, sql`at`)} and ${isAfter(window, sql`at, place`)}`;
@@ -252,7 +260,7 @@ export async function countEntries(
   const leaf = isTimed
     ? sql`cross join lateral (
             select occurred_at from sworn.leaf
-             where tenant_id = ${tenantId}::uuid and log = ${window.log} and leaf_index = r.leaf_index limit 1) l
+             where ${isLeafAt(tenantId, window.log, sql`r.leaf_index`)} limit 1) l
           where ${inRange(window, sql`l.occurred_at`)}`
     : sql.empty;
   const [row] = await tx.query<{ total: number }>(sql`select count(*) as total from (${rows}) r ${leaf}`);
@@ -266,7 +274,7 @@ async function timed(tx: Tx, tenantId: string, places: Sql, order: Sql, { log }:
       from (${places}) p
       left join lateral (
         select recorded_at, occurred_at from sworn.leaf
-         where tenant_id = ${tenantId}::uuid and log = ${log} and leaf_index = p.place limit 1) l on true
+         where ${isLeafAt(tenantId, log, sql`p.place`)} limit 1) l on true
      order by ${order}`);
 }
 
