@@ -92,6 +92,7 @@ export type AskedProof = Static<typeof AskedProof>;
 export const Integrity = Type.Object(
   {
     logs: Type.Array(LogIntegrity),
+    logs_withheld: Type.Integer({ minimum: 0, description: 'Logs that the key is not for: nothing is said of them.' }),
     findings: Type.Array(OpenFinding, { maxItems: 1000 }),
     more_findings: Type.Integer({ minimum: 0, description: 'Open ones beyond those shown.' }),
     anomalies: Type.Array(ProducerAnomaly),

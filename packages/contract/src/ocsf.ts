@@ -82,6 +82,7 @@ export const OcsfExportList = Type.Object({ ...ExportList.properties }, { additi
 export const OcsfIntegrity = Type.Object(
   {
     items: Type.Array(OcsfEvent),
+    logs_withheld: Integrity.properties.logs_withheld,
     more_findings: Integrity.properties.more_findings,
     proof: Integrity.properties.proof,
     metadata: AggregateMetadata,

@@ -87,6 +87,20 @@ describe('a key for some topics', () => {
     const { json: described } = await ask(`${path}/export`, key);
     expect(described.asked.items).toEqual([]);
   });
+
+  it('is told of no other log how long it is, what was found there, or where a leaf of it lies', async () => {
+    const key = await keyWith({ topics: ['AUDIT'] });
+    const path = `${FACADE_PREFIX}/audit/integrity`;
+    const all = (await ask(path, house.mine.auditor)).json;
+    const { json } = await ask(path, key);
+    const logsOf = ({ logs }: typeof json) => logs.map(({ log }: { log: string }) => log);
+    expect([logsOf(json), json.logs_withheld]).toEqual([['access', 'audit', 'control'], 2]);
+    expect([logsOf(all).length, all.logs_withheld]).toEqual([5, 0]);
+    expect(json.anomalies.every(({ log }: { log: string }) => logsOf(json).includes(log))).toBe(true);
+    for (const query of ['', '&leaf_index=0'])
+      expect(outcome(await ask(`${path}?log=llm-runs${query}`, key))).toEqual(DENIED);
+    expect((await ask(`${path}?log=audit&leaf_index=0`, key)).status).toBe(200);
+  });
 });
 
 describe('a key for a range of time', () => {

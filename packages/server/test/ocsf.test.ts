@@ -276,7 +276,7 @@ describe('the state of the record as events of OCSF', () => {
     const native = (await get(house, `${AUDIT}/integrity`, auditor)).json;
     const { items, ...frame } = (await get(house, `${AUDIT}/integrity?format=ocsf`, auditor)).json;
     expect(items.flatMap(faultsOf)).toEqual([]);
-    expect(Object.keys(frame).toSorted()).toEqual(['metadata', 'more_findings', 'proof']);
+    expect(Object.keys(frame).toSorted()).toEqual(['logs_withheld', 'metadata', 'more_findings', 'proof']);
     const scans = items.filter((event: Json) => event.class_uid === 6007);
     expect(scans.map((event: Json) => [event.metadata.uid, event.status_detail])).toEqual(
       native.logs.map((log: Json) => [log.origin, log.verdict]),

@@ -61,7 +61,7 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'audit.authorization': (deps, { grant, query }) => listAuthorization(deps, grant.tenantId, query),
     'audit.access': (deps, { grant, query }) => listAccess(deps, grant.tenantId, query),
     async 'audit.integrity'(deps, { grant, query }) {
-      const reading = await integrity(deps, grant.tenantId, query);
+      const reading = await integrity(deps, grant, query);
       return query.format === 'ocsf' ? { ...reading, answer: { ...ocsfIntegrity(reading.answer) } } : reading;
     },
     'audit.exports': (deps, { grant, query }) => listExports(deps, grant.tenantId, query),

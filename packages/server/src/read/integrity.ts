@@ -1,6 +1,15 @@
 import type { AskedProof, Integrity, IntegrityQuery } from '@sworn/contract';
-import { base64, consistencyProof, hex, inclusionProof, verifyConsistency, verifyInclusion } from '@sworn/evidence';
+import {
+  base64,
+  consistencyProof,
+  hex,
+  inclusionProof,
+  topicOfLog,
+  verifyConsistency,
+  verifyInclusion,
+} from '@sworn/evidence';
 import { invalidParameter, Refusal } from '../access/refusal.js';
+import type { Grant } from '../access/ruling.js';
 import { readOwnCursors, readOwnRound } from '../check/ownState.js';
 import type { OpenFinding } from '../check/register.js';
 import { type CheckCursor, isWaiting, readSeen } from '../store/checkState.js';
@@ -29,9 +38,18 @@ const SILENT_MS = 600_000;
 /** All of a log is looked at in seven days, and once more by how long an outage may be. */
 const SCRUB_MS = 8 * 86_400_000;
 
-/** Endpoint 17: what of the record was checked, what was found, and on demand a proof. @throws Refusal */
-export async function integrity(deps: ReadDeps, tenantId: string, query: IntegrityQuery): Promise<Reading<Integrity>> {
+/** Endpoint 17: what of the record was checked, what was found, and on demand a proof. Of logs that a key is not for, only how many. @throws Refusal */
+export async function integrity(
+  deps: ReadDeps,
+  grant: Pick<Grant, 'tenantId' | 'logs' | 'rule'>,
+  query: IntegrityQuery,
+): Promise<Reading<Integrity>> {
+  const { tenantId } = grant;
   demandWhole(query);
+  if (query.log !== undefined && !isFor(grant, query.log))
+    throw new Refusal('permission_denied', `${grant.rule.id}: the key is not for records of ${query.log}`, {
+      rule: grant.rule.id,
+    });
   return inTenant(
     deps.db,
     'reader',
@@ -39,8 +57,9 @@ export async function integrity(deps: ReadDeps, tenantId: string, query: Integri
     async (tx) => {
       const sizes = await readLogSizes(tx, tenantId);
       const heads = await readHeads(tx, tenantId);
-      const shownHeads = query.log === undefined ? heads : heads.filter(({ log }) => log === query.log);
-      if (shownHeads.length === 0) throw invalidParameter('log', 'names no log of this tenant');
+      const asked = query.log === undefined ? heads : heads.filter(({ log }) => log === query.log);
+      const shownHeads = asked.filter(({ log }) => isFor(grant, log));
+      if (asked.length === 0) throw invalidParameter('log', 'names no log of this tenant');
       const open = await deps.openFindings(tx, tenantId);
       const { ours: cursors } = await readOwnCursors(deps, tx, tenantId);
       const round = await readOwnRound(deps, tx);
@@ -48,12 +67,14 @@ export async function integrity(deps: ReadDeps, tenantId: string, query: Integri
       const logs = [];
       for (const head of shownHeads)
         logs.push(await logOf(deps, tx, { tenantId, head, cursor: cursors.get(head.log) ?? null, open, isSilent }));
-      const about = open.filter(({ log }) => query.log === undefined || log === query.log);
-      const runs = query.log === undefined || query.log.startsWith('llm-runs') ? await countOpenRuns(tx, tenantId) : 0;
+      const about = open.filter(({ log }) => (query.log === undefined || log === query.log) && isFor(grant, log));
+      const isOfRuns = shownHeads.some(({ log }) => log.startsWith('llm-runs'));
+      const runs = isOfRuns ? await countOpenRuns(tx, tenantId) : 0;
       const pins = shownHeads.map(({ log, size }) => ({ log, size }));
       return {
         answer: {
           logs,
+          logs_withheld: asked.length - shownHeads.length,
           findings: await shownFindings(tx, tenantId, about.slice(0, SHOWN)),
           more_findings: Math.max(0, about.length - SHOWN),
           anomalies: anomaliesOf(shownHeads, cursors, runs),
@@ -73,6 +94,12 @@ export async function integrity(deps: ReadDeps, tenantId: string, query: Integri
     },
     { readOnly: true, snapshot: true },
   );
+}
+
+/** Whether a key is for the records of a log. What is of no topic is about the installation. */
+function isFor({ logs }: Pick<Grant, 'logs'>, log: string): boolean {
+  const topic = topicOfLog(log);
+  return topic === null || logs?.has(topic) !== false;
 }
 
 /** What producers sent that is odd, of which there is any. */

@@ -13,7 +13,7 @@ interface Of {
 }
 
 /** Endpoint 17 as events of OCSF: what became of the checks of each log, each open finding, each anomaly. */
-export function ocsfIntegrity({ logs, findings, anomalies, more_findings, proof, metadata }: Integrity): OcsfIntegrity {
+export function ocsfIntegrity({ logs, findings, anomalies, proof, metadata, ...counted }: Integrity): OcsfIntegrity {
   const of: Of = { tenantId: metadata.tenant_id, newest: metadata.recorded_at };
   return {
     items: [
@@ -21,7 +21,7 @@ export function ocsfIntegrity({ logs, findings, anomalies, more_findings, proof,
       ...findings.map((finding) => findingOf(of, finding)),
       ...anomalies.map((anomaly) => anomalyOf(of, anomaly)),
     ],
-    more_findings,
+    ...counted,
     proof,
     metadata,
   };
