@@ -25,6 +25,8 @@ const LONGEST = [
   'grpcFloods',
 ].map((name) => `/packages/server/test/${name}.test.ts`);
 
+const IS_MEASURED = process.env['SWORN_TEST_STATEMENTS'] !== undefined;
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const turn = ({ moduleId }: TestSpecification): number => {
@@ -48,10 +50,12 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'testkit/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
     globalSetup: ['testkit/src/globalSetup.ts'],
+    // Which statements each file sends: one file at a time, or nobody knows whose they are.
+    setupFiles: IS_MEASURED ? ['testkit/src/statements.ts'] : [],
     pool: 'forks',
     // Files of one worker share what they import: loading it anew for each took a third of the time. No file changes what others see.
     isolate: false,
-    maxWorkers: 2,
+    maxWorkers: IS_MEASURED ? 1 : 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 120_000,
