@@ -45,9 +45,6 @@ import type { Mapper } from './otlp/map/step.js';
 import type { TelemetryRules } from './otlp/map/telemetryRules.js';
 import type { GovernanceRules } from './otlp/map/governanceRules.js';
 import type { Vocabulary } from './otlp/map/vocabulary.js';
-import { createCheckpointVerifier } from './read/checkpoints.js';
-import { createOpenFindings } from './read/openFindings.js';
-import { createHeldOrders } from './read/heldOrders.js';
 import { createDirectory } from './record/directory.js';
 import { createRedactor } from './record/redact/redactor.js';
 import { readRedactionRules } from './redactionRules.js';
@@ -57,6 +54,7 @@ import { createQuotaMetrics } from './quotaMetrics.js';
 import { createCountedRates } from './rateMetrics.js';
 import { createSequencer } from './record/sequencer.js';
 import { readTls } from './tls.js';
+import { createReadDeps } from './readDeps.js';
 import { keepCertificates } from './tlsMetrics.js';
 
 /** A server in this process. */
@@ -224,7 +222,8 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     ...ownLeaves,
     tell: (decision, record) => reads.inc({ decision, record }),
   });
-  const verifyCheckpoint = createCheckpointVerifier({ signingKeysOf: deployment.signingKeysOf, originOf });
+  const { mapping } = mapper;
+  const read = createReadDeps(deployment, { mapping, telemetryRules, vocabulary, governance, attribution });
   const background = createBackground({
     config,
     deployment,
@@ -234,7 +233,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     touched,
     registry,
     log,
-    verifyCheckpoint,
+    verifyCheckpoint: read.verifyCheckpoint,
     producers,
   });
   const lifetime = createLifetime({ config, deployment, version: VERSION, log });
@@ -254,24 +253,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     ruling,
     recordAccess: access.record,
     enter: access.enter,
-    read: {
-      db,
-      originOf,
-      verifyCheckpoint,
-      directoryKey: keyStore.deployment.directory,
-      openFindings: createOpenFindings({ originOf, directoryKey: keyStore.deployment.directory }),
-      cursorKey: keyStore.deployment.cursor,
-      tokenOf: accessRecords.tokenOf,
-      contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
-      dataKeys: deployment.dataKeysFor('reader'),
-      mapping: mapper.mapping,
-      telemetryRules,
-      vocabulary,
-      governance,
-      heldOrders: createHeldOrders(),
-      attribution,
-      platformTenant,
-    },
+    read,
     platformTenant,
     ...edge,
     now: Date.now,

@@ -1,20 +1,17 @@
-import { hex, membersOf, treeHash } from '@sworn/evidence';
-import { MAX_STEPS_PLACED, type Member, ownerOf, runsOf } from '../seal/membership.js';
-import { type StepFacts, shareTexts, stepFacts } from '../read/stepFacts.js';
+import { hex, treeHash } from '@sworn/evidence';
+import { type Member, ownerOf } from '../seal/membership.js';
+import { placedSteps, runsOfSpans } from '../read/placedSteps.js';
 import { readStepHashes } from '../store/checking.js';
 import type { LogPlace } from '../store/checking.js';
 import { createEventFinder, type EventFinder } from '../seal/events.js';
 import { readAuditLogs } from '../store/sealedEvents.js';
 import { readMembersOfTraces, readTracesOfRuns } from '../store/members.js';
-import { readSteps } from '../store/steps.js';
 import type { Checking } from './checking.js';
 import type { Tell } from './finding.js';
 import type { ReadLeaf } from './leaves.js';
 
 /** RUN leaves whose steps are read together. */
 const RUNS_AT_ONCE = 500;
-/** Steps of a carved trace that are read at once. */
-const STEPS_AT_ONCE = 2_000;
 
 /** Where a step stands, and its hash. */
 interface Hashed {
@@ -82,12 +79,10 @@ async function checkSome(checking: Checking, place: LogPlace, sealed: readonly R
     if (eventCount === null) continue;
     const sizes = said.object('sizes');
     const audit = logs.map(({ log }) => ({ log, size: sizes.count(log) ?? 0 }));
-    const runsOfSpans = async (traceId: string, heeded: readonly Member[]) => {
-      const { facts, runs } = await placedSteps(checking, place, { traceId, stepsBelow }, heeded);
-      return new Map(facts.slice(0, MAX_STEPS_PLACED).map(({ spanId }, i) => [spanId, runs[i] as string]));
-    };
+    const ofSpans = (traceId: string, heeded: readonly Member[]) =>
+      runsOfSpans((look) => checking.ask(look), { ...place, traceId, stepsBelow }, heeded);
     const hashes: Uint8Array[] = [];
-    for await (const some of events.of({ runId, traces: own, stepsBelow, membersBelow, audit, runsOfSpans }))
+    for await (const some of events.of({ runId, traces: own, stepsBelow, membersBelow, audit, runsOfSpans: ofSpans }))
       for (const { leafHash } of some) hashes.push(leafHash);
     const [eventsTree, foundEvents] = [said.text('events_tree'), hex(treeHash(hashes))];
     if (eventCount === hashes.length && eventsTree === foundEvents) continue;
@@ -119,37 +114,8 @@ async function carvedSteps(
   of: { readonly runId: string; readonly traceId: string; readonly stepsBelow: number },
   heeded: readonly Member[],
 ): Promise<Hashed[]> {
-  const { facts, runs } = await placedSteps(checking, place, of, heeded);
+  const { facts, runs } = await placedSteps((look) => checking.ask(look), { ...place, ...of }, heeded);
   return facts.filter((_, at) => runs[at] === of.runId);
-}
-
-/** The steps of one trace below a leaf index, and the run of each. */
-async function placedSteps(
-  checking: Checking,
-  place: LogPlace,
-  { traceId, stepsBelow }: { readonly traceId: string; readonly stepsBelow: number },
-  heeded: readonly Member[],
-): Promise<{ readonly facts: readonly StepFacts[]; readonly runs: readonly string[] }> {
-  const share = shareTexts();
-  const facts: StepFacts[] = [];
-  for (let from = 0; ; ) {
-    const asked = { log: place.log, traceId, from, below: stepsBelow, limit: STEPS_AT_ONCE };
-    const rows = await checking.ask((tx) => readSteps(tx, place.tenantId, asked));
-    for (const row of rows) if (row.kind === 'STEP') facts.push(stepFacts(row, said(row.leaf), share));
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < STEPS_AT_ONCE) break;
-    from = last.index + 1;
-  }
-  return { facts, runs: runsOf(traceId, heeded, facts) };
-}
-
-/** What a leaf says; of one that cannot be read, which V4 tells of, nothing. */
-function said(leaf: Uint8Array) {
-  try {
-    return membersOf(JSON.parse(Buffer.from(leaf).toString('utf8')));
-  } catch {
-    return membersOf({});
-  }
 }
 
 function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): ReadonlyMap<string, T[]> {

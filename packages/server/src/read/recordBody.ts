@@ -13,7 +13,8 @@ export interface SoundRecord {
 
 /** What a body says, or that it is not what its leaf committed to. */
 export type RecordBody =
-  | { readonly kind: 'open'; readonly value: Uint8Array }
+  /** `salt` discloses the value to whoever is shown both. */
+  | { readonly kind: 'open'; readonly value: Uint8Array; readonly salt: Uint8Array }
   | { readonly kind: 'compromised'; readonly finding: Finding };
 
 /**
@@ -44,7 +45,7 @@ export async function openBodies(
     opened.set(
       stored.index,
       read.kind === 'open'
-        ? { kind: 'open', value: read.value }
+        ? read
         : compromised(stored, 'V8', 'BODY_MISMATCH', `the body does not agree with its leaf: ${read.check}`),
     );
   }

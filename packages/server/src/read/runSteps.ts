@@ -23,6 +23,10 @@ export interface RunSteps {
   readonly damaged: readonly DamagedStep[];
   /** Keys of spans that were sent again with other content. */
   readonly conflicts: ReadonlySet<string>;
+  /** Where the CONFLICT leaves stand that say so. */
+  readonly conflictLeaves: readonly { readonly index: number; readonly key: string }[];
+  /** Of `steps`, those that the newest RUN leaf was made of; empty while there is none. */
+  readonly sealed: readonly StepFacts[];
   /** They are those that the newest RUN leaf counts. */
   readonly settled: boolean;
   /** There are more of them than are read. */
@@ -55,7 +59,7 @@ export async function readRunSteps(
   const origin = deps.originOf(tenantId, log);
   const share = shareTexts();
   const byTrace = new Map<string, Found>();
-  const conflicts = new Set<string>();
+  const conflictLeaves: { readonly index: number; readonly key: string }[] = [];
   let read = 0;
   let { cut } = membership;
   reading: for await (const leaves of leavesOf(tx, tenantId, { log, traces: membership.traces, below })) {
@@ -67,9 +71,9 @@ export async function readRunSteps(
       const checked = checkBytes(leaf, origin);
       if (checked.kind === 'sound' && leaf.kind === 'CONFLICT') {
         const { members: m } = checked;
-        conflicts.add(
-          copiedKey({ traceId: leaf.traceId, spanId: m.text('span_id') ?? '', foreign: m.flag('foreign') ?? false }),
-        );
+        const foreign = m.flag('foreign') ?? false;
+        const key = copiedKey({ traceId: leaf.traceId, spanId: m.text('span_id') ?? '', foreign });
+        conflictLeaves.push({ index: leaf.index, key });
         continue;
       }
       let of = byTrace.get(leaf.traceId);
@@ -87,7 +91,14 @@ export async function readRunSteps(
   const sealed = more ? then : now;
   if (seal !== null && !cut) demandTree(run, hashedOf(sealed));
   const settled = seal !== null && (!more || (!cut && areSame(hashedOf(now), hashedOf(then))));
-  return { ...now, conflicts, settled, cut };
+  return {
+    ...now,
+    conflicts: new Set(conflictLeaves.map(({ key }) => key)),
+    conflictLeaves,
+    sealed: seal === null ? [] : sealed.steps,
+    settled,
+    cut,
+  };
 }
 
 interface Found {

@@ -1,0 +1,28 @@
+import type { Deployment } from './deployment.js';
+import { createCheckpointVerifier } from './read/checkpoints.js';
+import { createHeldOrders } from './read/heldOrders.js';
+import { createOpenFindings } from './read/openFindings.js';
+import type { ReadDeps } from './read/reading.js';
+
+/** The rules by which records are read for people. */
+export type ReadRules = Pick<ReadDeps, 'mapping' | 'telemetryRules' | 'vocabulary' | 'governance' | 'attribution'>;
+
+/** What every question about a deployment is asked with. */
+export function createReadDeps(deployment: Deployment, rules: ReadRules): ReadDeps {
+  const { db, keyStore, originOf, platformTenant, accessRecords, signingKeysOf } = deployment;
+  const { directory: directoryKey, cursor: cursorKey } = keyStore.deployment;
+  return {
+    ...rules,
+    db,
+    originOf,
+    verifyCheckpoint: createCheckpointVerifier({ signingKeysOf, originOf }),
+    directoryKey,
+    openFindings: createOpenFindings({ originOf, directoryKey }),
+    cursorKey,
+    tokenOf: accessRecords.tokenOf,
+    contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
+    dataKeys: deployment.dataKeysFor('reader'),
+    heldOrders: createHeldOrders(),
+    platformTenant,
+  };
+}
