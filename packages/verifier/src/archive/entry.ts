@@ -20,17 +20,23 @@ export interface ArchiveEntry {
    * @throws SourceFailed if the archive cannot be read any more
    */
   chunks(tell: TellArchive, length?: number): AsyncGenerator<Uint8Array, void, undefined>;
+  /**
+   * A part of it that lies within its size, checked by nothing.
+   * @throws SourceFailed as `chunks`
+   */
+  read(offset: number, length: number): Promise<Uint8Array>;
 }
 
 /** The file that a header of the directory stands for; places and local headers are checked. */
 export function entryOf(source: ArchiveSource, header: CentralHeader): ArchiveEntry {
   const { name, size } = header;
+  const begin = header.offset + LOCAL_BYTES + name.length;
   return {
     name,
     size,
     crc32: header.crc32,
+    read: (offset, length) => source.read(begin + offset, length),
     async *chunks(tell, length = CHUNK_BYTES) {
-      const begin = header.offset + LOCAL_BYTES + name.length;
       let crc = 0;
       for (let at = 0; at < size; at += length) {
         const chunk = await source.read(begin + at, Math.min(length, size - at));

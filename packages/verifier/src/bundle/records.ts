@@ -1,0 +1,164 @@
+import {
+  decodeLeaf,
+  isTimestamp,
+  leafHash,
+  type PinnedRecords,
+  parseRange,
+  parseTlogProof,
+  type RangeFile,
+  type RecordFile,
+  verifyInclusion,
+  verifySet,
+} from '@sworn/evidence';
+import type { ArchiveEntry } from '../archive/entry.js';
+import type { SignedCheckpoint } from './checkpoint.js';
+import { type BundleFiles, linesOf, reading, textOf } from './files.js';
+import type { TellBundle } from './finding.js';
+
+/** A proof of a million leaves that lie apart has some 200 MB; of a run's, which lie close, a few. */
+const MAX_RANGE_BYTES = 256 << 20;
+const MAX_PROOF_BYTES = 1 << 20;
+/** docs/spec/leaf.md. */
+const MAX_LEAF_BYTES = 16 << 10;
+
+/** The records of one log, each found to be a leaf of it. */
+export interface CheckedRecords {
+  readonly file: RecordFile;
+  /** Hash of each leaf, in order. */
+  readonly hashes: readonly Uint8Array[];
+  /** Bodies that the leaves commit to. */
+  readonly bodies: number;
+  /** Line of a leaf index. */
+  readonly lineOf: ReadonlyMap<number, number>;
+}
+
+/** Holds the records of a log against their proof; null, and told: they are not such that more could be asked of them. */
+export async function checkRecords(
+  files: BundleFiles,
+  pinned: PinnedRecords,
+  signed: SignedCheckpoint | null,
+  tell: TellBundle,
+): Promise<CheckedRecords | null> {
+  const { log, size } = pinned;
+  const entry = `data/records/${log}.ndjson`;
+  const range = await rangeOf(files, pinned, tell);
+  const records = files.get(entry);
+  if (range === null || records === undefined) return null;
+  const read = await readRecords(records, range, pinned, tell);
+  if (read === null) return null;
+  if (signed !== null) {
+    const { root } = signed.checkpoint;
+    const claim = { indexes: range.indexes, size, leafHashes: read.hashes, path: range.path, root };
+    if (!verifySet(claim)) {
+      tell({
+        code: 'NOT_UNDER_CHECKPOINT',
+        entry,
+        expected: `${range.indexes.length} records that lie under the checkpoint of size ${size}`,
+        found: 'another root',
+      });
+    }
+    await checkSingle(files, { log, signed, read }, tell);
+  }
+  return read;
+}
+
+async function rangeOf(
+  files: BundleFiles,
+  { log, size }: PinnedRecords,
+  tell: TellBundle,
+): Promise<RangeFile | null> {
+  const entry = `proofs/${log}/range.json`;
+  const text = await textOf(files, entry, { maxBytes: MAX_RANGE_BYTES, tell });
+  const range = text === null ? null : reading('PROOF_MALFORMED', entry, tell, () => parseRange(text));
+  if (range === null || (range.log === log && range.size === size)) return range;
+  tell({
+    code: 'PROOF_DIFFERS',
+    entry,
+    expected: `leaves of ${log} at size ${size}`,
+    found: `of ${range.log} at size ${range.size}`,
+  });
+  return null;
+}
+
+async function readRecords(
+  entry: ArchiveEntry,
+  { indexes }: RangeFile,
+  { log, origin }: PinnedRecords,
+  tell: TellBundle,
+): Promise<CheckedRecords | null> {
+  const starts = new Float64Array(indexes.length);
+  const lengths = new Uint16Array(indexes.length);
+  const hashes: Uint8Array[] = [];
+  let [bodies, count, last, isSound] = [0, 0, '', true];
+  const wrong = (line: number, found: string) => {
+    isSound = false;
+    const expected = `line ${line + 1}: a canonical leaf of ${origin}`;
+    tell({ code: 'RECORD_MALFORMED', entry: entry.name, expected, found });
+  };
+  for await (const { at, bytes } of linesOf(entry, MAX_LEAF_BYTES)) {
+    const line = count++;
+    if (line >= indexes.length) continue;
+    if (bytes === null) {
+      wrong(line, 'no line end, or more bytes than a leaf has');
+      continue;
+    }
+    starts[line] = at;
+    lengths[line] = bytes.length;
+    hashes.push(leafHash(bytes));
+    const leaf = reading('RECORD_MALFORMED', entry.name, tell, () => decodeLeaf(bytes));
+    if (leaf === null) {
+      isSound = false;
+      continue;
+    }
+    if (leaf.log !== origin) wrong(line, `one of ${leaf.log}`);
+    if (leaf.c !== null) bodies += Object.keys(leaf.c).length;
+    if (!isTimestamp(leaf.recordedAt) || leaf.recordedAt < last) {
+      const expected = `line ${line + 1}: recorded at ${last} or later`;
+      tell({ code: 'RECORD_ORDER', entry: entry.name, expected, found: leaf.recordedAt });
+    } else last = leaf.recordedAt;
+  }
+  if (count !== indexes.length) {
+    tell({ code: 'RECORD_COUNT', entry: entry.name, expected: `${indexes.length} records`, found: `${count}` });
+    return null;
+  }
+  if (!isSound) return null;
+  const leafAt = (line: number) => entry.read(starts[line] as number, lengths[line] as number);
+  return {
+    file: {
+      log,
+      indexes,
+      leafAt,
+      async *leaves() {
+        for await (const { bytes } of linesOf(entry, MAX_LEAF_BYTES)) if (bytes !== null) yield bytes;
+      },
+    },
+    hashes,
+    bodies,
+    lineOf: new Map(indexes.map((index, line) => [index, line])),
+  };
+}
+
+/** The proofs of single leaves: each of a leaf that is there, against the very checkpoint. */
+async function checkSingle(
+  files: BundleFiles,
+  { log, signed, read }: { readonly log: string; readonly signed: SignedCheckpoint; readonly read: CheckedRecords },
+  tell: TellBundle,
+): Promise<void> {
+  for (const entry of files.keys()) {
+    const [, ofLog, indexText] = /^proofs\/([a-z0-9.-]+)\/([0-9]+)\.tlog-proof$/.exec(entry) ?? [];
+    if (ofLog !== log) continue;
+    const text = await textOf(files, entry, { maxBytes: MAX_PROOF_BYTES, tell });
+    const proof = text === null ? null : reading('PROOF_MALFORMED', entry, tell, () => parseTlogProof(text));
+    if (proof === null) continue;
+    const line = read.lineOf.get(proof.index);
+    const { size, root } = signed.checkpoint;
+    const hash = line === undefined ? undefined : read.hashes[line];
+    const isProven =
+      String(proof.index) === indexText &&
+      proof.checkpoint === signed.note &&
+      hash !== undefined &&
+      verifyInclusion({ index: proof.index, size, leafHash: hash, path: proof.path, root });
+    if (!isProven)
+      tell({ code: 'PROOF_DIFFERS', entry, expected: 'a proof of that leaf of the bundle', found: 'another' });
+  }
+}

@@ -1,0 +1,119 @@
+import { parseStatement, type Statement, type VerifyEd25519, type Vkey } from '@sworn/evidence';
+import type { ArchiveCode } from './archive/finding.js';
+import { openArchive } from './archive/open.js';
+import type { ArchiveSource } from './archive/source.js';
+import { checkCheckpoint } from './bundle/checkpoint.js';
+import { checkDisclosures } from './bundle/disclosures.js';
+import { type BundleFiles, reading, textOf } from './bundle/files.js';
+import type { BundleCode } from './bundle/finding.js';
+import { fingerprintOf, parseKeys } from './bundle/keys.js';
+import { checkLayout, notEvidence } from './bundle/layout.js';
+import { type CheckedRecords, checkRecords } from './bundle/records.js';
+import { checkRun } from './bundle/run.js';
+import { type Finding, FindingList } from './finding.js';
+
+/** Everything that can be wrong with a bundle. */
+export type VerificationCode = ArchiveCode | BundleCode;
+
+/**
+ * VERIFIED: nothing contradicts anything, under keys that were pinned. UNPINNED: nothing contradicts anything, but whoever made the file also chose the
+ * keys. CONTRADICTED: there are findings.
+ */
+export type Verdict = 'VERIFIED' | 'UNPINNED' | 'CONTRADICTED';
+
+/** A log of a bundle, as it was found. */
+export interface VerifiedLog {
+  readonly log: string;
+  readonly origin: string;
+  readonly size: number;
+  readonly shown: number;
+  /** `sha256:` of the public key whose signature was verified; null: of none. */
+  readonly signedBy: string | null;
+}
+
+/** What was found. */
+export interface Verification {
+  readonly verdict: Verdict;
+  readonly findings: readonly Finding<VerificationCode>[];
+  readonly unlisted: number;
+  /** Null: it could not be read. */
+  readonly statement: Statement | null;
+  readonly logs: readonly VerifiedLog[];
+  /** Files about which nothing is proven. */
+  readonly notEvidence: readonly string[];
+}
+
+/** What a bundle is verified by. */
+export interface Trust {
+  /** Pinned keys; empty: none, and the verdict is never VERIFIED. */
+  readonly keys: readonly Vkey[];
+  readonly verify: VerifyEd25519;
+}
+
+const MAX_STATEMENT_BYTES = 1 << 20;
+const MAX_KEYS_BYTES = 1 << 20;
+
+/**
+ * Verifies a bundle by docs/spec/bundle.md, with nothing but its bytes and the keys: archive, layout, signatures, proofs, disclosures, completeness, and the
+ * files that are made of the records. Never stops at a finding that leaves something to look at.
+ * @throws SourceFailed when it cannot be read: nothing was learnt
+ */
+export async function verifyBundle(source: ArchiveSource, trust: Trust): Promise<Verification> {
+  const list = new FindingList<VerificationCode>();
+  const archive = await openArchive(source);
+  const files: BundleFiles = new Map(archive.entries.map((entry) => [entry.name, entry]));
+  const isReadable = archive.findings.length === 0;
+  const found = isReadable ? await verifyFiles(files, trust, list) : { statement: null, logs: [] };
+  const findings = [...archive.findings, ...list.findings];
+  return {
+    ...found,
+    verdict: findings.length > 0 ? 'CONTRADICTED' : trust.keys.length === 0 ? 'UNPINNED' : 'VERIFIED',
+    findings,
+    unlisted: archive.unlisted + list.unlisted,
+    notEvidence: notEvidence(files),
+  };
+}
+
+async function verifyFiles(
+  files: BundleFiles,
+  { keys, verify }: Trust,
+  { tell }: FindingList<VerificationCode>,
+): Promise<Pick<Verification, 'statement' | 'logs'>> {
+  const name = 'data/statement.json';
+  const text = await textOf(files, name, { maxBytes: MAX_STATEMENT_BYTES, tell });
+  const statement = text === null ? null : reading('STATEMENT_MALFORMED', name, tell, () => parseStatement(text));
+  if (statement === null) return { statement: null, logs: [] };
+  checkLayout(statement, files, tell);
+  const claimed = await claimedKeys(files, tell);
+  const trusted = keys.length > 0 ? keys : claimed;
+  const logs: VerifiedLog[] = [];
+  const records: CheckedRecords[] = [];
+  for (const pinned of statement.logs) {
+    const { log, origin, size, shown } = pinned;
+    const signed = await checkCheckpoint(files, pinned, { keys: trusted, verify }, tell);
+    const read = await checkRecords(files, pinned, signed, tell);
+    if (read !== null) {
+      await checkDisclosures(files, pinned, read, tell);
+      records.push(read);
+    }
+    const signedBy = signed?.signedBy == null ? null : fingerprintOf(signed.signedBy);
+    logs.push({ log, origin, size, shown, signedBy });
+    const line = claimed.find((key) => key.name === origin);
+    if (signedBy !== null && (line === undefined || fingerprintOf(line.publicKey) !== signedBy))
+      tell({
+        code: 'KEY_DIFFERS',
+        entry: 'trust/keys.txt',
+        expected: `the key that signed ${origin}, ${signedBy}`,
+        found: line === undefined ? 'none' : fingerprintOf(line.publicKey),
+      });
+  }
+  if (records.length === statement.logs.length) await checkRun(statement, files, records, tell);
+  return { statement, logs };
+}
+
+/** The keys that the bundle itself names: for convenience, and for a verdict that is never more than UNPINNED. */
+async function claimedKeys(files: BundleFiles, tell: FindingList<VerificationCode>['tell']): Promise<readonly Vkey[]> {
+  const name = 'trust/keys.txt';
+  const text = await textOf(files, name, { maxBytes: MAX_KEYS_BYTES, tell });
+  return text === null ? [] : (reading('FILE_MALFORMED', name, tell, () => parseKeys(text)) ?? []);
+}
