@@ -1,1 +1,2 @@
 export { type FileSource, fileSource } from './archive/fileSource.node.js';
+export { verifyEd25519 } from './ed25519.node.js';

@@ -5,4 +5,14 @@ export { type ArchiveSource, blobSource, bytesSource, SourceFailed } from './arc
 export { type Bag, checkBag } from './bag/check.js';
 export { BAG_CODES, type BagCode, type BagFinding } from './bag/finding.js';
 export type { Digests } from './bag/manifest.js';
+export { BUNDLE_CODES, type BundleCode, type BundleFinding } from './bundle/finding.js';
+export { fingerprintOf, parseKeys } from './bundle/keys.js';
 export type { Finding, Tell, Told } from './finding.js';
+export {
+  type Trust,
+  type Verdict,
+  type Verification,
+  type VerificationCode,
+  type VerifiedLog,
+  verifyBundle,
+} from './verify.js';

@@ -1,4 +1,4 @@
-import { parseStatement, type Statement, type VerifyEd25519, type Vkey } from '@sworn/evidence';
+import { parseStatement, type Statement, topicOfLog, type VerifyEd25519, type Vkey } from '@sworn/evidence';
 import type { ArchiveCode } from './archive/finding.js';
 import { openArchive } from './archive/open.js';
 import type { ArchiveSource } from './archive/source.js';
@@ -83,6 +83,7 @@ async function verifyFiles(
   const text = await textOf(files, name, { maxBytes: MAX_STATEMENT_BYTES, tell });
   const statement = text === null ? null : reading('STATEMENT_MALFORMED', name, tell, () => parseStatement(text));
   if (statement === null) return { statement: null, logs: [] };
+  checkOrigins(statement, tell);
   checkLayout(statement, files, tell);
   const claimed = await claimedKeys(files, tell);
   const trusted = keys.length > 0 ? keys : claimed;
@@ -109,6 +110,16 @@ async function verifyFiles(
   }
   if (records.length === statement.logs.length) await checkRun(statement, files, records, tell);
   return { statement, logs };
+}
+
+/** All logs are of the tenant that the statement is about, of one deployment, and each stands there once. */
+function checkOrigins({ scope, logs }: Statement, tell: FindingList<VerificationCode>['tell']): void {
+  const [deployment = ''] = logs[0]?.origin.split('/') ?? [];
+  for (const [i, { log, origin }] of logs.entries()) {
+    const expected = `${deployment}/${scope.tenant_id}/${log}`;
+    if (origin !== expected || topicOfLog(log) === null || (i > 0 && log <= (logs[i - 1]?.log ?? '')))
+      tell({ code: 'STATEMENT_MALFORMED', entry: 'data/statement.json', expected, found: origin });
+  }
 }
 
 /** The keys that the bundle itself names: for convenience, and for a verdict that is never more than UNPINNED. */
