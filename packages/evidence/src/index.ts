@@ -1,5 +1,14 @@
 export { sha256, startSha256 } from '#sha256';
 export { type ArchivedFile, archiveEnd, archiveHeader } from './bundle/archive.js';
+export {
+  ATTESTATION_TYPE,
+  type AttestationKey,
+  type Attested,
+  attestationText,
+  type CustodyEntry,
+  parseAttestation,
+  type ReadAttestation,
+} from './bundle/attestation.js';
 export { csvCell, csvRow } from './bundle/csv.js';
 export { type DisclosedBody, disclosureLine, isDisclosed, parseDisclosure } from './bundle/disclosureLine.js';
 export { parseRange, type RangeFile, rangeText } from './bundle/rangeFile.js';

@@ -25,6 +25,7 @@ export type MalformedCode =
   | 'statement'
   | 'range'
   | 'disclosure'
+  | 'attestation'
   | 'run';
 
 /** Input that is not what it claims to be. Nothing of it was used. */

@@ -6,8 +6,8 @@ import type { NamedCredential } from './credential.js';
 
 /** One read, decided and, when allowed, about to be answered (CONTRACT.md §1, "No unaudited read"). */
 export interface AccessEvent {
-  /** READ before the answer; READ_ENDED after a stream. */
-  readonly kind: 'READ' | 'READ_ENDED';
+  /** READ before the answer; READ_ENDED after a stream; EXPORT_… what became of an export. */
+  readonly kind: 'READ' | 'READ_ENDED' | ExportKind;
   /** Whose log it goes to: the credential's tenant, or the platform's for a caller nobody knows. */
   readonly tenantId: string;
   readonly requestId: string;
@@ -44,8 +44,28 @@ export interface AccessEvent {
   /** `sha256:` over the bytes of the answer before coding. */
   readonly answer: string | null;
   readonly at: string;
+  /** Of what became of an export. */
+  readonly export?: ExportedBundle;
   /** Null: a record of its own, whatever came before. Else alike ones of its minute may be counted only, so that no flood fills the disk. */
   readonly fold: Fold | null;
+}
+
+/** Of an export: asked for, once; built; not built, and why; handed out. */
+export type ExportKind = 'EXPORT_PENDING' | 'EXPORT_COMPLETED' | 'EXPORT_FAILED' | 'EXPORT_DELIVERED';
+
+/** Which bundle a record is about. */
+export interface ExportedBundle {
+  /** `exp_` and 32 hex: equal for equal identities. */
+  readonly id: string;
+  readonly disclosure: string;
+  readonly format: string;
+  /** SHA-256 of the manifests, hex, of one that was built. */
+  readonly manifest?: string;
+  readonly tagManifest?: string;
+  /** Of the archive, or of what went out of it. */
+  readonly bytes?: number;
+  /** Public half (hex) of the key that signs its attestation. */
+  readonly attestedBy?: string;
 }
 
 /**
@@ -95,7 +115,8 @@ const MAX_KEPT = 4_096;
 export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Promise<LeafDraft> {
   const { tenantId, kind } = event;
   const origin = deps.openOriginOf(tenantId, 'access');
-  const identity = [event.requestId];
+  // Of one identity there is one request to build it, whoever else asks.
+  const identity = event.kind === 'EXPORT_PENDING' && event.export !== undefined ? [event.export.id] : [event.requestId];
   const source = await deps.tokenOf(tenantId, event.source);
   const view = event.view === null ? null : await deps.tokenOf(tenantId, event.view);
   const correlationId = event.correlationId === null ? null : await deps.tokenOf(tenantId, event.correlationId);
@@ -137,6 +158,13 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         complete: event.complete ?? null,
         answer: event.answer,
         folded: event.fold === null ? null : true,
+        export_id: event.export?.id ?? null,
+        disclosure: event.export?.disclosure ?? null,
+        format: event.export?.format ?? null,
+        manifest: event.export?.manifest ?? null,
+        tag_manifest: event.export?.tagManifest ?? null,
+        bytes: event.export?.bytes ?? null,
+        attested_by: event.export?.attestedBy ?? null,
       }),
       filters: await tokens(deps, tenantId, event.filters),
     },
@@ -153,6 +181,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
       status: event.status,
       view,
       correlationId,
+      exportId: event.export?.id ?? null,
     },
   });
 }

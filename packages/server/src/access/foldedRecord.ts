@@ -57,6 +57,7 @@ export async function foldedLeaf(
       status,
       view: null,
       correlationId: null,
+      exportId: null,
     },
   });
 }

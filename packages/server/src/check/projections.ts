@@ -134,6 +134,7 @@ const EXPECTED: Readonly<Record<ProjectionTable, Expected>> = {
     view: said.text('view'),
     correlation_id: said.text('correlation_id'),
     record_id: said.text('record_id'),
+    export_id: said.text('export_id'),
   }),
   control_records: (leaf, origin) => ({ kind: leaf.row.kind, subject: subjectOf(leaf, origin) }),
 };

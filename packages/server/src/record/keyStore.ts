@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { destroyKeyFile, KeyRefused, privateDirectory, readKey, readOrMakeKey, refuseNested } from './keyFile.js';
-import { type HeldSigningKey, openSigningKeyFiles, type SigningKeyFiles } from './signingKeyFiles.js';
+import { type HeldSigningKey, heldKey, openSigningKeyFiles, type SigningKeyFiles } from './signingKeyFiles.js';
 
 /** Days a tenant's epoch key lives: a dump of the database opens with stolen keys only until its epoch was destroyed. */
 export const EPOCH_DAYS = 30;
@@ -51,6 +51,8 @@ export interface KeyStore {
   readonly noteSigner: HeldSigningKey;
   /** All keys for checkpoints that are here, and how they rotate. */
   readonly signing: SigningKeyFiles;
+  /** Signs the attestations of bundles. Each names it in a leaf of `access`, so a lost one is made anew and older attestations stay what they are. */
+  readonly attestation: HeldSigningKey;
   /** Makes the keys of a new tenant; harmless when they exist. */
   createTenant(tenantId: string): Promise<void>;
   /** @throws KeyRefused `missing` for a tenant whose keys were never made, or were lost. */
@@ -107,10 +109,14 @@ export async function openKeyStore(place: KeyStorePlace): Promise<KeyStore> {
   const deployment = await readKeys(DEPLOYMENT, (purpose) =>
     readOrMakeKey(join(deploymentDir, `${purpose}.key`), purpose),
   );
-  return fileKeyStore(place, deployment, await openSigningKeyFiles(deploymentDir));
+  const attestation = heldKey(await readOrMakeKey(join(deploymentDir, 'attestation.key'), 'attestation'));
+  return fileKeyStore(place, { deployment, attestation, signing: await openSigningKeyFiles(deploymentDir) });
 }
 
-function fileKeyStore(place: KeyStorePlace, deployment: DeploymentKeys, signing: SigningKeyFiles): KeyStore {
+function fileKeyStore(
+  place: KeyStorePlace,
+  { deployment, attestation, signing }: Pick<KeyStore, 'deployment' | 'attestation' | 'signing'>,
+): KeyStore {
   const tenants = new Map<string, TenantKeys>();
   const epochKeys = new Map<string, Uint8Array>();
   const dirOf = (tenantId: string): string => {
@@ -160,6 +166,7 @@ function fileKeyStore(place: KeyStorePlace, deployment: DeploymentKeys, signing:
       return signing.newest;
     },
     signing,
+    attestation,
     createTenant,
     tenant,
     epochAt,

@@ -88,7 +88,8 @@ export async function openSigningKeyFiles(dir: string): Promise<SigningKeyFiles>
   };
 }
 
-function heldKey(seed: Uint8Array): HeldSigningKey {
+/** The key of a seed of 32 bytes. */
+export function heldKey(seed: Uint8Array): HeldSigningKey {
   // RFC 8410: PKCS#8 of an Ed25519 seed is this prefix and the 32 bytes.
   const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
   const privateKey: KeyObject = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });

@@ -85,6 +85,8 @@ export interface AccessRow {
   readonly view: string | null;
   /** Token of what the client claimed. */
   readonly correlationId: string | null;
+  /** Of a record of an export. */
+  readonly exportId: string | null;
 }
 
 /** A control leaf. `subject` is what it is about: a key id, a log, a name. */
@@ -237,6 +239,7 @@ const SHAPES: Shapes = {
       ['view', 'text'],
       ['correlation_id', 'text'],
       ['record_id', 'text'],
+      ['export_id', 'text'],
     ],
     values: (r) => [
       r.kind,
@@ -250,6 +253,7 @@ const SHAPES: Shapes = {
       r.view,
       r.correlationId,
       r.recordId,
+      r.exportId,
     ],
   },
   control_records: {

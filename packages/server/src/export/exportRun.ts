@@ -1,0 +1,218 @@
+import { randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { attestationText, BUNDLE_FORMAT, type CustodyEntry, hex, inclusionProof } from '@sworn/evidence';
+import { type AccessEvent, type AccessRecordDeps, accessLeaf, type ExportKind } from '../access/accessRecord.js';
+import type { NamedCredential } from '../access/credential.js';
+import { type Append, timestamp } from '../access/keys.js';
+import { checkBytes } from '../read/check.js';
+import { coverOf } from '../read/settled.js';
+import { overTiles } from '../read/tiles.js';
+import type { HeldSigningKey } from '../record/signingKeyFiles.js';
+import { inTenant } from '../store/database.js';
+import { findExportsOfRun } from '../store/exportRecords.js';
+import { readExportedLeaves } from '../store/exporting.js';
+import { readLeafAt } from '../store/steps.js';
+import { buildCore, type Core, type ExportDeps, type Progress, type RunExportAsked } from './core.js';
+import { exportIdOf } from './identity.js';
+import type { StreamedFile } from './zipArchive.js';
+
+/** What exporting needs beside what building does. */
+export interface ExportingDeps extends ExportDeps {
+  readonly accessRecords: AccessRecordDeps;
+  /** Through the recorder's own sequencer. */
+  readonly append: Append;
+  readonly attestation: HeldSigningKey;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Who asks, and how. */
+export interface ExportRequest {
+  readonly endpoint: string;
+  readonly method: string;
+  readonly credential: NamedCredential | null;
+  readonly source: string;
+  readonly purpose: string | null;
+}
+
+/** A bundle, ready to be archived. The caller closes it. */
+export interface RunExported {
+  readonly exportId: string;
+  readonly core: Core;
+  /** With the attestation. */
+  readonly files: readonly StreamedFile[];
+  /** Null: no checkpoint covered the record of its making in time. */
+  readonly attestation: string | null;
+}
+
+/** Records of earlier exports of the run that an attestation names. */
+const MAX_CUSTODY = 1_000;
+/** How long a build waits for the checkpoint over the record of its making: the signer signs each log at most once a second. */
+const MAX_WAIT_MS = 15_000;
+const LOOK_EVERY_MS = 250;
+
+/**
+ * Builds a bundle, records who asked for it and that it was built, and has it attested. Nothing of it may leave before `recordDelivery`.
+ * @throws Refusal, ExportRefused, ProofMissing; what failed after it was asked for is recorded too
+ */
+export async function exportRun(
+  deps: ExportingDeps,
+  asked: RunExportAsked,
+  request: ExportRequest,
+  tell: (progress: Progress) => void = () => undefined,
+): Promise<RunExported> {
+  const core = await buildCore(deps, asked, tell);
+  try {
+    const exportId = exportIdOf(core.statement);
+    const event = eventsOf(deps, core, { exportId, request });
+    await append(deps, event('EXPORT_PENDING'));
+    const place = await append(deps, {
+      ...event('EXPORT_COMPLETED'),
+      export: {
+        ...event('EXPORT_COMPLETED').export,
+        manifest: core.manifest,
+        tagManifest: core.tagManifest,
+        attestedBy: hex(deps.attestation.publicKey),
+      },
+    });
+    const attestation = await attest(deps, core, { exportId, place });
+    const files: StreamedFile[] = [...core.files].map(([name, file]) => ({
+      name,
+      size: file.size,
+      crc32: file.crc32,
+      chunks: () => file.chunks(),
+    }));
+    if (attestation !== null) {
+      const bytes = Buffer.from(attestation, 'utf8');
+      files.push({ name: 'attestation.dsse.json', size: bytes.length, crc32: crc32(bytes), chunks: () => [bytes] });
+    }
+    return { exportId, core, files, attestation };
+  } catch (error) {
+    await core.close();
+    throw error;
+  }
+}
+
+/** Records that a bundle is about to leave; the caller sends nothing before this resolves. `bytes`: of the archive. */
+export async function recordDelivery(
+  deps: ExportingDeps,
+  { exportId, core }: RunExported,
+  request: ExportRequest,
+  bytes: number,
+): Promise<void> {
+  const delivered = eventsOf(deps, core, { exportId, request })('EXPORT_DELIVERED');
+  await append(deps, { ...delivered, export: { ...delivered.export, bytes } });
+}
+
+type ExportEvent = AccessEvent & { readonly export: NonNullable<AccessEvent['export']> };
+
+function eventsOf(
+  deps: ExportingDeps,
+  { statement }: Core,
+  { exportId, request }: { readonly exportId: string; readonly request: ExportRequest },
+): (kind: ExportKind) => ExportEvent {
+  const { scope, disclosure, logs } = statement;
+  return (kind) => ({
+    ...request,
+    kind,
+    tenantId: scope.tenant_id,
+    requestId: randomUUID(),
+    permission: 'logs.export',
+    rule: null,
+    decision: 'ALLOW',
+    reason: null,
+    status: 200,
+    correlationId: null,
+    userAgent: null,
+    view: null,
+    query: null,
+    runId: scope.run_id,
+    filters: {},
+    pins: logs.map(({ log, size }) => ({ log, size })),
+    count: logs.reduce((sum, { shown }) => sum + shown, 0),
+    answer: null,
+    at: timestamp(deps.now()),
+    fold: null,
+    export: { id: exportId, disclosure, format: BUNDLE_FORMAT },
+  });
+}
+
+/** Where a record of ours stands. */
+interface OwnPlace {
+  readonly log: string;
+  readonly index: number;
+}
+
+async function append({ accessRecords, append: appendTo }: ExportingDeps, event: AccessEvent): Promise<OwnPlace> {
+  const [place] = await appendTo(event.tenantId, [await accessLeaf(accessRecords, event)]);
+  if (place === undefined) throw new Error('the sequencer answered for no leaf');
+  // The last part of its origin.
+  const log = accessRecords.openOriginOf(event.tenantId, 'access').split('/').at(-1) ?? '';
+  return { log, index: place.index };
+}
+
+async function attest(
+  deps: ExportingDeps,
+  core: Core,
+  { exportId, place }: { readonly exportId: string; readonly place: OwnPlace },
+): Promise<string | null> {
+  const tenantId = core.statement.scope.tenant_id;
+  const proven = await waitForProof(deps, tenantId, place);
+  if (proven === null) return null;
+  const { manifest, tagManifest } = core;
+  const custody = await custodyOf(deps, core, place);
+  return attestationText({ manifest, tagManifest, exportId, custody, leaf: proven }, deps.attestation);
+}
+
+async function waitForProof({ read }: ExportingDeps, tenantId: string, { log, index }: OwnPlace) {
+  for (let waited = 0; ; waited += LOOK_EVERY_MS) {
+    const found = await inTenant(
+      read.db,
+      'reader',
+      tenantId,
+      async (tx) => {
+        const stored = await readLeafAt(tx, tenantId, log, index);
+        const cover = stored === null ? null : await coverOf(read, tx, tenantId, stored);
+        if (stored === null || cover === null) return null;
+        const { size, note } = cover;
+        const path = await overTiles(tx, tenantId, { log, size }, (node) => inclusionProof(index, size, node));
+        return path === null ? null : { log, index, bytes: stored.leaf, path, checkpoint: note };
+      },
+      { readOnly: true, snapshot: true },
+    );
+    if (found !== null || waited >= MAX_WAIT_MS) return found;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+/** Who had to do with exports of this run before: oldest first. */
+async function custodyOf({ read }: ExportingDeps, { statement }: Core, before: OwnPlace): Promise<CustodyEntry[]> {
+  const { tenant_id: tenantId, run_id: runId } = statement.scope;
+  const entries: CustodyEntry[] = [];
+  await inTenant(
+    read.db,
+    'reader',
+    tenantId,
+    async (tx) => {
+      const places = await findExportsOfRun(tx, tenantId, { runId, limit: MAX_CUSTODY });
+      for (const log of new Set(places.map((place) => place.log))) {
+        const indexes = places.flatMap((one) => (one.log === log && one.index < before.index ? [one.index] : []));
+        for (const leaf of await readExportedLeaves(tx, tenantId, log, indexes.toReversed())) {
+          const checked = checkBytes(leaf, read.originOf(tenantId, log));
+          if (checked.kind === 'compromised') continue;
+          const m = checked.members;
+          entries.push({
+            kind: m.text('kind') ?? '',
+            recorded_at: m.text('recorded_at') ?? '',
+            export_id: m.text('export_id') ?? '',
+            actor: m.text('credential_id'),
+            leaf_index: leaf.index,
+            checksum: `sha256:${hex(leaf.leafHash)}`,
+          });
+        }
+      }
+    },
+    { readOnly: true, snapshot: true },
+  );
+  return entries;
+}
