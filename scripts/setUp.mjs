@@ -44,9 +44,10 @@ export function setUp({ projects, note = (line) => process.stderr.write(`${line}
     }
     if (needsBuild(projects)) {
       const fingerprint = sourceFingerprint(); // before compiling: an edit made meanwhile is compiled next time
-      step(note, `compiling ${projects.join(', ')}`, () =>
-        run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...projects]),
-      );
+      step(note, `compiling ${projects.join(', ')}`, () => {
+        run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...projects]);
+        run(process.execPath, [join(root, 'packages/verifier/scripts/bundle.mjs')]);
+      });
       writeFileSync(buildStamp(projects), fingerprint);
     }
   });

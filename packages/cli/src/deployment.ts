@@ -1,4 +1,6 @@
-import type { CheckReport, Config, FsckRequest, KeyBounds, RunningApp } from '@sworn/server';
+import type { CheckReport, Config, ExportProgress, FsckRequest, KeyBounds, MadeBundle, RunningApp } from '@sworn/server';
+
+export type { ExportProgress };
 import type { Terminal } from './terminal.js';
 
 /** A tenant as lists show it. */
@@ -107,6 +109,11 @@ export interface Deployment {
   }): Promise<readonly RecoveredLog[]>;
   /** Says that a clock that jumped is right; recorded in `control`. */
   acceptClock(): Promise<void>;
+  /** Makes the bundle of a run; that it was asked for and made is recorded. Rejects with a sentence when there is none. */
+  exportRun(
+    asked: { readonly tenantId: string; readonly runId: string; readonly disclosure: 'none' | 'governance' | 'all' },
+    tell: (progress: ExportProgress) => void,
+  ): Promise<MadeBundle>;
   /** Maps sealed runs again that were made with another version of the mapping, one after the other. */
   remap(request: {
     readonly tenantId: string;

@@ -6,13 +6,15 @@ export const EXIT = {
   no: 1,
   /** Could not try: wrong usage or settings, a directory in use, a database that cannot be reached. */
   unable: 2,
+  /** `verify` alone: nothing contradicts anything, and no key was pinned. */
+  unpinned: 3,
   /** A bug in Sworn; the stack trace says where. */
   bug: 70,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** A command's ordinary way to fail: a sentence for a person and the exit code for a script. */
+/** A command's ordinary way to fail: a sentence for a person, empty where it said all already, and the exit code for a script. */
 export class CommandFailed extends Error {
   readonly exitCode: ExitCode;
 

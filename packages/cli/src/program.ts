@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { clockAccept } from './commands/clockAccept.js';
 import { dbUrl } from './commands/dbUrl.js';
 import { demo } from './commands/demo.js';
+import { exportCommand } from './commands/export.js';
 import { fsck } from './commands/fsck.js';
 import { keyCreate } from './commands/keyCreate.js';
 import { keyList } from './commands/keyList.js';
@@ -19,6 +20,7 @@ import { tail } from './commands/tail.js';
 import { tenantCreate } from './commands/tenantCreate.js';
 import { tenantList } from './commands/tenantList.js';
 import { tenantQuota } from './commands/tenantQuota.js';
+import { verify } from './commands/verify.js';
 import { version } from './commands/version.js';
 import { watch } from './commands/watch.js';
 import type { CommandContext } from './deployment.js';
@@ -32,6 +34,7 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.unable;
     const isSentence = error instanceof Error && !isBug(error);
+    if (error instanceof CommandFailed && error.message === '') return error.exitCode;
     saySentences(context, isSentence ? sentenceOf(error) : String(error instanceof Error ? error.stack : error));
     if (error instanceof CommandFailed) return error.exitCode;
     return isSentence ? EXIT.unable : EXIT.bug;
@@ -100,6 +103,8 @@ Exit codes:
   sworn.addCommand(migrate(context));
   sworn.addCommand(group('db', 'the embedded database', [dbUrl(context)], 'psql "$(sworn db url)"'));
   sworn.addCommand(leaf(context));
+  sworn.addCommand(exportCommand(context));
+  sworn.addCommand(verify(context));
   sworn.addCommand(fsck(context));
   sworn.addCommand(remap(context));
   sworn.addCommand(

@@ -1,4 +1,5 @@
 import type { startApp as StartApp } from './app.js';
+import type { exportByHand as ExportByHand } from './exportByHand.js';
 import type { readLeaf as ReadLeaf } from './leafByHand.js';
 
 /**
@@ -11,3 +12,7 @@ export const startApp: typeof StartApp = async (...args) => (await import('./app
 
 /** `readLeaf` of leafByHand.ts. */
 export const readLeaf: typeof ReadLeaf = async (...args) => (await import('./leafByHand.js')).readLeaf(...args);
+
+/** `exportByHand` of exportByHand.ts. */
+export const exportByHand: typeof ExportByHand = async (...args) =>
+  (await import('./exportByHand.js')).exportByHand(...args);

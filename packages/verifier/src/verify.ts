@@ -2,12 +2,14 @@ import { parseStatement, type Statement, topicOfLog, type VerifyEd25519, type Vk
 import type { ArchiveCode } from './archive/finding.js';
 import { openArchive } from './archive/open.js';
 import type { ArchiveSource } from './archive/source.js';
+import { checkAttestation } from './bundle/attestation.js';
 import { checkCheckpoint } from './bundle/checkpoint.js';
 import { checkDisclosures } from './bundle/disclosures.js';
 import { type BundleFiles, reading, textOf } from './bundle/files.js';
 import type { BundleCode } from './bundle/finding.js';
 import { fingerprintOf, parseKeys } from './bundle/keys.js';
 import { checkLayout, notEvidence } from './bundle/layout.js';
+import { checkAgainst } from './bundle/older.js';
 import { type CheckedRecords, checkRecords } from './bundle/records.js';
 import { checkRun } from './bundle/run.js';
 import { type Finding, FindingList } from './finding.js';
@@ -39,6 +41,8 @@ export interface Verification {
   /** Null: it could not be read. */
   readonly statement: Statement | null;
   readonly logs: readonly VerifiedLog[];
+  /** Id of the export whose attestation is sound; null: it has none, or that is not. */
+  readonly attested: string | null;
   /** Files about which nothing is proven. */
   readonly notEvidence: readonly string[];
 }
@@ -56,14 +60,19 @@ const MAX_KEYS_BYTES = 1 << 20;
 /**
  * Verifies a bundle by docs/spec/bundle.md, with nothing but its bytes and the keys: archive, layout, signatures, proofs, disclosures, completeness, and the
  * files that are made of the records. Never stops at a finding that leaves something to look at.
- * @throws SourceFailed when it cannot be read: nothing was learnt
+ * @param older a bundle from before, to hold it against
+ * @throws SourceFailed when one of them cannot be read: nothing was learnt
  */
-export async function verifyBundle(source: ArchiveSource, trust: Trust): Promise<Verification> {
+export async function verifyBundle(
+  source: ArchiveSource,
+  trust: Trust,
+  older: ArchiveSource | null = null,
+): Promise<Verification> {
   const list = new FindingList<VerificationCode>();
   const archive = await openArchive(source);
   const files: BundleFiles = new Map(archive.entries.map((entry) => [entry.name, entry]));
   const isReadable = archive.findings.length === 0;
-  const found = isReadable ? await verifyFiles(files, trust, list) : { statement: null, logs: [] };
+  const found = isReadable ? await verifyFiles(files, { ...trust, older }, list) : NOTHING;
   const findings = [...archive.findings, ...list.findings];
   return {
     ...found,
@@ -74,28 +83,30 @@ export async function verifyBundle(source: ArchiveSource, trust: Trust): Promise
   };
 }
 
+const NOTHING = { statement: null, logs: [], attested: null } as const;
+
 async function verifyFiles(
   files: BundleFiles,
-  { keys, verify }: Trust,
+  { keys, verify, older }: Trust & { readonly older: ArchiveSource | null },
   { tell }: FindingList<VerificationCode>,
-): Promise<Pick<Verification, 'statement' | 'logs'>> {
+): Promise<Pick<Verification, 'statement' | 'logs' | 'attested'>> {
   const name = 'data/statement.json';
   const text = await textOf(files, name, { maxBytes: MAX_STATEMENT_BYTES, tell });
   const statement = text === null ? null : reading('STATEMENT_MALFORMED', name, tell, () => parseStatement(text));
-  if (statement === null) return { statement: null, logs: [] };
+  if (statement === null) return NOTHING;
   checkOrigins(statement, tell);
   checkLayout(statement, files, tell);
   const claimed = await claimedKeys(files, tell);
   const trusted = keys.length > 0 ? keys : claimed;
   const logs: VerifiedLog[] = [];
-  const records: CheckedRecords[] = [];
+  const records: (CheckedRecords & { readonly origin: string })[] = [];
   for (const pinned of statement.logs) {
     const { log, origin, size, shown } = pinned;
     const signed = await checkCheckpoint(files, pinned, { keys: trusted, verify }, tell);
     const read = await checkRecords(files, pinned, signed, tell);
     if (read !== null) {
       await checkDisclosures(files, pinned, read, tell);
-      records.push(read);
+      records.push({ ...read, origin });
     }
     const signedBy = signed?.signedBy == null ? null : fingerprintOf(signed.signedBy);
     logs.push({ log, origin, size, shown, signedBy });
@@ -109,7 +120,9 @@ async function verifyFiles(
       });
   }
   if (records.length === statement.logs.length) await checkRun(statement, files, records, tell);
-  return { statement, logs };
+  if (older !== null) await checkAgainst(older, records, tell);
+  const attested = await checkAttestation(statement, files, { keys: trusted, verify }, tell);
+  return { statement, logs, attested };
 }
 
 /** All logs are of the tenant that the statement is about, of one deployment, and each stands there once. */

@@ -14,7 +14,8 @@ import { readExportedLeaves } from '../store/exporting.js';
 import { readLeafAt } from '../store/steps.js';
 import { buildCore, type Core, type ExportDeps, type Progress, type RunExportAsked } from './core.js';
 import { exportIdOf } from './identity.js';
-import type { StreamedFile } from './zipArchive.js';
+import { ExportRefused } from './refused.js';
+import { archiveSize, type StreamedFile } from './zipArchive.js';
 
 /** What exporting needs beside what building does. */
 export interface ExportingDeps extends ExportDeps {
@@ -45,6 +46,8 @@ export interface RunExported {
   readonly attestation: string | null;
 }
 
+/** docs/spec/archive.md: a larger one would need a second place for sizes and offsets. */
+const MAX_ARCHIVE_BYTES = 0xffff_fffe;
 /** Records of earlier exports of the run that an attestation names. */
 const MAX_CUSTODY = 1_000;
 /** How long a build waits for the checkpoint over the record of its making: the signer signs each log at most once a second. */
@@ -86,6 +89,8 @@ export async function exportRun(
       const bytes = Buffer.from(attestation, 'utf8');
       files.push({ name: 'attestation.dsse.json', size: bytes.length, crc32: crc32(bytes), chunks: () => [bytes] });
     }
+    if (archiveSize(files) > MAX_ARCHIVE_BYTES)
+      throw new ExportRefused('too_large', `the bundle would have more than ${MAX_ARCHIVE_BYTES} bytes`);
     return { exportId, core, files, attestation };
   } catch (error) {
     await core.close();

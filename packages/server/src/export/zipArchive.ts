@@ -5,9 +5,6 @@ export interface StreamedFile extends ArchivedFile {
   chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-/** The format has four bytes for a size; larger ones would need a second place for it, which the profile does not allow. */
-export const MAX_ARCHIVE_BYTES = 0xffff_fffe;
-
 /** The files as one ZIP archive of the strict profile (docs/spec/archive.md), in the order of their names. */
 export async function* zipArchive(files: readonly StreamedFile[]): AsyncGenerator<Uint8Array> {
   const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
@@ -16,4 +13,10 @@ export async function* zipArchive(files: readonly StreamedFile[]): AsyncGenerato
     yield* file.chunks();
   }
   yield archiveEnd(sorted);
+}
+
+/** Size in bytes of the archive of these files. */
+export function archiveSize(files: readonly ArchivedFile[]): number {
+  const bytes = files.reduce((sum, file) => sum + archiveHeader(file).length + file.size, 0);
+  return bytes + archiveEnd(files).length;
 }

@@ -1,0 +1,94 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import type { CommandContext, ExportProgress } from '../deployment.js';
+import { CommandFailed, EXIT } from '../exitCode.js';
+import { chooseTenant } from '../tenantChoice.js';
+import { withDeployment } from '../withDeployment.js';
+
+/** Milliseconds between two lines of progress. */
+const TELL_EVERY_MS = 2_000;
+
+/** `sworn export`: evidence that leaves the building. */
+export function exportCommand(context: CommandContext): Command {
+  return new Command('export')
+    .description('write the evidence bundle of a run, which anyone can verify without us; recorded in the access log')
+    .requiredOption('--run <run id>', 'the run, sealed and covered by a checkpoint')
+    .option('--tenant <id or name>', 'whose run; without it the only tenant there is')
+    .addOption(
+      new Option('--disclose <what>', 'which contents it shows beside the records that commit to them')
+        .choices(['none', 'governance', 'all'])
+        .default('none'),
+    )
+    .option('--out <file>', 'where to; without it <export id>.zip in this directory')
+    .option('--json', 'print {"export_id","file","bytes","checksum","attested"}', false)
+    .addHelpText(
+      'after',
+      `
+The same run gives the same bytes, until it is sealed anew; only attestation.dsse.json, which says when and for whom the bundle was made, is another. Run it
+beside the server: its signer covers the record of the export, which the attestation needs.
+
+Examples:
+  sworn export --run shop:turn-17
+  sworn export --run shop:turn-17 --disclose all --out evidence.zip
+  sworn log key --tenant acme > key.txt && sworn verify evidence.zip --key key.txt`,
+    )
+    .action((options: { run: string; tenant?: string; disclose: 'none' | 'governance' | 'all'; out?: string; json: boolean }) =>
+      withDeployment(context, async (deployment) => {
+        const { tenantId } = await chooseTenant(deployment, options.tenant);
+        const asked = { tenantId, runId: options.run, disclosure: options.disclose };
+        const made = await deployment.exportRun(asked, teller(context));
+        try {
+          const file = resolve(options.out ?? `${made.exportId}.zip`);
+          await writeNew(file, made.deliver());
+          if (options.json) {
+            context.terminal.json({
+              export_id: made.exportId,
+              file,
+              bytes: made.bytes,
+              checksum: `sha256:${made.manifest}`,
+              attested: made.isAttested,
+            });
+            return;
+          }
+          context.terminal.line(`${file}: ${made.bytes} bytes, export ${made.exportId}, checksum sha256:${made.manifest}`);
+          if (!made.isAttested)
+            context.terminal.note(
+              'not attested: no checkpoint covered the record of this export in time; run it beside the server, whose signer signs',
+            );
+        } finally {
+          await made.close();
+        }
+      }),
+    );
+}
+
+/** Writes a file whole or not at all, readable by this user alone. */
+async function writeNew(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const draft = `${file}.part`;
+  const handle = await open(draft, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    throw new CommandFailed(EXIT.unable, `cannot write ${draft}: ${error.code ?? error.message}; choose another --out`);
+  });
+  try {
+    for await (const chunk of chunks) await handle.writeFile(chunk);
+    await handle.sync();
+    await handle.close();
+    await rename(draft, file);
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+function teller({ terminal }: CommandContext): (progress: ExportProgress) => void {
+  let [all, done, told] = [0, 0, performance.now()];
+  return (progress) => {
+    if (progress.step === 'found') all = progress.leaves;
+    if (progress.step === 'records') done += progress.leaves;
+    const now = performance.now();
+    if (now - told < TELL_EVERY_MS) return;
+    told = now;
+    terminal.note(progress.step === 'records' ? `${done} of ${all} records` : `making its ${progress.step}`);
+  };
+}

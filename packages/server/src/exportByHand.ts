@@ -1,0 +1,98 @@
+import type { Disclosure } from '@sworn/evidence';
+import type { Config } from './config.js';
+import type { Deployment } from './deployment.js';
+import { exportDirectory, type Progress } from './export/core.js';
+import { type ExportingDeps, type ExportRequest, exportRun, recordDelivery } from './export/exportRun.js';
+import { ExportRefused } from './export/refused.js';
+import { archiveSize, zipArchive } from './export/zipArchive.js';
+import { Refusal } from './access/refusal.js';
+import {
+  BUILT_IN_ATTRIBUTION,
+  BUILT_IN_GOVERNANCE,
+  BUILT_IN_MAPPING,
+  BUILT_IN_TELEMETRY,
+  BUILT_IN_VOCABULARY,
+  readAttribution,
+  readGovernance,
+  readMapping,
+  readTelemetryRules,
+  readVocabulary,
+} from './mapping/files.js';
+import { createReadDeps } from './readDeps.js';
+
+/** A bundle that was made for a command, and was not handed out yet. */
+export interface MadeBundle {
+  readonly exportId: string;
+  /** SHA-256 of `manifest-sha256.txt`, hex. */
+  readonly manifest: string;
+  readonly bytes: number;
+  readonly isAttested: boolean;
+  /** The archive; that it left is recorded before its first byte. */
+  deliver(): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Which bundle a command asks for. */
+export interface ByHand {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly disclosure: Disclosure;
+  /** Who runs the command. */
+  readonly actor: string;
+}
+
+/**
+ * Makes the bundle of a run for whoever has the deployment in his hands.
+ * @throws RangeError, with a sentence for him, when there is none
+ */
+export async function exportByHand(
+  deployment: Deployment,
+  config: Config,
+  { actor, ...asked }: ByHand,
+  tell: (progress: Progress) => void,
+): Promise<MadeBundle> {
+  const deps = exportingDeps(deployment, config);
+  const request: ExportRequest = {
+    endpoint: 'cli:export',
+    method: 'CLI',
+    credential: null,
+    source: actor,
+    purpose: null,
+  };
+  const made = await exportRun(deps, asked, request, tell).catch((error: unknown) => {
+    if (error instanceof Refusal || error instanceof ExportRefused) throw new RangeError(error.message);
+    throw error;
+  });
+  const bytes = archiveSize(made.files);
+  return {
+    exportId: made.exportId,
+    manifest: made.core.manifest,
+    bytes,
+    isAttested: made.attestation !== null,
+    async *deliver() {
+      await recordDelivery(deps, made, request, bytes);
+      yield* zipArchive(made.files);
+    },
+    close: () => made.core.close(),
+  };
+}
+
+/** What exporting needs of a deployment. */
+export function exportingDeps(deployment: Deployment, config: Config): ExportingDeps {
+  const read = createReadDeps(deployment, {
+    mapping: readMapping(config.mappingDir ?? BUILT_IN_MAPPING),
+    telemetryRules: readTelemetryRules(config.telemetryFile ?? BUILT_IN_TELEMETRY),
+    vocabulary: readVocabulary(BUILT_IN_VOCABULARY),
+    governance: readGovernance(BUILT_IN_GOVERNANCE),
+    attribution: readAttribution(BUILT_IN_ATTRIBUTION),
+  });
+  return {
+    read,
+    signingKeysOf: deployment.signingKeysOf,
+    directory: exportDirectory(config.dataDir),
+    accessRecords: deployment.accessRecords,
+    append: (tenantId, drafts) => deployment.recorder.append(tenantId, drafts),
+    attestation: deployment.keyStore.attestation,
+    now: Date.now,
+  };
+}

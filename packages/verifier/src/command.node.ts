@@ -1,0 +1,117 @@
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { Malformed, type Vkey } from '@sworn/evidence';
+import { fileSource } from './archive/fileSource.node.js';
+import { SourceFailed } from './archive/source.js';
+import { parseKeys } from './bundle/keys.js';
+import { verifyEd25519 } from './ed25519.node.js';
+import { printable } from './printable.js';
+import { type Verification, verifyBundle } from './verify.js';
+
+/** What verifying leaves with: 0 everything agrees, under a pinned key; 1 a finding; 2 could not look; 3 no key was pinned. */
+export type VerifyExit = 0 | 1 | 2 | 3;
+
+/** Where it writes, a line at a time. */
+export interface VerifyOutput {
+  line(text: string): void;
+  note(text: string): void;
+}
+
+export const VERIFY_HELP = `Usage: verify <bundle.zip> [--key <file>] [--against <older.zip>] [--json]
+
+Checks an evidence bundle of Sworn, with nothing but the file and the key: no network, no database.
+
+  --key <file>       verifier keys that you got by another way than the bundle, a line each (sworn log key)
+  --against <file>   a bundle that you have from before: records that both have must be the same
+  --json             print what was found as one JSON document
+
+Exit codes: 0 everything agrees, under the key you pinned; 1 findings; 2 could not look; 3 UNPINNED: nothing
+contradicts anything, but whoever made the file also chose the key.
+
+Examples:
+  node verify.mjs bundle.zip --key key.txt
+  node verify.mjs bundle.zip --key key.txt --against bundle-of-march.zip`;
+
+/** \`sworn verify\` and \`verify.mjs\`. Never throws for what it was given. */
+export async function verifyCommand(args: readonly string[], output: VerifyOutput): Promise<VerifyExit> {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        key: { type: 'string' },
+        against: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (values.help) {
+      for (const line of VERIFY_HELP.split('\n')) output.line(line);
+      return 0;
+    }
+    const [bundle, ...others] = positionals;
+    if (bundle === undefined || others.length > 0) {
+      output.note('which bundle? verify <bundle.zip> --key <file>; verify --help shows more');
+      return 2;
+    }
+    const keys = values.key === undefined ? [] : await readKeys(values.key);
+    const found = await verifyPath(bundle, keys, values.against ?? null);
+    if (values.json) output.line(JSON.stringify(found));
+    else say(found, output);
+    return { VERIFIED: 0, CONTRADICTED: 1, UNPINNED: 3 }[found.verdict] as VerifyExit;
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    output.note(`could not look: ${printable(error.message)}`);
+    return 2;
+  }
+}
+
+async function readKeys(path: string): Promise<readonly Vkey[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new SourceFailed(`cannot read ${path}`, { cause: error });
+  });
+  const keys = parseKeys(text);
+  if (keys.length === 0) throw new SourceFailed(`${path} holds no verifier key: one is a line <name>+<8 hex>+<base64>`);
+  return keys;
+}
+
+async function verifyPath(path: string, keys: readonly Vkey[], against: string | null): Promise<Verification> {
+  const source = await fileSource(path);
+  const older = against === null ? null : await fileSource(against);
+  try {
+    return await verifyBundle(source, { keys, verify: verifyEd25519 }, older);
+  } finally {
+    await source.close();
+    await older?.close();
+  }
+}
+
+function say({ verdict, findings, unlisted, statement, logs, notEvidence, attested }: Verification, output: VerifyOutput) {
+  for (const { code, entry, expected, found } of findings)
+    output.line(`${code}${entry === null ? '' : ` ${printable(entry)}`}: expected ${printable(expected)}; found ${printable(found)}`);
+  if (unlisted > 0) output.line(`and ${unlisted} more findings`);
+  if (statement !== null) {
+    output.line(`run ${printable(statement.scope.run_id)}, contents disclosed: ${statement.disclosure}`);
+    for (const { origin, size, shown, signedBy } of logs)
+      output.line(`${printable(origin)}: ${shown} records under size ${size}, signed by ${signedBy ?? 'no key that was given'}`);
+    if (attested !== null) output.line(`made and handed out as ${printable(attested)}`);
+  }
+  if (notEvidence.length > 0) output.line(`NOT EVIDENCE: ${notEvidence.join(', ')}`);
+  output.line(SENTENCES[verdict]);
+}
+
+const SENTENCES = {
+  VERIFIED: 'VERIFIED: the records are those that were signed, complete as the run says, and all that is made of them agrees',
+  CONTRADICTED: 'CONTRADICTED: this is not what was recorded, or not all of it',
+  UNPINNED:
+    'UNPINNED: nothing contradicts anything, but no key was pinned: whoever made the file may have made the key (--key <file>)',
+} as const;
+
+/** Errors that are about what was given, not about this program. */
+function isAnswer(error: unknown): error is Error {
+  return (
+    error instanceof SourceFailed ||
+    error instanceof Malformed ||
+    (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+  );
+}
