@@ -1,4 +1,12 @@
-import type { CheckReport, Config, ExportProgress, FsckRequest, KeyBounds, MadeBundle, RunningApp } from '@sworn/server';
+import type {
+  CheckReport,
+  Config,
+  ExportProgress,
+  FsckRequest,
+  KeyBounds,
+  MadeBundle,
+  RunningApp,
+} from '@sworn/server';
 
 export type { ExportProgress };
 import type { Terminal } from './terminal.js';

@@ -16,7 +16,7 @@ import { RunGovernance, RunGovernanceQuery } from './governance.js';
 import { RunExport } from './export.js';
 import { IdentityList, IdentityQuery } from './identity.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
-import { OcsfExportList, OcsfIdentityList, OcsfIntegrity, OcsfList } from './ocsf.js';
+import { OcsfIdentityList, OcsfIntegrity, OcsfList } from './ocsf.js';
 import { RunList, RunListQuery } from './run.js';
 import { SystemList, SystemListQuery } from './system.js';
 import { ReplayQuery, RunReplay, SystemReplay } from './replay.js';
@@ -260,7 +260,7 @@ export const ENDPOINTS = [
     params: [],
     query: ExportQuery,
     response: ExportList,
-    ocsf: OcsfExportList,
+    ocsf: OcsfList,
   },
   {
     id: 'audit.entry',

@@ -16,6 +16,7 @@ export {
   AuthorizationList,
   AuthorizationQuery,
   ENTITY_TYPES,
+  ExportItem,
   ExportList,
   ExportQuery,
 } from './audit.js';
@@ -59,7 +60,6 @@ export {
   type InEitherFormat,
   OCSF_VERSION,
   OcsfEvent,
-  OcsfExportList,
   OcsfIdentityList,
   OcsfIntegrity,
   OcsfList,

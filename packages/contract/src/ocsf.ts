@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { auditListFields, ExportList } from './audit.js';
+import { auditListFields } from './audit.js';
 import { IdentityList } from './identity.js';
 import { Integrity } from './integrity.js';
 import { AggregateMetadata } from './metadata.js';
@@ -74,9 +74,6 @@ export const OcsfIdentityList = Type.Object(
   { ...IdentityList.properties, items: Type.Array(OcsfEvent) },
   { additionalProperties: false },
 );
-
-/** Endpoint 18 with `format=ocsf`: nothing builds exports yet. */
-export const OcsfExportList = Type.Object({ ...ExportList.properties }, { additionalProperties: false });
 
 /** Endpoint 17 with `format=ocsf`: an event for each log, each open finding, and each anomaly of producers. */
 export const OcsfIntegrity = Type.Object(

@@ -70,12 +70,14 @@ table access_records owner sworn_owner row security forced
   view text
   correlation_id text
   record_id text
+  export_id text
   constraint access_records_decision_check CHECK ((decision = ANY (ARRAY['ALLOW'::text, 'DENY'::text])))
   constraint access_records_pkey PRIMARY KEY (tenant_id, log, leaf_index)
   CREATE INDEX access_records_correlation ON sworn.access_records USING btree (tenant_id, correlation_id, leaf_index) WHERE (correlation_id IS NOT NULL)
   CREATE INDEX access_records_credential ON sworn.access_records USING btree (tenant_id, credential_id, leaf_index) WHERE (credential_id IS NOT NULL)
   CREATE INDEX access_records_decision ON sworn.access_records USING btree (tenant_id, decision, leaf_index)
   CREATE INDEX access_records_endpoint ON sworn.access_records USING btree (tenant_id, endpoint, leaf_index)
+  CREATE INDEX access_records_export ON sworn.access_records USING btree (tenant_id, export_id, leaf_index) WHERE (export_id IS NOT NULL)
   CREATE INDEX access_records_kind ON sworn.access_records USING btree (tenant_id, kind, leaf_index) WHERE (kind <> 'READ'::text)
   CREATE INDEX access_records_record ON sworn.access_records USING btree (tenant_id, record_id, leaf_index) WHERE (record_id IS NOT NULL)
   CREATE INDEX access_records_run ON sworn.access_records USING btree (tenant_id, run_id, leaf_index) WHERE (run_id IS NOT NULL)

@@ -7,7 +7,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ITEMS } from '../src/http/questions.js';
 import {
-  WITHOUT_RECORDS,
   accepts,
   decoded,
   exampleOf,
@@ -307,8 +306,7 @@ describe.each(all)('$id', (endpoint) => {
     expect(metadata.tenant_id).toBe(house.mine.id);
     expect(Date.parse(metadata.recorded_at)).toBeLessThan(Date.now());
     const items = (first.json[ITEMS[endpoint.id as keyof typeof ITEMS] ?? ''] ?? []) as Record<string, unknown>[];
-    if (endpoint.shape === 'list' || endpoint.shape === 'long')
-      expect(items.length === 0).toBe(WITHOUT_RECORDS.has(endpoint.id));
+    if (endpoint.shape === 'list' || endpoint.shape === 'long') expect(items.length).toBeGreaterThan(0);
     for (const item of items.filter((one) => one['compromised'] !== true)) {
       const own = (item['metadata'] ?? item) as Record<string, unknown>;
       expect(own).toMatchObject({ checksum: expect.any(String), recorded_at: expect.any(String) });
@@ -436,7 +434,7 @@ describe.each(all.filter((e) => ITEMS[e.id as keyof typeof ITEMS] !== undefined)
     for (const query of ['', 'limit=1']) {
       const told = await lines(query);
       expect(told.pop()).toEqual({ complete: true, count: told.length });
-      expect(told.length > 1).toBe(!WITHOUT_RECORDS.has(endpoint.id));
+      expect(told.length).toBeGreaterThan(1);
       for (const item of told) expectValid(isItem, item, endpoint.id);
     }
   });
@@ -453,38 +451,35 @@ describe.each(all.filter((e) => ITEMS[e.id as keyof typeof ITEMS] !== undefined)
     expect((await lines()).slice(0, -1)).toEqual(paged);
   });
 
-  it.skipIf(WITHOUT_RECORDS.has(endpoint.id))(
-    'takes no cursor but its own: of another tenant, another query, another endpoint, or changed by a character',
-    async () => {
-      const ids = idsOf(endpoint);
-      const path = pathOf(endpoint, ids.sealed);
-      const { next_cursor: cursor } = (await house.ask(`${path}?limit=1`)).json as { next_cursor: string };
-      expectAnswer(endpoint, await house.ask(`${path}?limit=2&cursor=${cursor}`));
-      const refused = async (there: string, asking = {}) =>
-        expect(complainedOf(await house.ask(there, asking)), there).toEqual(['cursor']);
-      const theirPath = pathOf(endpoint, ids.theirs);
-      await refused(`${theirPath}?cursor=${cursor}`, { key: house.theirs.auditor });
-      for (const [name, schema] of parametersOf(endpoint)) {
-        // How much of it, and written how, is no other question.
-        if (['cursor', 'limit', 'include_total', 'order', 'format'].includes(name)) continue;
-        await refused(`${path}?${name}=${encodeURIComponent(exampleOf(schema) ?? '')}&cursor=${cursor}`);
-      }
-      for (const other of all.filter((e) => e.id !== endpoint.id && ITEMS[e.id as keyof typeof ITEMS] !== undefined)) {
-        await refused(`${pathOf(other, idsOf(other).sealed)}?cursor=${cursor}`);
-      }
-      if (endpoint.params.length > 0) await refused(`${pathOf(endpoint, ids.open)}?cursor=${cursor}`);
-      const changed = fc
-        .tuple(fc.nat(cursor.length - 1), fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '-', '_'))
-        .map(([at, letter]) => cursor.slice(0, at) + letter + cursor.slice(at + 1));
-      const cut = fc.integer({ min: 16, max: cursor.length - 1 }).map((length) => cursor.slice(0, length));
-      const extended = fc.constantFrom('A', 'AAAA', '-_', cursor).map((more) => cursor + more);
-      await forAll(fc.oneof(changed, cut, extended), async (tampered) => {
-        // The last character of base64url may hold bits that say nothing.
-        if (Buffer.from(tampered, 'base64url').equals(Buffer.from(cursor, 'base64url'))) return;
-        await refused(`${path}?cursor=${tampered}`);
-      });
-    },
-  );
+  it('takes no cursor but its own: of another tenant, another query, another endpoint, or changed by a character', async () => {
+    const ids = idsOf(endpoint);
+    const path = pathOf(endpoint, ids.sealed);
+    const { next_cursor: cursor } = (await house.ask(`${path}?limit=1`)).json as { next_cursor: string };
+    expectAnswer(endpoint, await house.ask(`${path}?limit=2&cursor=${cursor}`));
+    const refused = async (there: string, asking = {}) =>
+      expect(complainedOf(await house.ask(there, asking)), there).toEqual(['cursor']);
+    const theirPath = pathOf(endpoint, ids.theirs);
+    await refused(`${theirPath}?cursor=${cursor}`, { key: house.theirs.auditor });
+    for (const [name, schema] of parametersOf(endpoint)) {
+      // How much of it, and written how, is no other question.
+      if (['cursor', 'limit', 'include_total', 'order', 'format'].includes(name)) continue;
+      await refused(`${path}?${name}=${encodeURIComponent(exampleOf(schema) ?? '')}&cursor=${cursor}`);
+    }
+    for (const other of all.filter((e) => e.id !== endpoint.id && ITEMS[e.id as keyof typeof ITEMS] !== undefined)) {
+      await refused(`${pathOf(other, idsOf(other).sealed)}?cursor=${cursor}`);
+    }
+    if (endpoint.params.length > 0) await refused(`${pathOf(endpoint, ids.open)}?cursor=${cursor}`);
+    const changed = fc
+      .tuple(fc.nat(cursor.length - 1), fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '-', '_'))
+      .map(([at, letter]) => cursor.slice(0, at) + letter + cursor.slice(at + 1));
+    const cut = fc.integer({ min: 16, max: cursor.length - 1 }).map((length) => cursor.slice(0, length));
+    const extended = fc.constantFrom('A', 'AAAA', '-_', cursor).map((more) => cursor + more);
+    await forAll(fc.oneof(changed, cut, extended), async (tampered) => {
+      // The last character of base64url may hold bits that say nothing.
+      if (Buffer.from(tampered, 'base64url').equals(Buffer.from(cursor, 'base64url'))) return;
+      await refused(`${path}?cursor=${tampered}`);
+    });
+  });
 });
 
 describe.each(all.filter((e) => e.shape === 'record' || e.shape === 'long'))('$id, with its ETag,', (endpoint) => {

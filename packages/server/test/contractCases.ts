@@ -2,9 +2,6 @@ import { type Endpoint, PATH_ID } from '@sworn/contract';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 
-/** Lists of which nothing makes records yet: they answer, and are empty. */
-export const WITHOUT_RECORDS: ReadonlySet<string> = new Set(['audit.exports']);
-
 /** What a parameter's schema may say; whatever else it says is not generated from. */
 export interface ParameterSchema {
   readonly type?: string;

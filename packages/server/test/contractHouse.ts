@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Endpoint, FACADE_PREFIX } from '@sworn/contract';
 import { recordId } from '@sworn/evidence';
 import { type RunningApp, startApp } from '../src/app.js';
+import { exportByHand, type ByHand } from '../src/exportByHand.js';
+import type { Config } from '../src/config.js';
 import type { Deployment } from '../src/deployment.js';
 import { type Members, newSite, type Site } from './deploymentHouse.js';
 import { otlpLogs } from './facadeLogs.js';
@@ -110,6 +112,9 @@ export async function buildContractHouse(): Promise<ContractHouse> {
     `update sworn.llm_run_records set service = 'another' where tenant_id = $1 and run_id = $2 and kind = 'RUN'`,
     [mine.id, runs.tampered],
   );
+  for (const disclosure of ['none', 'governance', 'all'] as const)
+    await exported(deployment, site.config, { tenantId: mine.id, runId: runs.sealed, disclosure });
+  await exported(deployment, site.config, { tenantId: theirs.id, runId: runs.theirs, disclosure: 'none' });
   const entries = await records({ ask, site, deployment }, mine, theirs);
   let stopping: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopping ??= app.stop());
@@ -133,6 +138,15 @@ export async function buildContractHouse(): Promise<ContractHouse> {
       await site.drop();
     },
   };
+}
+
+/** A bundle is built, and goes out. */
+async function exported(deployment: Deployment, config: Config, asked: Omit<ByHand, 'actor'>): Promise<void> {
+  const made = await exportByHand(deployment, config, { ...asked, actor: 'local:test' }, () => undefined);
+  let bytes = 0;
+  for await (const chunk of made.deliver()) bytes += chunk.length;
+  if (bytes !== made.bytes) throw new Error('the archive is not as long as was said');
+  await made.close();
 }
 
 const PEOPLE = {

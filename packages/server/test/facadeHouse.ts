@@ -25,6 +25,7 @@ import { createTenants, type Tenants } from '../src/access/tenants.js';
 import { type Checking, createChecking } from '../src/check/checking.js';
 import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
+import type { ExportingDeps } from '../src/export/exportRun.js';
 import { createFacade } from '../src/http/facade.js';
 import { UNSENT_LIMITS, type UnsentLimits } from '../src/http/unsent.js';
 import { createLife, type Life } from '../src/life.js';
@@ -103,6 +104,8 @@ export interface House {
   readonly append: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
   /** The same of records that only Sworn writes. */
   readonly appendOwn: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
+  /** What exporting needs; bundles lie in a directory of the house. */
+  readonly exporting: ExportingDeps;
   /** Opens runs; with a grace of 0 seals what has a root. */
   seal(tenantId: string): Promise<void>;
   sign(tenantId: string): Promise<void>;
@@ -340,6 +343,15 @@ export async function buildHouse({
     life: createLife({ recorder, platformTenant, openOriginOf: originOf, now }),
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
     appendOwn: append,
+    exporting: {
+      read,
+      signingKeysOf: soleKey(keyStore.noteSigner),
+      directory: join(dir, 'exports'),
+      accessRecords,
+      append,
+      attestation: keyStore.attestation,
+      now,
+    },
     async seal(tenantId) {
       while (await sealer.turn(tenantId));
       await sealer.turn(tenantId);

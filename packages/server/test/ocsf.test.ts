@@ -8,6 +8,8 @@ import type { LeafDraft } from '../src/record/draft.js';
 import { ownLeaf } from '../src/record/ownLeaf.js';
 import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
+import { exported } from './exporting.js';
+import { agentRun, newTrace } from './facadeSpans.js';
 import { type Line, logsRequest } from './logLines.js';
 import { CLASSES, faultsOf } from './ocsfSchema.js';
 
@@ -79,6 +81,18 @@ beforeAll(async () => {
   ]);
   await house.register.summarise(tenant, [{ log: 'audit', size: 3, verified: 3 }]);
   await house.appendOwn(tenant, MADE_UP.map(madeUp));
+  const run = newTrace();
+  await house.ingest(tenant, agentRun(run));
+  await house.seal(tenant);
+  await house.sign(tenant);
+  await exported(house, { tenantId: tenant, runId: run, disclosure: 'all' });
+  await house.database.admin('set session_replication_role = replica');
+  await house.database.admin(
+    `update sworn.leaf set body = null where tenant_id = $1 and trace_id = decode($2, 'hex')`,
+    [tenant, run],
+  );
+  await house.database.admin('set session_replication_role = origin');
+  await expect(exported(house, { tenantId: tenant, runId: run, disclosure: 'all' })).rejects.toThrow(/body/);
   await get(house, AUDIT, auditor, { 'x-correlation-id': 'case-17' });
   await get(house, AUDIT, null);
   await get(house, `${AUDIT}?nonsense=1`, auditor);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Endpoint, FACADE_PREFIX } from '@sworn/contract';
 import { recordId } from '@sworn/evidence';
 import { get, type Got } from './facadeClient.js';
+import { exported } from './exporting.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { newTrace, otlp } from './facadeSpans.js';
 import { LOG_CAPTURES, METRIC_CAPTURES, TRACE_CAPTURES } from './otlpCaptures.js';
@@ -65,6 +66,9 @@ export async function buildTenantPair(): Promise<TenantPair> {
       await house.seal(of.id);
       for (let n = 0; n < READS; n++)
         await ask(of, `${FACADE_PREFIX}/llm-runs?limit=1`, { 'x-correlation-id': SHARED.correlation_id });
+      await house.sign(of.id);
+      for (const disclosure of ['none', 'all'] as const)
+        await exported(house, { tenantId: of.id, runId: SHARED.run_id, disclosure });
       await house.sign(of.id);
     },
     close: () => house.close(),

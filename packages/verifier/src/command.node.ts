@@ -86,14 +86,21 @@ async function verifyPath(path: string, keys: readonly Vkey[], against: string |
   }
 }
 
-function say({ verdict, findings, unlisted, statement, logs, notEvidence, attested }: Verification, output: VerifyOutput) {
+function say(
+  { verdict, findings, unlisted, statement, logs, notEvidence, attested }: Verification,
+  output: VerifyOutput,
+) {
   for (const { code, entry, expected, found } of findings)
-    output.line(`${code}${entry === null ? '' : ` ${printable(entry)}`}: expected ${printable(expected)}; found ${printable(found)}`);
+    output.line(
+      `${code}${entry === null ? '' : ` ${printable(entry)}`}: expected ${printable(expected)}; found ${printable(found)}`,
+    );
   if (unlisted > 0) output.line(`and ${unlisted} more findings`);
   if (statement !== null) {
     output.line(`run ${printable(statement.scope.run_id)}, contents disclosed: ${statement.disclosure}`);
     for (const { origin, size, shown, signedBy } of logs)
-      output.line(`${printable(origin)}: ${shown} records under size ${size}, signed by ${signedBy ?? 'no key that was given'}`);
+      output.line(
+        `${printable(origin)}: ${shown} records under size ${size}, signed by ${signedBy ?? 'no key that was given'}`,
+      );
     if (attested !== null) output.line(`made and handed out as ${printable(attested)}`);
   }
   if (notEvidence.length > 0) output.line(`NOT EVIDENCE: ${notEvidence.join(', ')}`);
@@ -101,7 +108,8 @@ function say({ verdict, findings, unlisted, statement, logs, notEvidence, attest
 }
 
 const SENTENCES = {
-  VERIFIED: 'VERIFIED: the records are those that were signed, complete as the run says, and all that is made of them agrees',
+  VERIFIED:
+    'VERIFIED: the records are those that were signed, complete as the run says, and all that is made of them agrees',
   CONTRADICTED: 'CONTRADICTED: this is not what was recorded, or not all of it',
   UNPINNED:
     'UNPINNED: nothing contradicts anything, but no key was pinned: whoever made the file may have made the key (--key <file>)',

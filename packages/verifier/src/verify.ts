@@ -2,6 +2,8 @@ import { parseStatement, type Statement, topicOfLog, type VerifyEd25519, type Vk
 import type { ArchiveCode } from './archive/finding.js';
 import { openArchive } from './archive/open.js';
 import type { ArchiveSource } from './archive/source.js';
+import { checkBag } from './bag/check.js';
+import type { BagCode } from './bag/finding.js';
 import { checkAttestation } from './bundle/attestation.js';
 import { checkCheckpoint } from './bundle/checkpoint.js';
 import { checkDisclosures } from './bundle/disclosures.js';
@@ -15,7 +17,7 @@ import { checkRun } from './bundle/run.js';
 import { type Finding, FindingList } from './finding.js';
 
 /** Everything that can be wrong with a bundle. */
-export type VerificationCode = ArchiveCode | BundleCode;
+export type VerificationCode = ArchiveCode | BagCode | BundleCode;
 
 /**
  * VERIFIED: nothing contradicts anything, under keys that were pinned. UNPINNED: nothing contradicts anything, but whoever made the file also chose the
@@ -72,13 +74,14 @@ export async function verifyBundle(
   const archive = await openArchive(source);
   const files: BundleFiles = new Map(archive.entries.map((entry) => [entry.name, entry]));
   const isReadable = archive.findings.length === 0;
+  const bag = await checkBag(archive.entries);
   const found = isReadable ? await verifyFiles(files, { ...trust, older }, list) : NOTHING;
-  const findings = [...archive.findings, ...list.findings];
+  const findings = [...archive.findings, ...(isReadable ? bag.findings : []), ...list.findings];
   return {
     ...found,
     verdict: findings.length > 0 ? 'CONTRADICTED' : trust.keys.length === 0 ? 'UNPINNED' : 'VERIFIED',
     findings,
-    unlisted: archive.unlisted + list.unlisted,
+    unlisted: archive.unlisted + (isReadable ? bag.unlisted : 0) + list.unlisted,
     notEvidence: notEvidence(files),
   };
 }

@@ -33,33 +33,42 @@ Examples:
   sworn export --run shop:turn-17 --disclose all --out evidence.zip
   sworn log key --tenant acme > key.txt && sworn verify evidence.zip --key key.txt`,
     )
-    .action((options: { run: string; tenant?: string; disclose: 'none' | 'governance' | 'all'; out?: string; json: boolean }) =>
-      withDeployment(context, async (deployment) => {
-        const { tenantId } = await chooseTenant(deployment, options.tenant);
-        const asked = { tenantId, runId: options.run, disclosure: options.disclose };
-        const made = await deployment.exportRun(asked, teller(context));
-        try {
-          const file = resolve(options.out ?? `${made.exportId}.zip`);
-          await writeNew(file, made.deliver());
-          if (options.json) {
-            context.terminal.json({
-              export_id: made.exportId,
-              file,
-              bytes: made.bytes,
-              checksum: `sha256:${made.manifest}`,
-              attested: made.isAttested,
-            });
-            return;
-          }
-          context.terminal.line(`${file}: ${made.bytes} bytes, export ${made.exportId}, checksum sha256:${made.manifest}`);
-          if (!made.isAttested)
-            context.terminal.note(
-              'not attested: no checkpoint covered the record of this export in time; run it beside the server, whose signer signs',
+    .action(
+      (options: {
+        run: string;
+        tenant?: string;
+        disclose: 'none' | 'governance' | 'all';
+        out?: string;
+        json: boolean;
+      }) =>
+        withDeployment(context, async (deployment) => {
+          const { tenantId } = await chooseTenant(deployment, options.tenant);
+          const asked = { tenantId, runId: options.run, disclosure: options.disclose };
+          const made = await deployment.exportRun(asked, teller(context));
+          try {
+            const file = resolve(options.out ?? `${made.exportId}.zip`);
+            await writeNew(file, made.deliver());
+            if (options.json) {
+              context.terminal.json({
+                export_id: made.exportId,
+                file,
+                bytes: made.bytes,
+                checksum: `sha256:${made.manifest}`,
+                attested: made.isAttested,
+              });
+              return;
+            }
+            context.terminal.line(
+              `${file}: ${made.bytes} bytes, export ${made.exportId}, checksum sha256:${made.manifest}`,
             );
-        } finally {
-          await made.close();
-        }
-      }),
+            if (!made.isAttested)
+              context.terminal.note(
+                'not attested: no checkpoint covered the record of this export in time; run it beside the server, whose signer signs',
+              );
+          } finally {
+            await made.close();
+          }
+        }),
     );
 }
 

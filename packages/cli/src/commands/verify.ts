@@ -30,7 +30,10 @@ Examples:
         '--',
         bundle,
       ];
-      const code = await verifyCommand(args, { line: (text) => terminal.line(text), note: (text) => terminal.note(text) });
+      const code = await verifyCommand(args, {
+        line: (text) => terminal.line(text),
+        note: (text) => terminal.note(text),
+      });
       if (code !== 0) throw new CommandFailed(code, '');
     });
 }

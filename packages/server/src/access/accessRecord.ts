@@ -116,7 +116,8 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
   const { tenantId, kind } = event;
   const origin = deps.openOriginOf(tenantId, 'access');
   // Of one identity there is one request to build it, whoever else asks.
-  const identity = event.kind === 'EXPORT_PENDING' && event.export !== undefined ? [event.export.id] : [event.requestId];
+  const identity =
+    event.kind === 'EXPORT_PENDING' && event.export !== undefined ? [event.export.id] : [event.requestId];
   const source = await deps.tokenOf(tenantId, event.source);
   const view = event.view === null ? null : await deps.tokenOf(tenantId, event.view);
   const correlationId = event.correlationId === null ? null : await deps.tokenOf(tenantId, event.correlationId);

@@ -13,6 +13,7 @@ import {
 import type { ReadDeps } from '../read/reading.js';
 import { keyAt, type SigningKeysOf } from '../sign/signingKeys.js';
 import { inTenant } from '../store/database.js';
+import type { Identity } from './identity.js';
 import { tlogProof, writeRange } from './proofs.js';
 import { isDisclosed, writeRecords, type WrittenRecords } from './records.js';
 import { checksumOfRun, readRunScope, type RunScope } from './runScope.js';
@@ -32,6 +33,13 @@ export interface RunExportAsked {
   readonly tenantId: string;
   readonly runId: string;
   readonly disclosure: Disclosure;
+}
+
+/** Tells of a build under way. */
+export interface Build {
+  /** What it will be is known: called once, and waited for, before anything is read that it is made of. */
+  readonly onIdentity?: (identity: Identity) => Promise<void>;
+  readonly tell?: (progress: Progress) => void;
 }
 
 /** How far a build is. */
@@ -60,7 +68,7 @@ const MAX_SINGLE_PROOFS = 64;
 export async function buildCore(
   deps: ExportDeps,
   asked: RunExportAsked,
-  tell: (progress: Progress) => void = () => undefined,
+  { onIdentity = () => Promise.resolve(), tell = () => undefined }: Build = {},
 ): Promise<Core> {
   await mkdir(deps.directory, { recursive: true, mode: 0o700 });
   const files = new Map<string, ScratchFile>();
@@ -68,19 +76,18 @@ export async function buildCore(
     await Promise.all([...files.values()].map((file) => file.close()));
   };
   try {
-    return { ...(await write(deps, asked, { files, tell })), files, close };
+    return { ...(await write(deps, asked, { files, onIdentity, tell })), files, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-interface Writing {
+interface Writing extends Required<Build> {
   readonly files: Map<string, ScratchFile>;
-  readonly tell: (progress: Progress) => void;
 }
 
-async function write(deps: ExportDeps, asked: RunExportAsked, { files, tell }: Writing) {
+async function write(deps: ExportDeps, asked: RunExportAsked, { files, onIdentity, tell }: Writing) {
   const { tenantId, disclosure } = asked;
   const add = async (name: string, pieces: Iterable<string> | AsyncIterable<string> = []): Promise<ScratchFile> => {
     const file = await ScratchFile.create(deps.directory);
@@ -95,6 +102,7 @@ async function write(deps: ExportDeps, asked: RunExportAsked, { files, tell }: W
     (tx) => readRunScope(deps.read, tx, tenantId, asked.runId),
     { readOnly: true, snapshot: true, inIndexOrder: true },
   );
+  await onIdentity(identityOf(scope, asked));
   tell({ step: 'found', leaves: scope.logs.reduce((sum, { indexes }) => sum + indexes.length, 0) });
   const written: WrittenRecords[] = [];
   for (const log of scope.logs) {
@@ -151,6 +159,12 @@ async function keyLines({ signingKeysOf }: ExportDeps, { tenantId, logs }: RunSc
     return `${vkeyOf(origin, publicKey)}\n`;
   });
   return lines.join('');
+}
+
+/** What makes two bundles the same one, beside the format. */
+function identityOf({ tenantId, runId, logs }: RunScope, { disclosure }: RunExportAsked): Identity {
+  const pins = logs.map(({ log, checkpoint }) => ({ log, size: checkpoint.size }));
+  return { scope: { kind: 'RUN', tenant_id: tenantId, run_id: runId }, disclosure, pins };
 }
 
 function statementOf(scope: RunScope, { disclosure }: RunExportAsked, written: readonly WrittenRecords[]): Statement {

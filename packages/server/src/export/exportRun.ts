@@ -4,6 +4,7 @@ import { attestationText, BUNDLE_FORMAT, type CustodyEntry, hex, inclusionProof 
 import { type AccessEvent, type AccessRecordDeps, accessLeaf, type ExportKind } from '../access/accessRecord.js';
 import type { NamedCredential } from '../access/credential.js';
 import { type Append, timestamp } from '../access/keys.js';
+import { Refusal } from '../access/refusal.js';
 import { checkBytes } from '../read/check.js';
 import { coverOf } from '../read/settled.js';
 import { overTiles } from '../read/tiles.js';
@@ -13,7 +14,7 @@ import { findExportsOfRun } from '../store/exportRecords.js';
 import { readExportedLeaves } from '../store/exporting.js';
 import { readLeafAt } from '../store/steps.js';
 import { buildCore, type Core, type ExportDeps, type Progress, type RunExportAsked } from './core.js';
-import { exportIdOf } from './identity.js';
+import { exportIdOf, type Identity } from './identity.js';
 import { ExportRefused } from './refused.js';
 import { archiveSize, type StreamedFile } from './zipArchive.js';
 
@@ -64,15 +65,28 @@ export async function exportRun(
   request: ExportRequest,
   tell: (progress: Progress) => void = () => undefined,
 ): Promise<RunExported> {
-  const core = await buildCore(deps, asked, tell);
-  try {
-    const exportId = exportIdOf(core.statement);
-    const event = eventsOf(deps, core, { exportId, request });
+  let event: ((kind: ExportKind) => ExportEvent) | null = null;
+  const onIdentity = async (identity: Identity): Promise<void> => {
+    event = eventsOf(deps, identity, request);
     await append(deps, event('EXPORT_PENDING'));
+  };
+  // Set by the callback, which the compiler does not follow.
+  const begun = () => event;
+  const core = await buildCore(deps, asked, { onIdentity, tell }).catch(async (error: unknown) => {
+    const failed = begun()?.('EXPORT_FAILED');
+    const reason = error instanceof Refusal ? error.code : 'internal';
+    if (failed !== undefined) await append(deps, { ...failed, reason });
+    throw error;
+  });
+  try {
+    const made = begun()?.('EXPORT_COMPLETED');
+    if (made === undefined) throw new Error('a bundle was built without an identity');
+    const exportId = made.export.id;
     const place = await append(deps, {
-      ...event('EXPORT_COMPLETED'),
+      ...made,
+      count: core.statement.logs.reduce((sum, { shown }) => sum + shown, 0),
       export: {
-        ...event('EXPORT_COMPLETED').export,
+        ...made.export,
         manifest: core.manifest,
         tagManifest: core.tagManifest,
         attestedBy: hex(deps.attestation.publicKey),
@@ -101,22 +115,20 @@ export async function exportRun(
 /** Records that a bundle is about to leave; the caller sends nothing before this resolves. `bytes`: of the archive. */
 export async function recordDelivery(
   deps: ExportingDeps,
-  { exportId, core }: RunExported,
+  { core }: RunExported,
   request: ExportRequest,
   bytes: number,
 ): Promise<void> {
-  const delivered = eventsOf(deps, core, { exportId, request })('EXPORT_DELIVERED');
+  const { scope, disclosure, logs } = core.statement;
+  const identity = { scope, disclosure, pins: logs.map(({ log, size }) => ({ log, size })) };
+  const delivered = eventsOf(deps, identity, request)('EXPORT_DELIVERED');
   await append(deps, { ...delivered, export: { ...delivered.export, bytes } });
 }
 
 type ExportEvent = AccessEvent & { readonly export: NonNullable<AccessEvent['export']> };
 
-function eventsOf(
-  deps: ExportingDeps,
-  { statement }: Core,
-  { exportId, request }: { readonly exportId: string; readonly request: ExportRequest },
-): (kind: ExportKind) => ExportEvent {
-  const { scope, disclosure, logs } = statement;
+function eventsOf(deps: ExportingDeps, identity: Identity, request: ExportRequest): (kind: ExportKind) => ExportEvent {
+  const { scope, disclosure, pins } = identity;
   return (kind) => ({
     ...request,
     kind,
@@ -133,12 +145,12 @@ function eventsOf(
     query: null,
     runId: scope.run_id,
     filters: {},
-    pins: logs.map(({ log, size }) => ({ log, size })),
-    count: logs.reduce((sum, { shown }) => sum + shown, 0),
+    pins,
+    count: null,
     answer: null,
     at: timestamp(deps.now()),
     fold: null,
-    export: { id: exportId, disclosure, format: BUNDLE_FORMAT },
+    export: { id: exportIdOf(identity), disclosure, format: BUNDLE_FORMAT },
   });
 }
 

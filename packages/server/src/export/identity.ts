@@ -1,12 +1,21 @@
-import { BUNDLE_FORMAT, canonicalize, hex, sha256, type Statement } from '@sworn/evidence';
+import { BUNDLE_FORMAT, type BundleScope, canonicalize, type Disclosure, hex, sha256 } from '@sworn/evidence';
+import type { Pin } from '../read/reading.js';
 
-/** Id of an export: equal for equal identities (scope, pins, disclosure, format), so who asks again gets what there is. */
-export function exportIdOf({ scope, disclosure, logs }: Pick<Statement, 'scope' | 'disclosure' | 'logs'>): string {
+/** What makes two bundles the same one, beside the format: the same bytes, but for their attestations. */
+export interface Identity {
+  readonly scope: BundleScope;
+  readonly disclosure: Disclosure;
+  /** For each log the first checkpoint that covers the scope's last record there. */
+  readonly pins: readonly Pin[];
+}
+
+/** Id of an export: equal for equal identities, so who asks again asks for the same. */
+export function exportIdOf({ scope, disclosure, pins }: Identity): string {
   const identity = canonicalize({
     format: BUNDLE_FORMAT,
     scope: { ...scope },
     disclosure,
-    pins: logs.map(({ log, size }) => ({ log, size })),
+    pins: pins.map(({ log, size }) => ({ log, size })),
   });
   return `exp_${hex(sha256(identity)).slice(0, 32)}`;
 }

@@ -80,7 +80,7 @@ export const accessItem: ShowEntry<AccessItem> = (tenantId, entry, covered) => {
   const { members: m } = entry;
   return {
     ...requestOf(entry),
-    action: actionOf(m.text('endpoint')),
+    action: actionOf(entry.stored.kind, m.text('endpoint')),
     scope: scopeOf(m),
     purpose: m.text('purpose'),
     endpoint: m.text('endpoint'),
@@ -117,7 +117,8 @@ const CATEGORY_OF: ReadonlyMap<string, AuditCategory> = new Map(
   ),
 );
 
-function requestOf(entry: SoundEntry) {
+/** What an access record says of a request, wherever it is shown. */
+export function requestOf(entry: SoundEntry) {
   const { stored, members: m } = entry;
   return {
     id: idOf(stored),
@@ -205,7 +206,9 @@ function scopeOf(m: Members): AccessItem['scope'] {
   return READING.has(endpoint) ? 'MANY' : 'NOTHING';
 }
 
-function actionOf(endpoint: string | null): AccessItem['action'] {
+function actionOf(kind: string, endpoint: string | null): AccessItem['action'] {
+  if (kind === 'EXPORT_DELIVERED') return 'DOWNLOAD';
+  if (kind.startsWith('EXPORT_')) return 'EXPORT';
   if (endpoint === null) return 'OTHER';
   if (READING.has(endpoint)) return 'VIEW';
   if (endpoint.startsWith('tlog.')) return 'DOWNLOAD';

@@ -1,5 +1,5 @@
-/** Bundles of runs are described and not built in this version. */
+/** Bundles of runs are built by a command; over HTTP they are described. */
 export const BUILDING = {
   available: false,
-  reason: 'this version describes what a bundle of a run would be, and builds none',
+  reason: 'bundles are built by `sworn export` on the server; over HTTP this version describes them and queues none',
 } as const;

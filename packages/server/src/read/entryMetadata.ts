@@ -24,7 +24,8 @@ export function entryMetadata(tenantId: string, entry: SoundEntry, covered: Cove
     timezone: 'UTC',
     trace_id: spine.traceId,
     correlation_id: spine.correlationId,
-    export_id: null,
+    // Only the recorder writes `access`: elsewhere a producer may have such a word.
+    export_id: topicOf(entry) === 'access' ? entry.members.text('export_id') : null,
     policy_ids: [...spine.policyIds],
     incident_ids: [...spine.incidentIds],
     ...sourceOf(entry),

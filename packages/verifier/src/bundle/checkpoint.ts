@@ -57,7 +57,8 @@ export async function checkCheckpoint(
     tell({
       code: 'CHECKPOINT_UNSIGNED',
       entry,
-      expected: candidates.length === 0 ? `a key of ${origin} among those given` : 'a signature of a key that was given',
+      expected:
+        candidates.length === 0 ? `a key of ${origin} among those given` : 'a signature of a key that was given',
       found: 'none',
     });
   }

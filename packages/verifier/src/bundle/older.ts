@@ -47,12 +47,15 @@ async function readOlder(files: BundleFiles): Promise<ReadonlyMap<string, RangeF
     throw new SourceFailed(`the older bundle cannot be compared: ${why}; verify it alone first`);
   };
   const read = async (name: string) =>
-    (await textOf(files, name, { maxBytes: MAX_BYTES, tell: ({ entry, found }) => unreadable(`${entry}: ${found}`) })) ??
-    unreadable(name);
+    (await textOf(files, name, {
+      maxBytes: MAX_BYTES,
+      tell: ({ entry, found }) => unreadable(`${entry}: ${found}`),
+    })) ?? unreadable(name);
   try {
     const statement = parseStatement(await read('data/statement.json'));
     const ranges = new Map<string, RangeFile>();
-    for (const { log, origin } of statement.logs) ranges.set(origin, parseRange(await read(`proofs/${log}/range.json`)));
+    for (const { log, origin } of statement.logs)
+      ranges.set(origin, parseRange(await read(`proofs/${log}/range.json`)));
     return ranges;
   } catch (error) {
     if (error instanceof Malformed) return unreadable(error.message);

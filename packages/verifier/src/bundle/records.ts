@@ -62,11 +62,7 @@ export async function checkRecords(
   return read;
 }
 
-async function rangeOf(
-  files: BundleFiles,
-  { log, size }: PinnedRecords,
-  tell: TellBundle,
-): Promise<RangeFile | null> {
+async function rangeOf(files: BundleFiles, { log, size }: PinnedRecords, tell: TellBundle): Promise<RangeFile | null> {
   const entry = `proofs/${log}/range.json`;
   const text = await textOf(files, entry, { maxBytes: MAX_RANGE_BYTES, tell });
   const range = text === null ? null : reading('PROOF_MALFORMED', entry, tell, () => parseRange(text));

@@ -1,0 +1,27 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { exportRun, recordDelivery, type RunExported } from '../src/export/exportRun.js';
+import type { RunExportAsked } from '../src/export/core.js';
+import { archiveSize, zipArchive } from '../src/export/zipArchive.js';
+import type { House } from './facadeHouse.js';
+
+const REQUEST = { endpoint: 'cli:export', method: 'CLI', credential: null, source: 'local:test', purpose: null };
+
+/** A bundle, built while the house signs, handed out, and whole in memory. */
+export async function exported(
+  house: House,
+  asked: RunExportAsked,
+): Promise<{ readonly bytes: Buffer; readonly made: RunExported }> {
+  let isMade = false;
+  const making = exportRun(house.exporting, asked, REQUEST).finally(() => (isMade = true));
+  making.catch(() => undefined);
+  while (!isMade) {
+    await house.sign(asked.tenantId);
+    await sleep(50);
+  }
+  const made = await making;
+  await recordDelivery(house.exporting, made, REQUEST, archiveSize(made.files));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of zipArchive(made.files)) chunks.push(chunk);
+  await made.core.close();
+  return { bytes: Buffer.concat(chunks), made };
+}
