@@ -1,4 +1,4 @@
-import { equalBytes, hex, treeHash, unhex } from '@sworn/evidence';
+import { copiedKey, equalBytes, hex, treeHash, unhex } from '@sworn/evidence';
 import { readTied } from '../read/association.js';
 import { runsOfSpans } from '../read/placedSteps.js';
 import type { ReadDeps } from '../read/reading.js';
@@ -59,7 +59,7 @@ export async function readRunScope(deps: ReadDeps, tx: Tx, tenantId: string, ask
   const [damaged] = steps.damaged;
   if (damaged !== undefined) throw compromisedRecord(damaged.finding, damaged.stored.leaf ?? new Uint8Array());
   if (steps.cut) throw new ExportRefused('too_large', `run ${runId} has more steps than are exported in one bundle`);
-  const own = new Set(steps.sealed.map(({ traceId, spanId }) => traceId + spanId));
+  const own = new Set(steps.sealed.map(copiedKey));
   const members = membership.traces.flatMap((traceId) =>
     membership.membersOf(traceId).filter((member) => member.runId === runId && member.index < seal.membersBelow),
   );

@@ -1,4 +1,4 @@
-import { type Members, membersOf } from '@sworn/evidence';
+import { type Members, membersOf, placesOf } from '@sworn/evidence';
 import { MAX_STEPS_PLACED, type Member, runsOf } from '../seal/membership.js';
 import type { Tx } from '../store/database.js';
 import { readSteps } from '../store/steps.js';
@@ -37,7 +37,8 @@ export async function placedSteps(
 /** The run of each step (span id) of a trace, but for those that come too late to be placed, which are the owner's. */
 export async function runsOfSpans(...asked: Parameters<typeof placedSteps>): Promise<ReadonlyMap<string, string>> {
   const { facts, runs } = await placedSteps(...asked);
-  return new Map(facts.slice(0, MAX_STEPS_PLACED).map(({ spanId }, i) => [spanId, runs[i] as string]));
+  const placed = facts.slice(0, MAX_STEPS_PLACED);
+  return new Map([...placesOf(placed).values()].map((at) => [(placed[at] as StepFacts).spanId, runs[at] as string]));
 }
 
 /** What a leaf says; of one that cannot be read, which V4 tells of, nothing. */
