@@ -4,15 +4,7 @@ import { CompromisedItem } from './finding.js';
 import { EventsLeftOut } from './governance.js';
 import { AggregateMetadata, RecordMetadata } from './metadata.js';
 import { formatParameter, listParameters, pageFields, textFilter } from './page.js';
-import {
-  NullableBoolean,
-  NullableInteger,
-  NullableOneOf,
-  NullableString,
-  NullableTimestamp,
-  OneOf,
-  Uuid,
-} from './scalars.js';
+import { NullableBoolean, NullableInteger, NullableOneOf, NullableString, OneOf, Uuid } from './scalars.js';
 
 /** Topics of the AUDIT endpoints: what producers report, Sworn's own reads, and what was done to keys, tenants and logs. */
 export const AUDIT_TOPICS = ['audit', 'access', 'control'] as const;
@@ -74,9 +66,6 @@ export const REPORTERS = ['CLIENT', 'ENGINE', 'DERIVED'] as const;
 /** What a read did. EXPORT: a bundle was asked for, built or not; DOWNLOAD: one, or a tile, went out. CHANGE: it tried to, and nothing here can be changed. */
 export const ACCESS_ACTIONS = ['VIEW', 'EXPORT', 'DOWNLOAD', 'CHANGE', 'OTHER'] as const;
 
-/** How far an export is. */
-export const EXPORT_STATUSES = ['PENDING', 'COMPLETED', 'FAILED'] as const;
-
 /** How much a read asked for. */
 export const ACCESS_SCOPES = ['RUN', 'RECORD', 'MANY', 'LOG', 'NOTHING'] as const;
 
@@ -88,7 +77,7 @@ const actor = {
 };
 
 /** What an access record says of a request, wherever it is shown. */
-const request = {
+export const request = {
   id: Uuid,
   event_type: Type.String({ description: 'Kind of its leaf; of a producer’s record what it reports.' }),
   ...actor,
@@ -266,52 +255,6 @@ const correlation = textFilter(
   'X-Correlation-Id that the client claimed, or what binds a producer’s record to others; in clear or its token',
   'case-17 or tok_0123456789abcdef0123456789abcdef',
 );
-
-/** An export, folded from its records: it stands at the place of the one that asked for it first. */
-export const ExportItem = Type.Object(
-  {
-    ...request,
-    export_id: { ...Type.String(), description: 'Equal for equal scope, pins, disclosure and format.' },
-    scope: Type.Object({ kind: OneOf(['RUN']), run_id: Type.String() }, { additionalProperties: false }),
-    bundle_format: Type.String(),
-    disclosure: { ...Type.String(), description: 'Which contents it shows: none, governance, all.' },
-    pins: Type.Array(
-      Type.Object({ log: Type.String(), size: Type.Integer({ minimum: 0 }) }, { additionalProperties: false }),
-    ),
-    export_status: OneOf(EXPORT_STATUSES),
-    approval: Type.Null({ description: 'Nothing here approves exports: who may, may.' }),
-    requests: Type.Integer({ minimum: 1, description: 'How often it was built or asked for anew.' }),
-    completed_at: { ...NullableTimestamp, description: 'When it was built last.' },
-    content_checksum: {
-      ...NullableString,
-      description: 'SHA-256 of its manifest: equal for equal exports. Null: it was not built.',
-    },
-    delivered: Type.Boolean(),
-    downloads: Type.Integer({ minimum: 0, description: 'How often it went out.' }),
-    last_downloaded_at: NullableTimestamp,
-    metadata: RecordMetadata,
-  },
-  { additionalProperties: false },
-);
-export type ExportItem = Static<typeof ExportItem>;
-
-/** Endpoint 18. */
-export const ExportList = Type.Object(
-  { items: Type.Array(Type.Union([ExportItem, CompromisedItem])), ...auditListFields },
-  { additionalProperties: false },
-);
-export type ExportList = Static<typeof ExportList>;
-
-/** Parameters of endpoint 18. */
-export const ExportQuery = Type.Object(
-  {
-    run_id: Type.Optional(textFilter('Run that the exports are of', 'shop:turn-17')),
-    ...formatParameter,
-    ...listParameters,
-  },
-  { additionalProperties: false },
-);
-export type ExportQuery = Static<typeof ExportQuery>;
 
 /** What leads to access records. */
 const accessParameters = {

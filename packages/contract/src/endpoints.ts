@@ -8,12 +8,11 @@ import {
   AuditQuery,
   AuthorizationList,
   AuthorizationQuery,
-  ExportList,
-  ExportQuery,
 } from './audit.js';
 import { RunEnvelope } from './envelope.js';
 import { RunGovernance, RunGovernanceQuery } from './governance.js';
 import { RunExport } from './export.js';
+import { ExportList, ExportQuery } from './exports.js';
 import { IdentityList, IdentityQuery } from './identity.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { OcsfIdentityList, OcsfIntegrity, OcsfList } from './ocsf.js';

@@ -16,9 +16,6 @@ export {
   AuthorizationList,
   AuthorizationQuery,
   ENTITY_TYPES,
-  ExportItem,
-  ExportList,
-  ExportQuery,
 } from './audit.js';
 export { contractMarkdown, type Example, examplePath, RECORD_EXAMPLES } from './contractPage.js';
 export { DEEP_LINKS, type DeepLink } from './deepLinks.js';
@@ -35,6 +32,7 @@ export {
 } from './endpoints.js';
 export { ContentState, Proof, RunEnvelope, TERMINATION_REASONS } from './envelope.js';
 export { RunExport } from './export.js';
+export { ExportItem, ExportList, ExportQuery } from './exports.js';
 export {
   CHECKS,
   CLEARED_BY_HAND,

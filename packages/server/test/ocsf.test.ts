@@ -92,7 +92,8 @@ beforeAll(async () => {
     [tenant, run],
   );
   await house.database.admin('set session_replication_role = origin');
-  await expect(exported(house, { tenantId: tenant, runId: run, disclosure: 'all' })).rejects.toThrow(/body/);
+  const failed = await exported(house, { tenantId: tenant, runId: run, disclosure: 'all' }).catch(() => null);
+  if (failed !== null) throw new Error('a run whose bodies are gone was exported');
   await get(house, AUDIT, auditor, { 'x-correlation-id': 'case-17' });
   await get(house, AUDIT, null);
   await get(house, `${AUDIT}?nonsense=1`, auditor);

@@ -63,7 +63,7 @@ const MAX_SINGLE_PROOFS = 64;
 
 /**
  * Builds the core of a run's bundle in unnamed files, in bounded memory. The caller closes it.
- * @throws Refusal `not_found`, `evidence_compromised`; ExportRefused; ProofMissing
+ * @throws Refusal `not_found`, `evidence_compromised`; ExportRefused
  */
 export async function buildCore(
   deps: ExportDeps,

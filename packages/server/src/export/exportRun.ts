@@ -57,7 +57,7 @@ const LOOK_EVERY_MS = 250;
 
 /**
  * Builds a bundle, records who asked for it and that it was built, and has it attested. Nothing of it may leave before `recordDelivery`.
- * @throws Refusal, ExportRefused, ProofMissing; what failed after it was asked for is recorded too
+ * @throws Refusal, ExportRefused; what failed after it was asked for is recorded too
  */
 export async function exportRun(
   deps: ExportingDeps,

@@ -8,6 +8,8 @@ import {
   subtreesBeside,
   verifyInclusion,
 } from '@sworn/evidence';
+import type { Refusal } from '../access/refusal.js';
+import { compromisedRecord } from '../read/settled.js';
 import type { ReadDeps } from '../read/reading.js';
 import { overTiles } from '../read/tiles.js';
 import { inTenant } from '../store/database.js';
@@ -18,9 +20,12 @@ import type { ScratchFile } from './scratchFile.js';
 /** Subtrees whose roots are read at once: about as many tiles, 8 KB each, at most. */
 const SPANS_AT_ONCE = 1_024;
 
-/** Leaves or tiles below a checkpoint are gone: nothing can be proven against it. */
-export class ProofMissing extends Error {
-  override readonly name = 'ProofMissing';
+/** Leaves or tiles below a checkpoint are gone, or others: nothing can be proven against it. The checks say what. */
+function unproven(log: string, index: number, detail: string): Refusal {
+  return compromisedRecord(
+    { check: 'V3', code: 'NOT_UNDER_CHECKPOINT', log, leaf_index: index, detail },
+    new Uint8Array(),
+  );
 }
 
 /** `proofs/<log>/range.json`: all leaves of a log that are in the bundle, proven at once. */
@@ -42,7 +47,7 @@ export async function writeRange(
       (tx) => overTiles(tx, tenantId, { log, size }, (read) => rootsOf(spans, read)),
       { readOnly: true },
     );
-    if (hashes === null) throw new ProofMissing(`leaves or tiles of ${log} below size ${size} are gone`);
+    if (hashes === null) throw unproven(log, indexes[0] ?? 0, `leaves or tiles below size ${size} are gone`);
     for (const hash of hashes) {
       await to.write(`${isFirst ? '' : ','}\n"${Buffer.from(hash).toString('base64')}"`);
       isFirst = false;
@@ -72,7 +77,7 @@ export async function tlogProof(
     { readOnly: true, snapshot: true },
   );
   if (path === null || hash === null || !verifyInclusion({ index, size, leafHash: hash, path, root }))
-    throw new ProofMissing(`leaf ${index} of ${log} does not lie under the checkpoint of size ${size}`);
+    throw unproven(log, index, `the leaf does not lie under the checkpoint of size ${size}`);
   return formatTlogProof({ index, path, checkpoint: note });
 }
 

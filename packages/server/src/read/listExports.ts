@@ -43,7 +43,7 @@ export async function listExports(
     spineOf: entrySpine,
     aggregateOf: aggregateOfEntries,
   });
-  if (query.format === 'ocsf') return reading as Reading<InEitherFormat<ExportList>>;
+  if (query.format === 'ocsf') return reading;
   const items = reading.answer.items as ExportList['items'];
   const became = await foldRecords(deps, tenantId, items, reading.pins);
   const folded = items.map((item) => ('export_id' in item ? { ...item, ...became.get(item.export_id) } : item));

@@ -1,0 +1,55 @@
+import { Type, type Static } from 'typebox';
+import { auditListFields, request } from './audit.js';
+import { CompromisedItem } from './finding.js';
+import { RecordMetadata } from './metadata.js';
+import { formatParameter, listParameters, textFilter } from './page.js';
+import { NullableString, NullableTimestamp, OneOf } from './scalars.js';
+
+/** How far an export is. */
+const EXPORT_STATUSES = ['PENDING', 'COMPLETED', 'FAILED'] as const;
+
+/** An export, folded from its records: it stands at the place of the one that asked for it first. */
+export const ExportItem = Type.Object(
+  {
+    ...request,
+    export_id: { ...Type.String(), description: 'Equal for equal scope, pins, disclosure and format.' },
+    scope: Type.Object({ kind: OneOf(['RUN']), run_id: Type.String() }, { additionalProperties: false }),
+    bundle_format: Type.String(),
+    disclosure: { ...Type.String(), description: 'Which contents it shows: none, governance, all.' },
+    pins: Type.Array(
+      Type.Object({ log: Type.String(), size: Type.Integer({ minimum: 0 }) }, { additionalProperties: false }),
+    ),
+    export_status: OneOf(EXPORT_STATUSES),
+    approval: Type.Null({ description: 'Nothing here approves exports: who may, may.' }),
+    requests: Type.Integer({ minimum: 1, description: 'How often it was built or asked for anew.' }),
+    completed_at: { ...NullableTimestamp, description: 'When it was built last.' },
+    content_checksum: {
+      ...NullableString,
+      description: 'SHA-256 of its manifest: equal for equal exports. Null: it was not built.',
+    },
+    delivered: Type.Boolean(),
+    downloads: Type.Integer({ minimum: 0, description: 'How often it went out.' }),
+    last_downloaded_at: NullableTimestamp,
+    metadata: RecordMetadata,
+  },
+  { additionalProperties: false },
+);
+export type ExportItem = Static<typeof ExportItem>;
+
+/** Endpoint 18. */
+export const ExportList = Type.Object(
+  { items: Type.Array(Type.Union([ExportItem, CompromisedItem])), ...auditListFields },
+  { additionalProperties: false },
+);
+export type ExportList = Static<typeof ExportList>;
+
+/** Parameters of endpoint 18. */
+export const ExportQuery = Type.Object(
+  {
+    run_id: Type.Optional(textFilter('Run that the exports are of', 'shop:turn-17')),
+    ...formatParameter,
+    ...listParameters,
+  },
+  { additionalProperties: false },
+);
+export type ExportQuery = Static<typeof ExportQuery>;
