@@ -20,6 +20,7 @@ const LONGEST = [
   'listPlans',
   'lookupPlans',
   'recover',
+  'faultPair',
   'faultDatabase',
   'slowSenders',
   'grpcFloods',
