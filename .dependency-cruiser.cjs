@@ -74,7 +74,7 @@ module.exports = {
       severity: 'error',
       from: { path: server('export/report') },
       to: {
-        pathNot: `${server('export/report')}|^packages/evidence/|@sworn/evidence|${pkg('pdfkit')}`,
+        pathNot: `${server('export/report')}|^packages/evidence/|@sworn/evidence|${pkg('(pdfkit|@types/pdfkit|fontkit|@types/fontkit|bidi-js)')}`,
         dependencyTypesNot: ['core'],
       },
     },
