@@ -42,18 +42,35 @@ const KINDS = [
   { step_kind: 'TOOL', tool: 'payments.refund', status: 'ERROR', error_type: 'LimitExceeded' },
 ] as const;
 
-/** A run of so many steps; one more, that begins at no time, if it is said. */
-export function runSample(steps = 12, { untimed = false } = {}): RunSample {
+/** How a step is that is not like the others. */
+export interface StepShape {
+  readonly startedNs: bigint;
+  readonly endedNs: bigint;
+  /** Which step is above it; null: none. */
+  readonly parent: number | null;
+}
+
+/** A run of so many steps, those of `shapes` so; one more, that begins at no time, if it is said. */
+export function runSample(
+  steps = 12,
+  { untimed = false, shapes = [] }: { readonly untimed?: boolean; readonly shapes?: readonly StepShape[] } = {},
+): RunSample {
   const root = spanOf(0);
   const own = [
     leaf('llm-runs', 'STEP', 0, {
       ...stepFields(0),
+      ...shapeFields(shapes[0]),
       step_kind: 'AGENT',
       agent_id: 'refund-agent',
       redacted: [{ rule: 'api_key.openai', path: 'attributes.authorization', n: 64 }],
     }),
     ...Array.from({ length: steps - 1 }, (_, i) =>
-      leaf('llm-runs', 'STEP', i + 1, { ...stepFields(i + 1), ...KINDS[i % KINDS.length], parent_span_id: root }),
+      leaf('llm-runs', 'STEP', i + 1, {
+        ...stepFields(i + 1),
+        ...KINDS[i % KINDS.length],
+        parent_span_id: root,
+        ...shapeFields(shapes[i + 1]),
+      }),
     ),
   ];
   if (untimed)
@@ -214,6 +231,13 @@ export function runSample(steps = 12, { untimed = false } = {}): RunSample {
   return { runId: TRACE, files, statement: statementOf(files, run) };
 }
 
+function shapeFields(shape: StepShape | undefined) {
+  if (shape === undefined) return {};
+  const { startedNs, endedNs, parent } = shape;
+  const above = parent === null ? undefined : spanOf(parent);
+  return { started_ns: String(startedNs), ended_ns: String(endedNs), parent_span_id: above };
+}
+
 function stepFields(at: number) {
   const started = BEGAN + BigInt(at) * 400_000_000n;
   return {
@@ -252,7 +276,7 @@ function leaf(
     kind,
     by: bySworn ? 'sworn' : 'producer',
     ...(bySworn ? {} : { key }),
-    event_key: hex(sha256(utf8(`${log} ${kind} ${at}`))),
+    event_key: kind === 'STEP' ? TRACE + spanOf(at) : hex(sha256(utf8(`${log} ${kind} ${at}`))),
     occurred_at: timeOf(occurred),
     recorded_at: timeOf(occurred + 1_250_000_000n),
     r: hex(sha256(utf8(`r ${log} ${kind} ${at}`))).slice(0, 32),
