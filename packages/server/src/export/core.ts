@@ -18,6 +18,7 @@ import { tlogProof, writeRange } from './proofs.js';
 import { isDisclosed, writeRecords, type WrittenRecords } from './records.js';
 import { checksumOfRun, readRunScope, type RunScope } from './runScope.js';
 import { ScratchFile } from './scratchFile.js';
+import { spansText } from './spans.js';
 import { VERIFY_PAGE } from './verifyPage.js';
 
 /** What building needs. */
@@ -128,6 +129,7 @@ async function write(deps: ExportDeps, asked: RunExportAsked, { files, onIdentit
     written.map(({ file }) => file),
   );
   for (const { name, pieces } of runFiles(run)) await add(name, pieces());
+  if (disclosure === 'all') await add('data/spans.otlp.json', spansText(run, written));
   const statement = statementOf(scope, asked, written);
   await add('data/statement.json', [statementText(statement)]);
   await add('VERIFY.md', [VERIFY_PAGE]);

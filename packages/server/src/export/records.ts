@@ -1,4 +1,11 @@
-import { disclosureLine, type Disclosure, type PinnedRecords, type RecordFile, topicOfLog } from '@sworn/evidence';
+import {
+  parseDisclosure,
+  disclosureLine,
+  type Disclosure,
+  type PinnedRecords,
+  type RecordFile,
+  topicOfLog,
+} from '@sworn/evidence';
 import { checkBytes } from '../read/check.js';
 import type { ReadDeps } from '../read/reading.js';
 import { openBodies } from '../read/recordBody.js';
@@ -17,6 +24,8 @@ const BODY_BYTES_AT_ONCE = 8 << 20;
 /** The leaves of one log in a bundle, and what of their bodies is disclosed. */
 export interface WrittenRecords {
   readonly file: RecordFile;
+  /** The body of a leaf as it is disclosed; null: it is not, or there is none. */
+  readonly bodyOf: (index: number) => Promise<Uint8Array | null>;
   readonly counts: PinnedRecords;
 }
 
@@ -44,7 +53,8 @@ export async function writeRecords(
   { records, disclosures, onLeaves }: RecordsTarget,
 ): Promise<WrittenRecords> {
   const ends = new Float64Array(indexes.length);
-  let [bodies, disclosed, line] = [0, 0, 0];
+  const places = new Map<number, readonly [start: number, end: number]>();
+  let [bodies, line] = [0, 0];
   for (let from = 0; from < indexes.length; from += LEAVES_AT_ONCE) {
     const some = indexes.slice(from, from + LEAVES_AT_ONCE);
     const leaves = await inTenant(deps.db, 'reader', tenantId, (tx) => readExportedLeaves(tx, tenantId, log, some), {
@@ -59,21 +69,26 @@ export async function writeRecords(
     const committed = sound.filter(({ members }) => members.text('dk') !== null);
     bodies += committed.length;
     if (disclosures !== null) {
-      for (const few of inBytes(committed)) await disclose(deps, tenantId, log, few, disclosures);
-      disclosed += committed.length;
+      for (const few of inBytes(committed)) await disclose(deps, tenantId, log, few, { to: disclosures, places });
     }
     onLeaves(some.length);
   }
   return {
     file: recordFile(log, indexes, records, ends),
+    async bodyOf(index) {
+      const place = places.get(index);
+      if (place === undefined || disclosures === null) return null;
+      const [start, end] = place;
+      return parseDisclosure(Buffer.from(await disclosures.read(start, end - start)).toString('utf8')).value;
+    },
     counts: {
       log,
       origin,
       size: checkpoint.size,
       shown: indexes.length,
       withheld: 0,
-      disclosed,
-      undisclosed: bodies - disclosed,
+      disclosed: places.size,
+      undisclosed: bodies - places.size,
       erased: 0,
     },
   };
@@ -116,7 +131,7 @@ async function disclose(
   tenantId: string,
   log: string,
   leaves: readonly SoundLeaf[],
-  to: ScratchFile,
+  { to, places }: { readonly to: ScratchFile; readonly places: Map<number, readonly [number, number]> },
 ): Promise<void> {
   const indexes = leaves.map(({ stored }) => stored.index);
   const bodies = await inTenant(deps.db, 'reader', tenantId, (tx) => readBodies(tx, tenantId, log, indexes), {
@@ -128,7 +143,10 @@ async function disclose(
     if (body === undefined) throw new Error('a body was asked for and not answered');
     if (body.kind === 'compromised') throw compromisedRecord(body.finding, stored.leaf);
     const { value, salt } = body;
-    await to.write(`${disclosureLine({ index: stored.index, path: 'body', salt, value })}\n`);
+    const start = to.size;
+    await to.write(disclosureLine({ index: stored.index, path: 'body', salt, value }));
+    places.set(stored.index, [start, to.size]);
+    await to.write('\n');
   }
 }
 
