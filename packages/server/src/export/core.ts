@@ -6,6 +6,8 @@ import {
   runFiles,
   type Statement,
   BUNDLE_FORMAT,
+  hex,
+  sha256,
   statementText,
   topicOfLog,
   vkeyOf,
@@ -13,9 +15,13 @@ import {
 import type { ReadDeps } from '../read/reading.js';
 import { keyAt, type SigningKeysOf } from '../sign/signingKeys.js';
 import { inTenant } from '../store/database.js';
+import { contentOf } from './content.js';
 import type { Identity } from './identity.js';
 import { tlogProof, writeRange } from './proofs.js';
 import { isDisclosed, writeRecords, type WrittenRecords } from './records.js';
+import { reportHtml } from './report/html.js';
+import { reportPdf } from './report/pdf.js';
+import { type ReportedLog, reportOf } from './report/report.js';
 import { checksumOfRun, readRunScope, type RunScope } from './runScope.js';
 import { ScratchFile } from './scratchFile.js';
 import { spansText } from './spans.js';
@@ -84,13 +90,15 @@ export async function buildCore(
   }
 }
 
+type Pieces = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
+
 interface Writing extends Required<Build> {
   readonly files: Map<string, ScratchFile>;
 }
 
 async function write(deps: ExportDeps, asked: RunExportAsked, { files, onIdentity, tell }: Writing) {
   const { tenantId, disclosure } = asked;
-  const add = async (name: string, pieces: Iterable<string> | AsyncIterable<string> = []): Promise<ScratchFile> => {
+  const add = async (name: string, pieces: Pieces = []): Promise<ScratchFile> => {
     const file = await ScratchFile.create(deps.directory);
     files.set(name, file);
     for await (const piece of pieces) await file.write(piece);
@@ -122,7 +130,8 @@ async function write(deps: ExportDeps, asked: RunExportAsked, { files, onIdentit
     for (const index of singlyProven(scope, log))
       await add(`proofs/${log.log}/${index}.tlog-proof`, [await tlogProof(deps.read, tenantId, log, index)]);
   }
-  await add('trust/keys.txt', [await keyLines(deps, scope)]);
+  const keyed = await keyedLogs(deps, scope);
+  await add('trust/keys.txt', [keyLines(keyed)]);
   tell({ step: 'files' });
   const run = await readRunRecords(
     scope.runId,
@@ -132,6 +141,15 @@ async function write(deps: ExportDeps, asked: RunExportAsked, { files, onIdentit
   if (disclosure === 'all') await add('data/spans.otlp.json', spansText(run, written));
   const statement = statementOf(scope, asked, written);
   await add('data/statement.json', [statementText(statement)]);
+  const report = await reportOf({
+    statement,
+    run,
+    files: written.map(({ file }) => file),
+    logs: keyed.map(reportedLog),
+    contentOf: contentOf(deps.read.mapping, written),
+  });
+  await add('data/report.html', reportHtml(report));
+  await add('data/report.pdf', reportPdf(report));
   await add('VERIFY.md', [VERIFY_PAGE]);
   await add('bagit.txt', ['BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n']);
   await add('bag-info.txt', [bagInfo(statement, files)]);
@@ -152,15 +170,25 @@ function singlyProven({ newest }: RunScope, { log, indexes }: RunScope['logs'][n
   return topicOfLog(log) === 'audit' ? indexes.slice(0, MAX_SINGLE_PROOFS) : [];
 }
 
-/** One verifier key line for each log, of the key that is valid for the checkpoint's size. */
-async function keyLines({ signingKeysOf }: ExportDeps, { tenantId, logs }: RunScope): Promise<string> {
+/** A log, and the key that is valid for the size of its checkpoint. */
+type KeyedLog = RunScope['logs'][number] & { readonly publicKey: Uint8Array };
+
+async function keyedLogs({ signingKeysOf }: ExportDeps, { tenantId, logs }: RunScope): Promise<readonly KeyedLog[]> {
   const keys = await signingKeysOf(tenantId, 0);
-  const lines = logs.map(({ log, origin, checkpoint }) => {
-    const publicKey = keyAt(keys, log, checkpoint.size);
+  return logs.map((log) => {
+    const publicKey = keyAt(keys, log.log, log.checkpoint.size);
     if (publicKey === null) throw new Error('a verified checkpoint has no key that is valid for its size');
-    return `${vkeyOf(origin, publicKey)}\n`;
+    return { ...log, publicKey };
   });
-  return lines.join('');
+}
+
+/** One verifier key line for each log. */
+function keyLines(logs: readonly KeyedLog[]): string {
+  return logs.map(({ origin, publicKey }) => `${vkeyOf(origin, publicKey)}\n`).join('');
+}
+
+function reportedLog({ log, origin, checkpoint: { size, root, note }, publicKey }: KeyedLog): ReportedLog {
+  return { log, origin, size, root: hex(root), note, keyFingerprint: hex(sha256(publicKey)) };
 }
 
 /** What makes two bundles the same one, beside the format. */
