@@ -51,11 +51,7 @@ export async function openSteps(
 }
 
 /** Reads a body that was opened. */
-export function readBody(
-  mapping: Mapping,
-  value: Uint8Array,
-  members: Members,
-): Extract<StepBody, { kind: 'open' }> {
+export function readBody(mapping: Mapping, value: Uint8Array, members: Members): Extract<StepBody, { kind: 'open' }> {
   const span = readSpan(value);
   const { name, input, output } = stepContent(mapping, span, (members.text('step_kind') ?? 'OTHER') as StepKind);
   const state = members.objects('redacted').length > 0 ? 'REDACTED' : 'FULL';
