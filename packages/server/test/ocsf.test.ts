@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { AUDIT_EVENTS, IDENTITY_EVENTS } from '@sworn/contract';
 import { recordId } from '@sworn/evidence';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +12,7 @@ import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { exported } from './exporting.js';
 import { agentRun, newTrace } from './facadeSpans.js';
+import { type IdentityProvider, startIdentityProvider } from './identityProvider.js';
 import { type Line, logsRequest } from './logLines.js';
 import { CLASSES, faultsOf } from './ocsfSchema.js';
 
@@ -33,11 +36,37 @@ type Json = any;
 let house: House;
 let tenant: string;
 let auditor: string;
+let dir: string;
+let idp: IdentityProvider;
+
+/** A token of a person's, for this audience. */
+const tokenFor = (aud: string): Promise<string> => {
+  const now = Math.floor(Date.now() / 1000);
+  const said = { iss: idp.issuer, sub: 'ada.lovelace', aud, iat: now, exp: now + 600, jti: crypto.randomUUID() };
+  return idp.sign({ ...said, org: 'acme', roles: ['auditor'], sid: 'session-1' });
+};
 
 /** One tenant that has a record of each kind there is, and of producers' with and without what a class demands. */
 beforeAll(async () => {
-  house = await buildHouse({ firstUses: true });
-  tenant = await house.tenants.create({ name: 'acme' });
+  dir = mkdtempSync(join(tmpdir(), 'sworn-ocsf-'));
+  idp = await startIdentityProvider();
+  house = await buildHouse({
+    firstUses: true,
+    async oidc(createTenant) {
+      tenant = await createTenant('acme');
+      const issuer = {
+        name: 'acme-idp',
+        issuer: idp.issuer,
+        audience: ['https://sworn.example/'],
+        algorithms: ['RS256'],
+        tenant: { claim: ['org'], values: { acme: tenant } },
+        roles: { claim: ['roles'], values: { auditor: 'auditor' } },
+      };
+      const path = join(dir, 'oidc.yaml');
+      writeFileSync(path, JSON.stringify({ issuers: [issuer] }));
+      return path;
+    },
+  });
   auditor = (await house.keys.issue({ tenantId: tenant, role: 'auditor' })).key;
   const reader = await house.keys.issue({ tenantId: tenant, role: 'reader' });
   const named = {
@@ -96,6 +125,8 @@ beforeAll(async () => {
   if (failed !== null) throw new Error('a run whose bodies are gone was exported');
   await get(house, AUDIT, auditor, { 'x-correlation-id': 'case-17' });
   await get(house, AUDIT, null);
+  await get(house, AUDIT, await tokenFor('https://sworn.example/'));
+  await get(house, AUDIT, await tokenFor('https://elsewhere.example/'));
   await get(house, `${AUDIT}?nonsense=1`, auditor);
   for (const method of ['POST', 'PUT', 'DELETE']) await get(house, AUDIT, auditor, {}, method);
   await get(house, AUDIT, auditor, { accept: 'application/x-ndjson' });
@@ -103,7 +134,11 @@ beforeAll(async () => {
   house.advance(61_000);
   await house.access.settle();
 }, 120_000);
-afterAll(() => house.close());
+afterAll(async () => {
+  await house.close();
+  await idp.close();
+  rmSync(dir, { recursive: true });
+});
 
 /** Events of the vocabulary that producers can send. */
 function reportedEvents(): readonly string[] {
@@ -160,7 +195,7 @@ function madeUp(kind: (typeof MADE_UP)[number]): LeafDraft {
   });
 }
 
-async function crawl(path: string, format: 'ocsf' | null): Promise<Json[]> {
+async function crawl(path: string, format: 'ocsf' | null, key = auditor): Promise<Json[]> {
   const items: Json[] = [];
   let cursor: string | null = null;
   do {
@@ -170,7 +205,7 @@ async function crawl(path: string, format: 'ocsf' | null): Promise<Json[]> {
       ...(format !== null && { format }),
       ...(cursor !== null && { cursor }),
     });
-    const { status, json, text } = await get(house, `${AUDIT}${path}?${query.toString()}`, auditor);
+    const { status, json, text } = await get(house, `${AUDIT}${path}?${query.toString()}`, key);
     expect(status, text).toBe(200);
     items.push(...json.items);
     cursor = json.next_cursor;
@@ -242,6 +277,45 @@ describe('records as events of OCSF', () => {
       },
       status: 'Success',
     });
+  });
+
+  it('say who signed in to Sworn itself and by what, and that somebody failed to, as authentication', async () => {
+    const own = (events: Json[], code: string): Json[] =>
+      events.filter(({ metadata, unmapped }) => metadata.event_code === code && unmapped.sworn.log === 'control');
+    const token = expect.stringMatching(/^tok_[0-9a-f]{32}$/);
+    const events = await crawl('/identity', 'ocsf');
+    expect(own(events, 'LOGIN')).toMatchObject([
+      {
+        class_uid: 3002,
+        activity_id: 1,
+        type_uid: 300201,
+        status: 'Success',
+        user: { uid: token },
+        actor: { user: { uid: token }, idp: { name: 'acme-idp' } },
+        service: { name: 'Sworn' },
+        auth_protocol: 'OIDC',
+        session: { uid: token },
+        src_endpoint: { uid: token },
+      },
+    ]);
+    const used = own(events, 'TOKEN_FIRST_USED');
+    expect(used.length).toBeGreaterThan(0);
+    for (const event of used)
+      expect(event).toMatchObject({
+        class_uid: 3002,
+        activity_id: 99,
+        activity_name: 'TOKEN_FIRST_USED',
+        status: 'Success',
+        auth_protocol: 'API_KEY',
+        service: { name: 'Sworn' },
+      });
+    // Whoever shows a token that is not taken has proven no tenant, and is nobody.
+    const { key } = await house.keys.issue({ tenantId: house.read.platformTenant, role: 'auditor' });
+    const failed = own(await crawl('/identity', 'ocsf', key), 'LOGIN_FAILED');
+    expect(failed).toMatchObject([
+      { unmapped: { sworn: { decision: 'DENY', identity: { identity_provider: 'acme-idp' } } } },
+    ]);
+    expect(failed.flatMap((event) => faultsOf(event))).toEqual([]);
   });
 
   it('keep what a rule decided, and raise an alert of what it forbade only', async () => {

@@ -21,6 +21,11 @@ function keyOf(m: Members): IdentityItem['key'] {
   };
 }
 
+/** By what somebody signed in: as a producer says, or as Sworn took it. Where its own leaf names none it is a key. */
+export function methodOf(topic: string, m: Members): string | null {
+  return m.text('method') ?? (topic === 'audit' ? null : 'API_KEY');
+}
+
 /** A record of a sign-in, or of what was done to a credential. */
 export const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) => {
   const { stored, members: m } = entry;
@@ -31,7 +36,7 @@ export const identityItem: ShowEntry<IdentityItem> = (tenantId, entry, covered) 
     event_type: (topic === 'audit' ? m.text('event_type') : stored.kind) as IdentityItem['event_type'],
     ...actorOf(entry),
     ...entityOf(entry),
-    method: topic === 'audit' ? m.text('method') : (m.text('method') ?? 'API_KEY'),
+    method: methodOf(topic, m),
     identity_provider: m.text('identity_provider'),
     source: m.text('source'),
     session: m.text('session'),

@@ -1,6 +1,7 @@
 import type { AuditItem } from '@sworn/contract';
 import { authorizationRule } from './auditItem.js';
 import type { SoundEntry } from './checkEntry.js';
+import { methodOf } from './identityItem.js';
 import { GOVERNANCE_ROW, type OcsfRow, OTHER } from './ocsfRows.js';
 
 type Attributes = Readonly<Record<string, unknown>>;
@@ -61,7 +62,7 @@ function apiActivity(row: OcsfRow, item: AuditItem, entry: SoundEntry): Attribut
 function authentication(row: OcsfRow, item: AuditItem, { members: m }: SoundEntry): Attributes | null {
   const user = userOf(item);
   if (user === null) return null;
-  const [method, provider, session] = [m.text('method'), m.text('identity_provider'), m.text('session')];
+  const [method, provider, session] = [methodOf(item.log, m), m.text('identity_provider'), m.text('session')];
   const actors = actorOf(item);
   return {
     ...statusOf(row, item),
