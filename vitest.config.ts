@@ -24,6 +24,7 @@ const LONGEST = [
   'faultDatabase',
   'slowSenders',
   'grpcFloods',
+  'clockJumps',
 ].map((name) => `/packages/server/test/${name}.test.ts`);
 
 const IS_MEASURED = process.env['SWORN_TEST_STATEMENTS'] !== undefined;
