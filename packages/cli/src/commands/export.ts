@@ -93,11 +93,14 @@ async function writeNew(file: string, chunks: AsyncIterable<Uint8Array>): Promis
 function teller({ terminal }: CommandContext): (progress: ExportProgress) => void {
   let [all, done, told] = [0, 0, performance.now()];
   return (progress) => {
-    if (progress.step === 'found') all = progress.leaves;
+    if (progress.step === 'found') {
+      all = progress.leaves;
+      return;
+    }
     if (progress.step === 'records') done += progress.leaves;
     const now = performance.now();
     if (now - told < TELL_EVERY_MS) return;
     told = now;
-    terminal.note(progress.step === 'records' ? `${done} of ${all} records` : `making its ${progress.step}`);
+    terminal.note(progress.step === 'records' ? `${done} of ${all} records` : `making its ${progress.step}, of ${all} records`);
   };
 }
