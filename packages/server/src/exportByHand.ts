@@ -2,7 +2,13 @@ import type { Disclosure } from '@sworn/evidence';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { exportDirectory, type Progress } from './export/core.js';
-import { type ExportingDeps, type ExportRequest, exportRun, recordDelivery } from './export/exportRun.js';
+import {
+  type Delivered,
+  type ExportingDeps,
+  type ExportRequest,
+  exportRun,
+  recordDelivery,
+} from './export/exportRun.js';
 import { ExportRefused } from './export/refused.js';
 import { archiveSize, zipArchive } from './export/zipArchive.js';
 import { Refusal } from './access/refusal.js';
@@ -27,8 +33,8 @@ export interface MadeBundle {
   readonly manifest: string;
   readonly bytes: number;
   readonly isAttested: boolean;
-  /** The archive; that it left is recorded before its first byte. */
-  deliver(): AsyncIterable<Uint8Array>;
+  /** The archive, or its spans as OTLP/JSON alone; that it left is recorded before its first byte. */
+  deliver(as: Delivered): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -69,9 +75,11 @@ export async function exportByHand(
     manifest: made.core.manifest,
     bytes,
     isAttested: made.attestation !== null,
-    async *deliver() {
-      await recordDelivery(deps, made, request, bytes);
-      yield* zipArchive(made.files);
+    async *deliver(as) {
+      const spans = made.files.find(({ name }) => name === 'data/spans.otlp.json');
+      if (as === 'otlp' && spans === undefined) throw new RangeError('spans are there only where all is disclosed');
+      await recordDelivery(deps, made, request, { as, bytes: as === 'otlp' ? (spans?.size ?? 0) : bytes });
+      yield* as === 'otlp' ? (spans?.chunks() ?? []) : zipArchive(made.files);
     },
     close: () => made.core.close(),
   };

@@ -144,7 +144,7 @@ export async function buildContractHouse(): Promise<ContractHouse> {
 async function exported(deployment: Deployment, config: Config, asked: Omit<ByHand, 'actor'>): Promise<void> {
   const made = await exportByHand(deployment, config, { ...asked, actor: 'local:test' }, () => undefined);
   let bytes = 0;
-  for await (const chunk of made.deliver()) bytes += chunk.length;
+  for await (const chunk of made.deliver('zip')) bytes += chunk.length;
   if (bytes !== made.bytes) throw new Error('the archive is not as long as was said');
   await made.close();
 }

@@ -19,7 +19,7 @@ export async function exported(
     await sleep(50);
   }
   const made = await making;
-  await recordDelivery(house.exporting, made, REQUEST, archiveSize(made.files));
+  await recordDelivery(house.exporting, made, REQUEST, { as: 'zip', bytes: archiveSize(made.files) });
   const chunks: Uint8Array[] = [];
   for await (const chunk of zipArchive(made.files)) chunks.push(chunk);
   await made.core.close();

@@ -20,6 +20,14 @@ export function exportCommand(context: CommandContext): Command {
         .choices(['none', 'governance', 'all'])
         .default('none'),
     )
+    .addOption(
+      new Option(
+        '--format <format>',
+        'the bundle, or its spans alone as OTLP/JSON, which any backend takes (discloses all)',
+      )
+        .choices(['zip', 'otlp'])
+        .default('zip'),
+    )
     .option('--out <file>', 'where to; without it <export id>.zip in this directory')
     .option('--json', 'print {"export_id","file","bytes","checksum","attested"}', false)
     .addHelpText(
@@ -31,6 +39,7 @@ beside the server: its signer covers the record of the export, which the attesta
 Examples:
   sworn export --run shop:turn-17
   sworn export --run shop:turn-17 --disclose all --out evidence.zip
+  sworn export --run shop:turn-17 --format otlp        its spans, as any backend takes them
   sworn log key --tenant acme > key.txt && sworn verify evidence.zip --key key.txt`,
     )
     .action(
@@ -38,16 +47,19 @@ Examples:
         run: string;
         tenant?: string;
         disclose: 'none' | 'governance' | 'all';
+        format: 'zip' | 'otlp';
         out?: string;
         json: boolean;
       }) =>
         withDeployment(context, async (deployment) => {
           const { tenantId } = await chooseTenant(deployment, options.tenant);
-          const asked = { tenantId, runId: options.run, disclosure: options.disclose };
+          const { format } = options;
+          const disclosure = format === 'otlp' ? 'all' : options.disclose;
+          const asked = { tenantId, runId: options.run, disclosure };
           const made = await deployment.exportRun(asked, teller(context));
           try {
-            const file = resolve(options.out ?? `${made.exportId}.zip`);
-            await writeNew(file, made.deliver());
+            const file = resolve(options.out ?? `${made.exportId}.${format === 'zip' ? 'zip' : 'otlp.json'}`);
+            await writeNew(file, made.deliver(format));
             if (options.json) {
               context.terminal.json({
                 export_id: made.exportId,
@@ -59,9 +71,9 @@ Examples:
               return;
             }
             context.terminal.line(
-              `${file}: ${made.bytes} bytes, export ${made.exportId}, checksum sha256:${made.manifest}`,
+              `${file}: ${format === 'zip' ? `${made.bytes} bytes, ` : 'the spans of '}export ${made.exportId}, checksum sha256:${made.manifest}`,
             );
-            if (!made.isAttested)
+            if (!made.isAttested && format === 'zip')
               context.terminal.note(
                 'not attested: no checkpoint covered the record of this export in time; run it beside the server, whose signer signs',
               );
@@ -101,6 +113,8 @@ function teller({ terminal }: CommandContext): (progress: ExportProgress) => voi
     const now = performance.now();
     if (now - told < TELL_EVERY_MS) return;
     told = now;
-    terminal.note(progress.step === 'records' ? `${done} of ${all} records` : `making its ${progress.step}, of ${all} records`);
+    terminal.note(
+      progress.step === 'records' ? `${done} of ${all} records` : `making its ${progress.step}, of ${all} records`,
+    );
   };
 }

@@ -62,7 +62,8 @@ export interface ExportedBundle {
   /** SHA-256 of the manifests, hex, of one that was built. */
   readonly manifest?: string;
   readonly tagManifest?: string;
-  /** Of the archive, or of what went out of it. */
+  /** What went out, and how many bytes of it. */
+  readonly delivered?: 'zip' | 'otlp';
   readonly bytes?: number;
   /** Public half (hex) of the key that signs its attestation. */
   readonly attestedBy?: string;
@@ -164,6 +165,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         format: event.export?.format ?? null,
         manifest: event.export?.manifest ?? null,
         tag_manifest: event.export?.tagManifest ?? null,
+        delivered: event.export?.delivered ?? null,
         bytes: event.export?.bytes ?? null,
         attested_by: event.export?.attestedBy ?? null,
       }),

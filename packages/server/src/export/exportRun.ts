@@ -112,17 +112,20 @@ export async function exportRun(
   }
 }
 
-/** Records that a bundle is about to leave; the caller sends nothing before this resolves. `bytes`: of the archive. */
+/** What leaves of a bundle: all of it, or the run as OTLP. */
+export type Delivered = 'zip' | 'otlp';
+
+/** Records that a bundle is about to leave; the caller sends nothing before this resolves. `bytes`: so many. */
 export async function recordDelivery(
   deps: ExportingDeps,
   { core }: RunExported,
   request: ExportRequest,
-  bytes: number,
+  { as, bytes }: { readonly as: Delivered; readonly bytes: number },
 ): Promise<void> {
   const { scope, disclosure, logs } = core.statement;
   const identity = { scope, disclosure, pins: logs.map(({ log, size }) => ({ log, size })) };
   const delivered = eventsOf(deps, identity, request)('EXPORT_DELIVERED');
-  await append(deps, { ...delivered, export: { ...delivered.export, bytes } });
+  await append(deps, { ...delivered, export: { ...delivered.export, bytes, delivered: as } });
 }
 
 type ExportEvent = AccessEvent & { readonly export: NonNullable<AccessEvent['export']> };
