@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { AccessItem } from './audit.js';
 import { Retention } from './envelope.js';
+import { ExportItem } from './exports.js';
 import { CompromisedItem } from './finding.js';
 import { RecordMetadata } from './metadata.js';
 import { NullableString, OneOf } from './scalars.js';
@@ -29,7 +30,7 @@ export const RunExport = Type.Object(
           { description: 'The first checkpoint that covers the run’s newest record in llm-runs; empty: none does.' },
         ),
         disclosure: { ...NullableString, description: 'Which contents it shows. Null: settled when it is built.' },
-        format_version: { ...NullableString, description: 'Of the bundle. Null: this version has no format.' },
+        format_version: { ...NullableString, description: 'Of the bundle.' },
       },
       { additionalProperties: false, description: 'What makes two bundles the same one.' },
     ),
@@ -37,13 +38,20 @@ export const RunExport = Type.Object(
       { available: Type.Literal(false), reason: Type.String() },
       {
         additionalProperties: false,
-        description: 'Whether this version can build it, and why not. Nothing is queued.',
+        description: 'Whether it is built over HTTP, and why not. Nothing is queued.',
       },
     ),
-    formats: Type.Array(Type.Object({}, { additionalProperties: false }), {
-      maxItems: 0,
-      description: 'What can be downloaded, with size and checksum. Empty: nothing was built.',
-    }),
+    exports: Type.Object(
+      {
+        items: Type.Array(Type.Union([ExportItem, CompromisedItem]), {
+          maxItems: 100,
+          description: 'Bundles of this run that were asked for, newest first, of which /audit/exports has all.',
+        }),
+        has_more: Type.Boolean(),
+        withheld: Type.Integer({ minimum: 0, description: 'How many a key without logs.audit is not shown.' }),
+      },
+      { additionalProperties: false, description: 'Who has had it.' },
+    ),
     asked: Type.Object(
       {
         items: Type.Array(Type.Union([AccessItem, CompromisedItem]), {
@@ -53,7 +61,7 @@ export const RunExport = Type.Object(
         has_more: Type.Boolean(),
         withheld: Type.Integer({ minimum: 0, description: 'How many a key without logs.audit is not shown.' }),
       },
-      { additionalProperties: false, description: 'Who has had it: nobody downloaded it, since there is nothing to.' },
+      { additionalProperties: false, description: 'Who has looked at this description.' },
     ),
     retention: Retention,
     compliance_tags: Type.Array(Type.String(), {

@@ -2,6 +2,7 @@ import { parseVkey, vkeyOf } from '@sworn/evidence';
 import { bytesSource, openArchive, verifyBundle } from '@sworn/verifier';
 import { verifyEd25519 } from '@sworn/verifier/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { buildCore } from '../src/export/core.js';
 import { get } from './facadeClient.js';
 import { exported } from './exporting.js';
 import { buildHouse, type House } from './facadeHouse.js';
@@ -74,4 +75,64 @@ describe('a bundle of a run', () => {
     const names = (await openArchive(bytesSource(bytes))).entries.map(({ name }) => name);
     expect(names.filter((name) => /disclosures|spans/.test(name))).toEqual([]);
   });
+
+  it('is one export however often it is asked for: same id, same files but the attestation, and each time counted', async () => {
+    const asked = { tenantId: tenant, runId: run, disclosure: 'governance' } as const;
+    const [first, second] = [await exported(house, asked), await exported(house, asked)];
+    expect(second.made.exportId).toBe(first.made.exportId);
+    for (const name of first.made.files.map((file) => file.name)) {
+      const [a, b] = [await fileOf(first.bytes, name), await fileOf(second.bytes, name)];
+      expect(a.equals(b), name).toBe(name !== 'attestation.dsse.json');
+    }
+    expect(await exportsOf(tenant)).toMatchObject([
+      {
+        export_id: first.made.exportId,
+        scope: { kind: 'RUN', run_id: run },
+        disclosure: 'governance',
+        export_status: 'COMPLETED',
+        requests: 2,
+        downloads: 2,
+        content_checksum: `sha256:${first.made.core.manifest}`,
+        metadata: { export_id: first.made.exportId, run_id: run },
+      },
+    ]);
+  });
+
+  it('is another export of another disclosure, and nobody else’s', async () => {
+    for (const disclosure of ['none', 'all'] as const)
+      await exported(house, { tenantId: tenant, runId: run, disclosure });
+    expect(new Set((await exportsOf(tenant)).map(({ export_id }) => export_id)).size).toBe(2);
+    const other = await house.tenants.create({ name: 'other' });
+    expect(await exportsOf(other)).toEqual([]);
+    await expect(exported(house, { tenantId: other, runId: run, disclosure: 'none' })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+
+  it('is not built of a run that is open, or that no checkpoint covers; nothing is recorded as asked for', async () => {
+    const open = newTrace();
+    await house.ingest(tenant, agentRun(open));
+    const asked = { tenantId: tenant, runId: open, disclosure: 'none' } as const;
+    await expect(buildCore(house.exporting, asked)).rejects.toMatchObject({ code: 'not_found' });
+    await house.seal(tenant);
+    await expect(buildCore(house.exporting, asked)).rejects.toMatchObject({ code: 'not_covered' });
+    expect(await exportsOf(tenant)).toEqual([]);
+  });
+
+  it('never leaves with a record that is not what was recorded', async () => {
+    await house.database.admin('set session_replication_role = replica');
+    await house.database.admin(
+      `update sworn.leaf set leaf = replace(convert_from(leaf, 'UTF8'), '"step_kind":"LLM"', '"step_kind":"TOOL"')::bytea
+        where tenant_id = $1 and kind = 'STEP'`,
+      [tenant],
+    );
+    await house.database.admin('set session_replication_role = origin');
+    const asked = { tenantId: tenant, runId: run, disclosure: 'none' } as const;
+    await expect(exported(house, asked)).rejects.toMatchObject({ code: 'evidence_compromised' });
+  });
 });
+
+async function exportsOf(of: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const { key } = await house.keys.issue({ tenantId: of, role: 'auditor' });
+  return (await get(house, '/api/v1/logs/audit/exports', key)).json.items;
+}

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { exported } from './exporting.js';
 import { get } from './facadeClient.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newTrace } from './facadeSpans.js';
@@ -34,9 +35,13 @@ describe('the description of an export', () => {
     expect(settled).toMatchObject({
       run_id: run,
       state: 'DESCRIBED',
-      identity: { scope: { kind: 'RUN', run_id: run }, pins: [{ log: 'llm-runs', size }], format_version: null },
+      identity: {
+        scope: { kind: 'RUN', run_id: run },
+        pins: [{ log: 'llm-runs', size }],
+        format_version: 'sworn.bundle/1',
+      },
       building: { available: false },
-      formats: [],
+      exports: { items: [], has_more: false, withheld: 0 },
       retention: { class: 'llm-runs' },
       metadata: { run_id: run, immutable: true },
     });
@@ -68,5 +73,16 @@ describe('the description of an export', () => {
       [auditor, newTrace()],
     ] as const)
       expect((await get(house, `${RUNS}/${id}/export`, key)).json.code).toBe('not_found');
+  });
+
+  it('says which bundles of it there were, to whom may know; to others how many', async () => {
+    await house.seal(tenant);
+    await house.sign(tenant);
+    const { made } = await exported(house, { tenantId: tenant, runId: run, disclosure: 'none' });
+    expect((await described(auditor)).exports).toMatchObject({
+      items: [{ export_id: made.exportId, export_status: 'COMPLETED', downloads: 1, disclosure: 'none' }],
+      withheld: 0,
+    });
+    expect((await described(reader.key)).exports).toEqual({ items: [], has_more: false, withheld: 1 });
   });
 });

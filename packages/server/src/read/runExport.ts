@@ -1,4 +1,5 @@
-import type { RunExport } from '@sworn/contract';
+import type { ExportList, RunExport } from '@sworn/contract';
+import { BUNDLE_FORMAT } from '@sworn/evidence';
 import { type Grant, maySee } from '../access/ruling.js';
 import { accessSelection } from '../store/auditSelections.js';
 import { inTenant } from '../store/database.js';
@@ -8,13 +9,14 @@ import { ownFormat } from './entryFormat.js';
 import { aggregateOfEntries, entrySpine } from './entryMetadata.js';
 import { readListAsked } from './listAsked.js';
 import { listEntries } from './listEntries.js';
+import { listExports } from './listExports.js';
 import { runMetadata } from './metadata.js';
 import type { ReadDeps, Reading } from './reading.js';
 import { retentionOf } from './retention.js';
 import { pinRun } from './settled.js';
 import { coveredBy } from './tier.js';
 
-/** Accesses shown with a description. */
+/** Accesses, and exports, shown with a description. */
 const MAX_ASKED = 100;
 
 /** Endpoint 6: what a bundle of the run would be, and who has asked for it. @throws Refusal */
@@ -32,6 +34,7 @@ export async function runExport(
   const covered = coveredBy(deps, tenantId, run.sizes)(stored, run.cover?.signedAt ?? null);
   const mayAudit = maySee(grant, 'access');
   const accesses = await accessesOf(deps, tenantId, run.runId, mayAudit);
+  const built = await listExports(deps, tenantId, { run_id: run.runId, ...page(mayAudit) });
   return {
     answer: {
       run_id: run.runId,
@@ -41,13 +44,11 @@ export async function runExport(
         scope: { kind: 'RUN', run_id: run.runId },
         pins: run.cover === null ? [] : [{ log: run.log, size: run.cover.size }],
         disclosure: null,
-        format_version: null,
+        format_version: BUNDLE_FORMAT,
       },
       building: BUILDING,
-      formats: [],
-      asked: mayAudit
-        ? { items: accesses.answer.items, has_more: accesses.answer.has_more, withheld: 0 }
-        : { items: [], has_more: false, withheld: accesses.answer.total ?? 0 },
+      exports: shownOrCounted(built.answer as ExportList, mayAudit),
+      asked: shownOrCounted(accesses.answer, mayAudit),
       retention: retentionOf(stored.recordedAt, members.flag('is_synthetic') ?? false),
       compliance_tags: [],
       metadata: runMetadata(tenantId, stored, members, covered),
@@ -76,10 +77,24 @@ function accessesOf(deps: ReadDeps, tenantId: string, runId: string, mayAudit: b
   return listEntries(deps, tenantId, {
     id: 'llm_runs.export',
     topics: ['access'],
-    asked: readListAsked(mayAudit ? { limit: MAX_ASKED } : { limit: 1, include_total: true }, {}),
+    asked: readListAsked(page(mayAudit), {}),
     selectionOf: () => selection,
     ...ownFormat(accessItem),
     spineOf: entrySpine,
     aggregateOf: aggregateOfEntries,
   });
+}
+
+/** What is asked of a list: its items, or how many they are, which is all that a key may know which may not audit. */
+function page(mayAudit: boolean) {
+  return mayAudit ? { limit: MAX_ASKED } : { limit: 1, include_total: true };
+}
+
+function shownOrCounted<I>(
+  list: { readonly items: I[]; readonly has_more: boolean; readonly total?: number },
+  mayAudit: boolean,
+): { items: I[]; has_more: boolean; withheld: number } {
+  return mayAudit
+    ? { items: list.items, has_more: list.has_more, withheld: 0 }
+    : { items: [], has_more: false, withheld: list.total ?? 0 };
 }
