@@ -1,4 +1,4 @@
-import { parseStatement, type Statement, topicOfLog, type VerifyEd25519, type Vkey } from '@sworn/evidence';
+import { parseStatement, type Statement, topicOfLog, type VerifyEd25519, type Vkey, vkeyOf } from '@sworn/evidence';
 import type { ArchiveCode } from './archive/finding.js';
 import { openArchive } from './archive/open.js';
 import type { ArchiveSource } from './archive/source.js';
@@ -99,7 +99,7 @@ async function verifyFiles(
   if (statement === null) return NOTHING;
   checkOrigins(statement, tell);
   checkLayout(statement, files, tell);
-  const claimed = await claimedKeys(files, tell);
+  const claimed = await claimedKeys(statement, files, tell);
   const trusted = keys.length > 0 ? keys : claimed;
   const logs: VerifiedLog[] = [];
   const records: (CheckedRecords & { readonly origin: string })[] = [];
@@ -108,7 +108,7 @@ async function verifyFiles(
     const signed = await checkCheckpoint(files, pinned, { keys: trusted, verify }, tell);
     const read = await checkRecords(files, pinned, signed, tell);
     if (read !== null) {
-      await checkDisclosures(files, pinned, read, tell);
+      await checkDisclosures(files, { statement, pinned }, read, tell);
       records.push({ ...read, origin });
     }
     const signedBy = signed?.signedBy == null ? null : fingerprintOf(signed.signedBy);
@@ -138,9 +138,20 @@ function checkOrigins({ scope, logs }: Statement, tell: FindingList<Verification
   }
 }
 
-/** The keys that the bundle itself names: for convenience, and for a verdict that is never more than UNPINNED. */
-async function claimedKeys(files: BundleFiles, tell: FindingList<VerificationCode>['tell']): Promise<readonly Vkey[]> {
+/** The keys that the bundle itself names, a line for each log: for convenience, and for a verdict that is never more than UNPINNED. */
+async function claimedKeys(
+  { logs }: Statement,
+  files: BundleFiles,
+  tell: FindingList<VerificationCode>['tell'],
+): Promise<readonly Vkey[]> {
   const name = 'trust/keys.txt';
   const text = await textOf(files, name, { maxBytes: MAX_KEYS_BYTES, tell });
-  return text === null ? [] : (reading('FILE_MALFORMED', name, tell, () => parseKeys(text)) ?? []);
+  const keys = text === null ? null : reading('FILE_MALFORMED', name, tell, () => parseKeys(text));
+  if (keys === null) return [];
+  const isAsWritten = text === keys.map((key) => `${vkeyOf(key.name, key.publicKey)}\n`).join('');
+  if (!isAsWritten || keys.length !== logs.length || keys.some((key, i) => key.name !== logs[i]?.origin)) {
+    const expected = 'a key line for each log, in their order, and nothing else';
+    tell({ code: 'FILE_MALFORMED', entry: name, expected, found: 'other lines' });
+  }
+  return keys;
 }

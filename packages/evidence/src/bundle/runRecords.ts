@@ -53,6 +53,8 @@ export interface RunRecords {
   readonly hashes: Uint8Array;
   /** Keys of spans that were sent again with other content. */
   readonly conflicts: ReadonlySet<string>;
+  /** How many CONFLICT leaves there are. */
+  readonly copies: number;
   /** Leaves of `audit`, in the order of their logs. */
   readonly events: readonly ReadRecord[];
   /** Leaves of `system` that are no snapshot of an environment, in the order of their logs. */
@@ -72,6 +74,7 @@ export async function readRunRecords(runId: string, files: readonly RecordFile[]
   const revisions: ReadRecord[] = [];
   const steps: PlacedStep[] = [];
   const conflicts = new Set<string>();
+  let copies = 0;
   const hashes = new Uint8Array(32 * file.indexes.length);
   const share = sharedTexts();
   for await (const { line, ...record } of readAll(file)) {
@@ -94,9 +97,12 @@ export async function readRunRecords(runId: string, files: readonly RecordFile[]
         endedNs: BigInt(m.text('ended_ns') ?? '0'),
       });
     } else if (kind === 'CONFLICT') {
+      copies++;
       const [traceId, spanId] = [m.text('trace_id') ?? '', m.text('span_id') ?? ''];
       conflicts.add(copiedKey({ traceId, spanId, foreign: m.flag('foreign') ?? false }));
-    } else if ((kind === 'RUN' || kind === 'OPENED') && m.text('run_id') === runId) revisions.push(record);
+    } else if (!OF_RUNS.has(kind ?? '') || m.text('run_id') !== runId)
+      throw new Malformed('run', `leaf ${index} is none of its own`);
+    else if (kind !== 'MEMBER') revisions.push(record);
   }
   const newest = revisions.at(-1);
   if (newest?.members.text('kind') !== 'RUN') throw new Malformed('run', 'no RUN leaf says what the run is');
@@ -109,10 +115,14 @@ export async function readRunRecords(runId: string, files: readonly RecordFile[]
     kinds: stepKinds(steps),
     hashes: hashes.subarray(0, 32 * steps.length),
     conflicts,
+    copies,
     events: await held(files, 'audit', () => true),
     around: await held(files, 'system', (m) => !SNAPSHOTS.has(m.text('kind') ?? '')),
   };
 }
+
+/** Kinds of leaves that name the run that they are about. */
+const OF_RUNS: ReadonlySet<string> = new Set(['OPENED', 'MEMBER', 'RUN']);
 
 /** Kinds of `system` that say where a run ran, not what happened. */
 const SNAPSHOTS: ReadonlySet<string> = new Set(['RESOURCE', 'TELEMETRY']);

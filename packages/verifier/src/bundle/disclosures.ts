@@ -1,15 +1,24 @@
-import { decodeLeaf, fromUtf8, isDisclosed, parseDisclosure, type PinnedRecords, sizeClass } from '@sworn/evidence';
+import {
+  decodeLeaf,
+  fromUtf8,
+  isDisclosed,
+  parseDisclosure,
+  type PinnedRecords,
+  sizeClass,
+  type Statement,
+} from '@sworn/evidence';
 import { type BundleFiles, linesOf, reading } from './files.js';
 import type { TellBundle } from './finding.js';
+import { isLogDisclosed } from './layout.js';
 import type { CheckedRecords } from './records.js';
 
 /** A body is at most what one OTLP request may hold; in base64. */
 const MAX_LINE_BYTES = 64 << 20;
 
-/** Holds the disclosed bodies of a log against their leaves, and what the statement counts of them. */
+/** Holds the disclosed bodies of a log against their leaves, and what the statement counts of them: all or none are disclosed. */
 export async function checkDisclosures(
   files: BundleFiles,
-  pinned: PinnedRecords,
+  { statement, pinned }: { readonly statement: Statement; readonly pinned: PinnedRecords },
   { file, bodies, lineOf }: CheckedRecords,
   tell: TellBundle,
 ): Promise<void> {
@@ -45,6 +54,9 @@ export async function checkDisclosures(
   const counted = [
     ['shown', pinned.shown, file.indexes.length],
     ['withheld', pinned.withheld, 0],
+    // Nothing in a bundle proves an erasure, so none is believed.
+    ['erased', pinned.erased, 0],
+    ['undisclosed', pinned.undisclosed, isLogDisclosed(statement, log) ? 0 : bodies],
     ['disclosed', pinned.disclosed, disclosed],
     ['disclosed, undisclosed and erased', pinned.disclosed + pinned.undisclosed + pinned.erased, bodies],
   ] as const;

@@ -21,24 +21,18 @@ export function checkLayout(statement: Statement, files: BundleFiles, tell: Tell
     ...DERIVED.map((name) => `data/${name}`),
     'data/statement.json',
     'trust/keys.txt',
-    ...statement.logs.flatMap(({ log, disclosed }) => [
+    ...statement.logs.flatMap(({ log }) => [
       `data/records/${log}.ndjson`,
       `proofs/${log}/checkpoint`,
       `proofs/${log}/range.json`,
-      ...(disclosed > 0 ? [`data/disclosures/${log}.ndjson`] : []),
+      ...(isLogDisclosed(statement, log) ? [`data/disclosures/${log}.ndjson`] : []),
     ]),
   ]);
   const { log, leaf_index } = statement.complete_by;
   needed.add(`proofs/${log}/${leaf_index}.tlog-proof`);
   for (const name of needed)
     if (!files.has(name)) tell({ code: 'FILE_MISSING', entry: name, expected: 'this file', found: 'none' });
-  const allowed = new Set<string>([
-    ...CONVENIENCES,
-    'attestation.dsse.json',
-    ...statement.logs
-      .filter((one) => isDisclosed(statement, one.log))
-      .map((one) => `data/disclosures/${one.log}.ndjson`),
-  ]);
+  const allowed = new Set<string>([...CONVENIENCES, 'attestation.dsse.json']);
   const logs = new Set(statement.logs.map((one) => one.log));
   for (const name of files.keys()) {
     const [, ofLog] = /^proofs\/([a-z0-9.-]+)\/(?:0|[1-9][0-9]{0,15})\.tlog-proof$/.exec(name) ?? [];
@@ -47,7 +41,7 @@ export function checkLayout(statement: Statement, files: BundleFiles, tell: Tell
   }
 }
 
-/** Whether a bundle that says this of itself may disclose bodies of this log. */
-function isDisclosed({ disclosure }: Statement, log: string): boolean {
+/** Whether a bundle that says this of itself discloses the bodies of this log. */
+export function isLogDisclosed({ disclosure }: Statement, log: string): boolean {
   return disclosure === 'all' || (disclosure === 'governance' && topicOfLog(log) === 'audit');
 }

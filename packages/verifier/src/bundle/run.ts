@@ -49,12 +49,20 @@ async function readRun(
 
 /** The RUN leaf that the statement names is there, the newest one, and of exactly these steps and events (docs/spec/checks.md, V9). */
 function checkComplete({ complete_by: by, scope }: Statement, run: RunRecords, tell: TellBundle): void {
-  const { newest, steps, hashes, events } = run;
+  const { newest, revisions, copies, steps, hashes, events } = run;
   const m = newest.members;
   const named = `${newest.log} ${newest.index} sha256:${hex(newest.leafHash)}`;
   const wrong = (expected: string, found: string) => tell({ code: 'INCOMPLETE', entry: null, expected, found });
   if (named !== `${by.log} ${by.leaf_index} ${by.checksum}`)
     wrong(`the RUN leaf ${by.log} ${by.leaf_index} ${by.checksum} as the newest of run ${scope.run_id}`, named);
+  const [opened, ...sealed] = revisions;
+  const at = m.count('run_index');
+  if (opened?.members.text('kind') !== 'OPENED' || opened.index !== at)
+    wrong(`the OPENED leaf ${at}, before every RUN leaf`, `${opened?.members.text('kind')} ${opened?.index}`);
+  const missing = sealed.findIndex(({ members }, i) => members.count('revision') !== i + 1);
+  if (missing >= 0) wrong(`every RUN leaf, the one of revision ${missing + 1} too`, 'another in its place');
+  if (copies !== m.count('conflicts'))
+    wrong(`${m.count('conflicts')} CONFLICT leaves, as its RUN leaf says`, `${copies}`);
   const stepHashes = steps.map((_, at) => hashes.subarray(32 * at, 32 * at + 32));
   checkTree('steps', { count: m.count('steps'), tree: m.text('tree') }, stepHashes, wrong);
   // A RUN leaf of before events were counted heeds none.
