@@ -5,7 +5,7 @@ import { fileSource } from './archive/fileSource.node.js';
 import { SourceFailed } from './archive/source.js';
 import { parseKeys } from './bundle/keys.js';
 import { verifyEd25519 } from './ed25519.node.js';
-import { printable } from './printable.js';
+import { printable, printableJson } from './printable.js';
 import { type Verification, verifyBundle } from './verify.js';
 
 /** What verifying leaves with: 0 everything agrees, under a pinned key; 1 a finding; 2 could not look; 3 no key was pinned. */
@@ -32,7 +32,7 @@ Examples:
   node verify.mjs bundle.zip --key key.txt
   node verify.mjs bundle.zip --key key.txt --against bundle-of-march.zip`;
 
-/** \`sworn verify\` and \`verify.mjs\`. Never throws for what it was given. */
+/** `sworn verify` and `verify.mjs`. Never throws for what it was given. */
 export async function verifyCommand(args: readonly string[], output: VerifyOutput): Promise<VerifyExit> {
   try {
     const { values, positionals } = parseArgs({
@@ -56,7 +56,7 @@ export async function verifyCommand(args: readonly string[], output: VerifyOutpu
     }
     const keys = values.key === undefined ? [] : await readKeys(values.key);
     const found = await verifyPath(bundle, keys, values.against ?? null);
-    if (values.json) output.line(JSON.stringify(found));
+    if (values.json) output.line(printableJson(found));
     else say(found, output);
     return { VERIFIED: 0, CONTRADICTED: 1, UNPINNED: 3 }[found.verdict] as VerifyExit;
   } catch (error) {
@@ -68,7 +68,9 @@ export async function verifyCommand(args: readonly string[], output: VerifyOutpu
 
 async function readKeys(path: string): Promise<readonly Vkey[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new SourceFailed(`cannot read ${path}`, { cause: error });
+    throw new SourceFailed(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, {
+      cause: error,
+    });
   });
   const keys = parseKeys(text);
   if (keys.length === 0) throw new SourceFailed(`${path} holds no verifier key: one is a line <name>+<8 hex>+<base64>`);

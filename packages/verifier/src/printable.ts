@@ -11,3 +11,9 @@ export function printable(text: string): string {
   ).join('');
   return text.length > SHOWN_CHARACTERS ? `${shown}… (${text.length} characters)` : shown;
 }
+
+/** One JSON document on one line, printable ASCII alone: what it cites of a bundle is as harmless, and parses back to the same value. */
+export function printableJson(value: unknown): string {
+  // By code unit: what is beyond the first plane becomes the pair that JSON writes.
+  return JSON.stringify(value).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,5 +1,6 @@
-import { open, rename, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { constants } from 'node:fs';
+import { access, lstat, open, rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { CommandContext, ExportProgress } from '../deployment.js';
 import { CommandFailed, EXIT } from '../exitCode.js';
@@ -28,7 +29,7 @@ export function exportCommand(context: CommandContext): Command {
         .choices(['zip', 'otlp'])
         .default('zip'),
     )
-    .option('--out <file>', 'where to; without it <export id>.zip in this directory')
+    .option('--out <file>', 'where to, a file that is not there yet; without it <export id>.zip in this directory')
     .option('--json', 'print {"export_id","file","bytes","checksum","attested"}', false)
     .addHelpText(
       'after',
@@ -56,9 +57,14 @@ Examples:
           const { format } = options;
           const disclosure = format === 'otlp' ? 'all' : options.disclose;
           const asked = { tenantId, runId: options.run, disclosure };
-          const made = await deployment.exportRun(asked, teller(context));
+          // Before the work, which is long, and before an export is on record that nobody got.
+          if (options.out !== undefined) await refuseUnfit(resolve(options.out));
+          const made = await deployment.exportRun(asked, teller(context)).catch((error: unknown) => {
+            throw error instanceof RangeError ? new CommandFailed(EXIT.no, error.message) : error;
+          });
           try {
             const file = resolve(options.out ?? `${made.exportId}.${format === 'zip' ? 'zip' : 'otlp.json'}`);
+            await refuseUnfit(file);
             await writeNew(file, made.deliver(format));
             if (options.json) {
               context.terminal.json({
@@ -84,11 +90,27 @@ Examples:
     );
 }
 
+/** A bundle may be the only copy of what was handed out: none is written over. @throws CommandFailed */
+async function refuseUnfit(file: string): Promise<void> {
+  await access(dirname(file), constants.W_OK | constants.X_OK).catch((error: NodeJS.ErrnoException) => {
+    throw unwritable(file, error);
+  });
+  const isThere = await lstat(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw unwritable(file, error);
+    },
+  );
+  if (isThere)
+    throw new CommandFailed(EXIT.no, `${file} is already there and is not written over; choose another --out`);
+}
+
 /** Writes a file whole or not at all, readable by this user alone. */
 async function writeNew(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const draft = `${file}.part`;
   const handle = await open(draft, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandFailed(EXIT.unable, `cannot write ${draft}: ${error.code ?? error.message}; choose another --out`);
+    throw unwritable(draft, error);
   });
   try {
     for await (const chunk of chunks) await handle.writeFile(chunk);
@@ -100,6 +122,12 @@ async function writeNew(file: string, chunks: AsyncIterable<Uint8Array>): Promis
     await rm(draft, { force: true });
     throw error;
   }
+}
+
+function unwritable(file: string, { code, message }: NodeJS.ErrnoException): CommandFailed {
+  const why =
+    code === 'EEXIST' ? 'another export writes it, or one was interrupted: delete it, or' : `${code ?? message};`;
+  return new CommandFailed(EXIT.unable, `cannot write ${file}: ${why} choose another --out`);
 }
 
 function teller({ terminal }: CommandContext): (progress: ExportProgress) => void {

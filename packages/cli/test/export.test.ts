@@ -1,0 +1,318 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, type Home, makeHome, type Said, type Serving } from './swornProcess.js';
+
+const run = promisify(execFile);
+const VERIFIER = fileURLToPath(new URL('../../verifier/', import.meta.url));
+const RUNS = '/api/v1/logs/llm-runs';
+/** Obeyed by a terminal: a title, a colour, a text that runs backwards. */
+const HOSTILE = 'r\u001b]0;owned\u0007\u001b[31m\u202eevil';
+
+let home: Home;
+let server: Serving;
+let keys: { readonly ingest: string; readonly auditor: string };
+/** A run with two steps of which one gave its reason, sealed and covered; one without an end; one of another tenant. */
+let sealed: string;
+let open: string;
+let foreign: string;
+
+/** A file in the home that no test had before. */
+let files = 0;
+const fresh = (): string => join(home.dir, `bundle-${++files}.zip`);
+const sworn = (...args: string[]): Promise<Said> => home.run(args);
+const exportOf = (runId: string, ...more: string[]) => sworn('export', '--tenant', 'acme', '--run', runId, ...more);
+const get = async (path: string): Promise<any> =>
+  (await fetch(`${server.http}${path}`, { headers: { authorization: `Bearer ${keys.auditor}` } })).json();
+
+/** The one file, on a Node that knows nothing of this repository. */
+async function verifyMjs(...args: string[]): Promise<Said> {
+  const argv = [join(home.dir, 'verify.mjs'), ...args];
+  const said = await run(process.execPath, argv, { cwd: home.dir, env: {} }).then(
+    (done) => ({ ...done, code: 0 }),
+    (failed: { code: number; stdout: string; stderr: string }) => failed,
+  );
+  return { code: said.code, out: said.stdout, err: said.stderr, bytes: Buffer.from(said.stdout) };
+}
+
+async function send(key: string, parentOfRoot?: string): Promise<string> {
+  const traceId = randomBytes(16).toString('hex');
+  const root = randomBytes(8).toString('hex');
+  const span = (spanId: string, parentSpanId: string | undefined, name: string) => ({
+    traceId,
+    spanId,
+    ...(parentSpanId === undefined ? {} : { parentSpanId }),
+    name,
+    kind: 1,
+    startTimeUnixNano: `${Date.now()}000000`,
+    endTimeUnixNano: `${Date.now() + 5}000000`,
+    attributes: [{ key: 'gen_ai.operation.name', value: { stringValue: 'invoke_agent' } }],
+  });
+  const spans = [span(root, parentOfRoot, 'turn'), span(randomBytes(8).toString('hex'), root, 'look up the order')];
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] };
+  const response = await fetch(`${server.otlpHttp}/v1/traces`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': key },
+    body: JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] }),
+  });
+  expect(response.status).toBe(200);
+  return traceId;
+}
+
+beforeAll(async () => {
+  await run(process.execPath, [join(VERIFIER, 'scripts/bundle.mjs')]);
+  home = makeHome();
+  writeFileSync(join(home.dir, 'verify.mjs'), readFileSync(join(VERIFIER, 'dist/verify.mjs')));
+  server = await home.serve([], { SWORN_SEAL_GRACE_MS: '500' });
+  for (const name of ['acme', 'other']) await sworn('tenant', 'create', name);
+  const issue = async (tenant: string, role: string): Promise<string> =>
+    /swk_\S+/.exec((await sworn('key', 'create', '--tenant', tenant, '--role', role)).out)?.[0] ?? '';
+  keys = { ingest: await issue('acme', 'ingest'), auditor: await issue('acme', 'auditor') };
+  sealed = await send(keys.ingest);
+  open = await send(keys.ingest, 'abcdefabcdefabcd');
+  foreign = await send(await issue('other', 'ingest'));
+  await eventually(async () => {
+    const { items } = await get(`${RUNS}?limit=100`);
+    const found = items.find((item: any) => item.run_id === sealed);
+    return found?.metadata.integrity.state === 'COVERED' ? found : null;
+  });
+  writeFileSync(join(home.dir, 'key.txt'), (await sworn('log', 'key', '--tenant', 'acme')).out);
+}, 120_000);
+
+afterAll(async () => {
+  await server.stop();
+  home.remove();
+});
+
+describe('sworn export', () => {
+  test('writes the bundle of a run for its user alone, and nothing else, and says what it is as JSON', async () => {
+    const directory = join(home.dir, 'handed-over');
+    mkdirSync(directory);
+    const file = join(directory, 'evidence.zip');
+    const said = await exportOf(sealed, '--out', file, '--json');
+    expect([said.code, said.err]).toEqual([0, '']);
+    expect(JSON.parse(said.out)).toEqual({
+      export_id: expect.stringMatching(/^[a-z0-9_-]+$/i),
+      file,
+      bytes: statSync(file).size,
+      checksum: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      attested: true,
+    });
+    expect(readdirSync(directory)).toEqual(['evidence.zip']);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readdirSync(join(home.dataDir, 'exports'))).toEqual([]);
+    expect(statSync(join(home.dataDir, 'exports')).mode & 0o777).toBe(0o700);
+  }, 60_000);
+
+  test('never writes over a file, and asks for nothing before it says so', async () => {
+    const before = (await get(`/api/v1/logs/audit/exports?run_id=${sealed}`)).items.length;
+    const file = fresh();
+    writeFileSync(file, 'the only copy');
+    const said = await exportOf(sealed, '--out', file);
+    expect([said.code, said.out]).toEqual([1, '']);
+    expect(said.err).toBe(`sworn: ${file} is already there and is not written over; choose another --out\n`);
+    expect(readFileSync(file, 'utf8')).toBe('the only copy');
+    expect((await get(`/api/v1/logs/audit/exports?run_id=${sealed}`)).items).toHaveLength(before);
+  }, 60_000);
+
+  test('says of a directory that is not there, and of a draft that was left, what to do', async () => {
+    const nowhere = join(home.dir, 'no such', 'evidence.zip');
+    const said = await exportOf(sealed, '--out', nowhere);
+    expect([said.code, said.out, said.err]).toEqual([
+      2,
+      '',
+      `sworn: cannot write ${nowhere}: ENOENT; choose another --out\n`,
+    ]);
+    const file = fresh();
+    writeFileSync(`${file}.part`, 'half');
+    const left = await exportOf(sealed, '--out', file);
+    expect([left.code, existsSync(file), readFileSync(`${file}.part`, 'utf8')]).toEqual([2, false, 'half']);
+    expect(left.err).toContain(`${file}.part: another export writes it, or one was interrupted: delete it, or`);
+  }, 60_000);
+
+  test.each([
+    ['that nobody has', () => HOSTILE, /^sworn: there is no such run\n$/],
+    ['of another tenant', () => foreign, /^sworn: there is no such run\n$/],
+    ['that is open', () => open, /^sworn: run [0-9a-f]{32} is still open: it is exported once it is sealed\n$/],
+  ])('of a run %s says no, and leaves nothing', async (_, runId, sentence) => {
+    const file = fresh();
+    const said = await exportOf(runId(), '--out', file);
+    expect([said.code, said.out, existsSync(file), existsSync(`${file}.part`)]).toEqual([1, '', false, false]);
+    expect(said.err).toMatch(sentence);
+  });
+
+  test('names what may be disclosed, and does not write back what a terminal obeys', async () => {
+    const said = await exportOf(sealed, '--disclose', HOSTILE);
+    expect([said.code, said.out]).toEqual([2, '']);
+    expect(said.err).toMatch(/--disclose.*none, governance, all/);
+    expect(said.err).not.toMatch(/[\u001b\u0007\u202e]/);
+  });
+
+  test('shows contents where it was asked to, and holds to what was signed either way', async () => {
+    const [closed, disclosed] = [fresh(), fresh()];
+    expect((await exportOf(sealed, '--out', closed)).code).toBe(0);
+    expect((await exportOf(sealed, '--disclose', 'all', '--out', disclosed)).code).toBe(0);
+    expect(readFileSync(closed).includes('data/disclosures/llm-runs.ndjson')).toBe(false);
+    expect(readFileSync(disclosed).includes('data/disclosures/llm-runs.ndjson')).toBe(true);
+    for (const file of [closed, disclosed]) expect((await verifyMjs(file, '--key', 'key.txt')).code).toBe(0);
+  }, 60_000);
+
+  test('is on record: who asked, what it was, how often it was handed out', async () => {
+    const { export_id, checksum } = JSON.parse((await exportOf(sealed, '--out', fresh(), '--json')).out);
+    const shown = await eventually(async () => {
+      const { items } = await get(`/api/v1/logs/audit/exports?run_id=${sealed}`);
+      return items.find((item: any) => item.export_id === export_id && item.delivered) ?? null;
+    });
+    expect(shown).toMatchObject({
+      export_status: 'COMPLETED',
+      content_checksum: checksum,
+      disclosure: 'none',
+      scope: { kind: 'RUN', run_id: sealed },
+      actor_type: 'COMMAND',
+      permission: 'logs.export',
+    });
+    const { downloads } = shown;
+    expect((await exportOf(sealed, '--out', fresh())).code).toBe(0);
+    await eventually(async () => {
+      const { items } = await get(`/api/v1/logs/audit/exports?run_id=${sealed}`);
+      const again = items.find((item: any) => item.export_id === export_id);
+      return again.downloads === downloads + 1 ? again : null;
+    });
+    const { items } = await get(`/api/v1/logs/audit/access?run_id=${sealed}&limit=100`);
+    const kinds = new Set(items.map((item: any) => item.event_type));
+    expect([...kinds]).toEqual(expect.arrayContaining(['EXPORT_PENDING', 'EXPORT_COMPLETED', 'EXPORT_DELIVERED']));
+  }, 60_000);
+});
+
+describe('sworn verify and verify.mjs', () => {
+  let bundle: string;
+  beforeAll(async () => {
+    bundle = fresh();
+    await exportOf(sealed, '--out', bundle);
+  }, 60_000);
+
+  /** Both, which must say the same. */
+  async function verify(...args: string[]): Promise<Said> {
+    const [own, alone] = [await sworn('verify', ...args), await verifyMjs(...args)];
+    expect([own.code, own.out]).toEqual([alone.code, alone.out]);
+    return alone;
+  }
+  const key = () => join(home.dir, 'key.txt');
+
+  test('0: everything agrees, under the pinned key', async () => {
+    const said = await verify(bundle, '--key', key());
+    expect([said.code, said.err]).toEqual([0, '']);
+    expect(said.out).toMatch(/^VERIFIED: /m);
+    expect(said.out).toMatch(/^made and handed out as /m);
+  });
+
+  test('1: one byte of a record is another, or the key is of somebody else', async () => {
+    const bytes = readFileSync(bundle);
+    const at = bytes.indexOf('"kind":"STEP"');
+    expect(at).toBeGreaterThan(0);
+    bytes[at + 9] = 'X'.charCodeAt(0);
+    const changed = fresh();
+    writeFileSync(changed, bytes);
+    const said = await verify(changed, '--key', key());
+    expect([said.code, said.err]).toEqual([1, '']);
+    expect(said.out).toMatch(/^CONTRADICTED: /m);
+    expect(said.out).toMatch(/^BAG_DIGEST data\/records\/llm-runs\.ndjson: expected /m);
+    writeFileSync(join(home.dir, 'other.txt'), (await sworn('log', 'key', '--tenant', 'other')).out);
+    const other = await verify(bundle, '--key', join(home.dir, 'other.txt'));
+    expect(other.code).toBe(1);
+    expect(other.out).toMatch(/^CHECKPOINT_UNSIGNED /m);
+  });
+
+  test('2: it could not be looked at, and why', async () => {
+    const notKeys = join(home.dir, 'not-keys.txt');
+    writeFileSync(notKeys, 'hello\n');
+    const empty = join(home.dir, 'no-keys.txt');
+    writeFileSync(empty, '# none yet\n');
+    for (const [args, why] of [
+      [['nowhere.zip', '--key', key()], /cannot read nowhere\.zip: ENOENT/],
+      [[home.dir], /is not a file/],
+      [[bundle, '--key', join(home.dir, 'nothing.txt')], /cannot read .*nothing\.txt: ENOENT/],
+      [[bundle, '--key', notKeys], /line 1/],
+      [[bundle, '--key', empty], /holds no verifier key/],
+      [[bundle, '--key', key(), '--against', 'older.zip'], /cannot read older\.zip: ENOENT/],
+    ] as const) {
+      const said = await verify(...args);
+      expect([said.code, said.out]).toEqual([2, '']);
+      expect(said.err).toMatch(why);
+    }
+    expect((await verifyMjs()).code).toBe(2);
+    expect((await verifyMjs(bundle, '--nosuch')).code).toBe(2);
+  }, 60_000);
+
+  test('3: no key was pinned', async () => {
+    const said = await verify(bundle);
+    expect([said.code, said.err]).toEqual([3, '']);
+    expect(said.out).toMatch(/^UNPINNED: /m);
+  });
+
+  test('a file that is no ZIP is no bundle', async () => {
+    const file = fresh();
+    writeFileSync(file, 'hello');
+    const said = await verify(file, '--key', key());
+    expect(said.code).toBe(1);
+    expect(said.out).toMatch(/^ARCHIVE_NOT_A_ZIP/m);
+  });
+
+  test('holds it against an older one', async () => {
+    const later = fresh();
+    await exportOf(sealed, '--disclose', 'all', '--out', later);
+    expect((await verify(later, '--key', key(), '--against', bundle)).code).toBe(0);
+  }, 60_000);
+
+  test('says it as JSON that is JSON, whatever the bundle cites', async () => {
+    const whole = await verify(bundle, '--key', key(), '--json');
+    expect(JSON.parse(whole.out)).toMatchObject({
+      verdict: 'VERIFIED',
+      findings: [],
+      statement: { format: 'sworn.bundle/1' },
+    });
+    // As many bytes as before, so that the archive's places hold.
+    const bytes = readFileSync(bundle);
+    const name = Buffer.from('data/statement.json');
+    const evil = Buffer.from('data/\u001b]0;\u202e\u007f.json');
+    const hostile = Buffer.concat([evil, Buffer.alloc(name.length - evil.length, 'x')]);
+    for (let at = bytes.indexOf(name); at >= 0; at = bytes.indexOf(name, at + 1)) hostile.copy(bytes, at);
+    const file = fresh();
+    writeFileSync(file, bytes);
+    for (const args of [[file], [file, '--json']]) {
+      const said = await verify(...args);
+      expect(said.code).toBe(1);
+      expect(said.out).toMatch(/^[ -~…\n]+$/);
+    }
+    const found = JSON.parse((await verify(file, '--json')).out);
+    expect(found.findings.length).toBeGreaterThan(0);
+    const told = await verify(`${HOSTILE}.zip`);
+    expect([told.code, /[\u001b\u0007\u202e]/.test(told.err)]).toEqual([2, false]);
+  }, 60_000);
+
+  test('finishes when nobody reads on', async () => {
+    const { code, err } = await home.runUnread(['verify', bundle, '--key', key()]);
+    expect([code, err]).toEqual([0, '']);
+    const piped = 'node "$0" "$1" --json | head -c 1; exit "${PIPESTATUS[0]}"';
+    const said = await run('bash', ['-c', piped, join(home.dir, 'verify.mjs'), bundle]).catch((failed) => failed);
+    expect([said.code, said.stderr]).toEqual([3, '']);
+  });
+});
+
+test('without a server nobody signs the record of the export: not attested, which it says, and otherwise the same', async () => {
+  const [beside, alone] = [fresh(), fresh()];
+  const first = JSON.parse((await exportOf(sealed, '--out', beside, '--json')).out);
+  expect(await server.stop()).toBe(0);
+  const said = await exportOf(sealed, '--out', alone, '--json');
+  expect(said.code).toBe(0);
+  expect(JSON.parse(said.out)).toEqual({ ...first, file: alone, bytes: statSync(alone).size, attested: false });
+  const told = await exportOf(sealed, '--out', fresh());
+  expect(told.err).toMatch(/^not attested: no checkpoint covered the record of this export in time/m);
+  const verified = await verifyMjs(alone, '--key', 'key.txt', '--json');
+  expect([verified.code, JSON.parse(verified.out).attested]).toEqual([0, null]);
+  server = await home.serve([], { SWORN_SEAL_GRACE_MS: '500' });
+}, 120_000);
