@@ -548,3 +548,23 @@ describe('a bundle held against one from before', () => {
     expect(codes(await verified(archiveOf(files), pinned(), older))).toEqual(['CONTRADICTS_OLDER']);
   });
 });
+
+describe('a bundle with copies of every sort', () => {
+  it('has as many as its RUN leaf says: of steps of its own, of foreign ones, and of those that came late', async () => {
+    const traceId = newTrace();
+    const sent = agentRun(traceId);
+    const other = (from: string) => ({ ...sent, body: Buffer.from(sent.body.toString().replaceAll('gpt-4o', from)) });
+    await house.ingest(tenant, sent);
+    await house.ingest(tenant, other('gpt-4x'));
+    for (const model of ['gpt-4y', 'gpt-4z']) await house.ingest(tenant, other(model), [], ['till']);
+    await house.seal(tenant);
+    await house.ingest(tenant, other('gpt-4v'));
+    await house.seal(tenant);
+    await house.sign(tenant);
+    const { bytes } = await exported(house, { tenantId: tenant, runId: traceId, disclosure: 'none' });
+    expect(leavesIn(await filesOf(bytes), RUNS).filter((leaf) => kindOf(leaf) === 'CONFLICT').length).toBeGreaterThan(
+      2,
+    );
+    expect((await verified(bytes)).findings).toEqual([]);
+  });
+});
