@@ -55,6 +55,8 @@ export interface RunRecords {
   readonly conflicts: ReadonlySet<string>;
   /** How many CONFLICT leaves there are. */
   readonly copies: number;
+  /** Leaf hashes (hex) of the RESOURCE records that the steps name: the environments and scopes that they came from. */
+  readonly sources: ReadonlySet<string>;
   /** Leaves of `audit`, in the order of their logs. */
   readonly events: readonly ReadRecord[];
   /** Leaves of `system` that are no snapshot of an environment, in the order of their logs. */
@@ -74,6 +76,7 @@ export async function readRunRecords(runId: string, files: readonly RecordFile[]
   const revisions: ReadRecord[] = [];
   const steps: PlacedStep[] = [];
   const conflicts = new Set<string>();
+  const sources = new Set<string>();
   let copies = 0;
   const hashes = new Uint8Array(32 * file.indexes.length);
   const share = sharedTexts();
@@ -81,6 +84,10 @@ export async function readRunRecords(runId: string, files: readonly RecordFile[]
     const { members: m, index } = record;
     const kind = m.text('kind');
     if (kind === 'STEP') {
+      for (const name of ['resource', 'scope']) {
+        const source = m.text(name);
+        if (source !== null) sources.add(source);
+      }
       hashes.set(record.leafHash, 32 * steps.length);
       steps.push({
         index,
@@ -116,6 +123,7 @@ export async function readRunRecords(runId: string, files: readonly RecordFile[]
     hashes: hashes.subarray(0, 32 * steps.length),
     conflicts,
     copies,
+    sources,
     events: await held(files, 'audit', () => true),
     around: await held(files, 'system', (m) => !SNAPSHOTS.has(m.text('kind') ?? '')),
   };

@@ -6,6 +6,7 @@ import {
   readRunRecords,
   runFiles,
   type Statement,
+  topicOfLog,
   treeHash,
   unhex,
 } from '@sworn/evidence';
@@ -24,6 +25,7 @@ export async function checkRun(
   const run = await readRun(statement, records, tell);
   if (run === null) return;
   checkComplete(statement, run, tell);
+  checkSources(run, records, tell);
   for (const { name, pieces } of runFiles(run)) {
     const entry = files.get(name);
     if (entry !== undefined) await checkDerived(entry, pieces(), tell);
@@ -70,6 +72,16 @@ function checkComplete({ complete_by: by, scope }: Statement, run: RunRecords, t
   const eventHashes = events.map(({ leafHash }) => leafHash);
   const tree = counted === null ? null : m.text('events_tree');
   checkTree('events', { count: counted ?? 0, tree }, eventHashes, wrong);
+}
+
+/** Every environment and scope that a step names is there: its leaf names it by the hash of its record. */
+function checkSources({ sources }: RunRecords, records: readonly CheckedRecords[], tell: TellBundle): void {
+  const there = new Set(
+    records.filter(({ file }) => topicOfLog(file.log) === 'system').flatMap(({ hashes }) => hashes.map(hex)),
+  );
+  for (const source of sources)
+    if (!there.has(source))
+      tell({ code: 'INCOMPLETE', entry: null, expected: `the RESOURCE record sha256:${source}`, found: 'none' });
 }
 
 function checkTree(
