@@ -31,7 +31,8 @@ export interface MadeBundle {
   readonly exportId: string;
   /** SHA-256 of `manifest-sha256.txt`, hex. */
   readonly manifest: string;
-  readonly bytes: number;
+  /** How long what leaves will be. */
+  readonly bytes: Readonly<Record<Delivered, number>>;
   readonly isAttested: boolean;
   /** The archive, or its spans as OTLP/JSON alone; that it left is recorded before its first byte. */
   deliver(as: Delivered): AsyncIterable<Uint8Array>;
@@ -69,16 +70,16 @@ export async function exportByHand(
     if (error instanceof Refusal || error instanceof ExportRefused) throw new RangeError(error.message);
     throw error;
   });
-  const bytes = archiveSize(made.files);
+  const spans = made.files.find(({ name }) => name === 'data/spans.otlp.json');
+  const bytes = { zip: archiveSize(made.files), otlp: spans?.size ?? 0 };
   return {
     exportId: made.exportId,
     manifest: made.core.manifest,
     bytes,
     isAttested: made.attestation !== null,
     async *deliver(as) {
-      const spans = made.files.find(({ name }) => name === 'data/spans.otlp.json');
       if (as === 'otlp' && spans === undefined) throw new RangeError('spans are there only where all is disclosed');
-      await recordDelivery(deps, made, request, { as, bytes: as === 'otlp' ? (spans?.size ?? 0) : bytes });
+      await recordDelivery(deps, made, request, { as, bytes: bytes[as] });
       yield* as === 'otlp' ? (spans?.chunks() ?? []) : zipArchive(made.files);
     },
     close: () => made.core.close(),

@@ -70,14 +70,14 @@ Examples:
               context.terminal.json({
                 export_id: made.exportId,
                 file,
-                bytes: made.bytes,
+                bytes: made.bytes[format],
                 checksum: `sha256:${made.manifest}`,
                 attested: made.isAttested,
               });
               return;
             }
             context.terminal.line(
-              `${file}: ${format === 'zip' ? `${made.bytes} bytes, ` : 'the spans of '}export ${made.exportId}, checksum sha256:${made.manifest}`,
+              `${file}: ${format === 'zip' ? `${made.bytes.zip} bytes, ` : 'the spans of '}export ${made.exportId}, checksum sha256:${made.manifest}`,
             );
             if (!made.isAttested && format === 'zip')
               context.terminal.note(
