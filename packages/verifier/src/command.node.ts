@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Malformed, type Vkey } from '@sworn/evidence';
 import { fileSource } from './archive/fileSource.node.js';
@@ -6,7 +7,8 @@ import { SourceFailed } from './archive/source.js';
 import { parseKeys } from './bundle/keys.js';
 import { verifyEd25519 } from './ed25519.node.js';
 import { printable, printableJson } from './printable.js';
-import { type Verification, verifyBundle } from './verify.js';
+import { verificationPage } from './page.js';
+import { SENTENCES, type Verification, verifyBundle } from './verify.js';
 
 /** What verifying leaves with: 0 everything agrees, under a pinned key; 1 a finding; 2 could not look; 3 no key was pinned. */
 export type VerifyExit = 0 | 1 | 2 | 3;
@@ -17,12 +19,13 @@ export interface VerifyOutput {
   note(text: string): void;
 }
 
-export const VERIFY_HELP = `Usage: verify <bundle.zip> [--key <file>] [--against <older.zip>] [--json]
+export const VERIFY_HELP = `Usage: verify <bundle.zip> [--key <file>] [--against <older.zip>] [--report <out.html>] [--json]
 
 Checks an evidence bundle of Sworn, with nothing but the file and the key: no network, no database.
 
   --key <file>       verifier keys that you got by another way than the bundle, a line each (sworn log key)
   --against <file>   a bundle that you have from before: records that both have must be the same
+  --report <file>    write what was found as a page for people; nothing that is there is written over
   --json             print what was found as one JSON document
 
 Exit codes: 0 everything agrees, under the key you pinned; 1 findings; 2 could not look; 3 UNPINNED: nothing
@@ -41,6 +44,7 @@ export async function verifyCommand(args: readonly string[], output: VerifyOutpu
       options: {
         key: { type: 'string' },
         against: { type: 'string' },
+        report: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -56,6 +60,7 @@ export async function verifyCommand(args: readonly string[], output: VerifyOutpu
     }
     const keys = values.key === undefined ? [] : await readKeys(values.key);
     const found = await verifyPath(bundle, keys, values.against ?? null);
+    if (values.report !== undefined) await writePage(values.report, verificationPage(basename(bundle), found));
     if (values.json) output.line(printableJson(found));
     else say(found, output);
     return { VERIFIED: 0, CONTRADICTED: 1, UNPINNED: 3 }[found.verdict] as VerifyExit;
@@ -75,6 +80,13 @@ async function readKeys(path: string): Promise<readonly Vkey[]> {
   const keys = parseKeys(text);
   if (keys.length === 0) throw new SourceFailed(`${path} holds no verifier key: one is a line <name>+<8 hex>+<base64>`);
   return keys;
+}
+
+async function writePage(path: string, page: string): Promise<void> {
+  await writeFile(path, page, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'EEXIST' ? 'it is there already' : (error.code ?? error.message);
+    throw new SourceFailed(`cannot write ${path}: ${why}; choose another --report`, { cause: error });
+  });
 }
 
 async function verifyPath(path: string, keys: readonly Vkey[], against: string | null): Promise<Verification> {
@@ -108,14 +120,6 @@ function say(
   if (notEvidence.length > 0) output.line(`NOT EVIDENCE: ${notEvidence.join(', ')}`);
   output.line(SENTENCES[verdict]);
 }
-
-const SENTENCES = {
-  VERIFIED:
-    'VERIFIED: the records are those that were signed, complete as the run says, and all that is made of them agrees',
-  CONTRADICTED: 'CONTRADICTED: this is not what was recorded, or not all of it',
-  UNPINNED:
-    'UNPINNED: nothing contradicts anything, but no key was pinned: whoever made the file may have made the key (--key <file>)',
-} as const;
 
 /** Errors that are about what was given, not about this program. */
 function isAnswer(error: unknown): error is Error {

@@ -8,6 +8,7 @@ export type { Digests } from './bag/manifest.js';
 export { BUNDLE_CODES, type BundleCode, type BundleFinding } from './bundle/finding.js';
 export { fingerprintOf, parseKeys } from './bundle/keys.js';
 export type { Finding, Tell, Told } from './finding.js';
+export { verificationPage } from './page.js';
 export {
   type Trust,
   type Verdict,

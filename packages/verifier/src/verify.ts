@@ -25,6 +25,15 @@ export type VerificationCode = ArchiveCode | BagCode | BundleCode;
  */
 export type Verdict = 'VERIFIED' | 'UNPINNED' | 'CONTRADICTED';
 
+/** What each says to people. */
+export const SENTENCES = {
+  VERIFIED:
+    'VERIFIED: the records are those that were signed, complete as the run says, and all that is made of them agrees',
+  CONTRADICTED: 'CONTRADICTED: this is not what was recorded, or not all of it',
+  UNPINNED:
+    'UNPINNED: nothing contradicts anything, but no key was pinned: whoever made the file may have made the key (--key <file>)',
+} as const satisfies Record<Verdict, string>;
+
 /** A log of a bundle, as it was found. */
 export interface VerifiedLog {
   readonly log: string;

@@ -9,6 +9,7 @@ export function verify(context: CommandContext): Command {
     .argument('<bundle.zip>')
     .option('--key <file>', 'verifier keys that you got by another way than the bundle, a line each (sworn log key)')
     .option('--against <older.zip>', 'a bundle from before: records that both have must be the same')
+    .option('--report <out.html>', 'write what was found as a page for people')
     .option('--json', 'print what was found as one JSON document', false)
     .addHelpText(
       'after',
@@ -20,12 +21,13 @@ Examples:
   sworn verify bundle.zip --key key.txt
   sworn verify bundle.zip --key key.txt --against bundle-of-march.zip`,
     )
-    .action(async (bundle: string, options: { key?: string; against?: string; json: boolean }) => {
+    .action(async (bundle: string, options: { key?: string; against?: string; report?: string; json: boolean }) => {
       const { verifyCommand } = await import('@sworn/verifier/node');
       const { terminal } = context;
       const args = [
         ...(options.key === undefined ? [] : ['--key', options.key]),
         ...(options.against === undefined ? [] : ['--against', options.against]),
+        ...(options.report === undefined ? [] : ['--report', options.report]),
         ...(options.json ? ['--json'] : []),
         '--',
         bundle,
