@@ -20,7 +20,7 @@ const nearOf = (whole: string) =>
 describe('range.json', () => {
   const range = fc
     .record({
-      log: fc.constantFrom('llm-runs', 'audit.2', 'a"b\\c'),
+      log: fc.constantFrom('llm-runs', 'audit.2', 'system'),
       size: count,
       indexes: fc.uniqueArray(fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 1_000_000_000 })), { maxLength: 60 }),
       path: fc.array(hash, { maxLength: 8 }),
@@ -53,6 +53,8 @@ describe('range.json', () => {
     ['no proof', '{"log":"a","size":1}'],
     ['a range of nothing', '{"log":"a","size":1,"indexes":[[0,0]],"path":[\n]}\n'],
     ['ranges that touch', '{"log":"a","size":3,"indexes":[[0,1],[1,1]],"path":[\n]}\n'],
+    ['a log of no such name', '{"log":"a b","size":1,"indexes":[[0,1]],"path":[\n]}\n'],
+    ['a million lists in one another', `{"log":"a","size":1,"indexes":${'['.repeat(1_000_000)}`],
     ['a fraction', '{"log":"a","size":3,"indexes":[[0.5,1]],"path":[\n]}\n'],
     ['a billion leaves in twenty bytes', '{"log":"a","size":3,"indexes":[[0,1000000000]],"path":[\n]}\n'],
     ['a short hash', '{"log":"a","size":1,"indexes":[[0,1]],"path":[\n"AAAA"\n]}\n'],

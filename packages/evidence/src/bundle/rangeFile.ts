@@ -23,17 +23,72 @@ export function* rangeText({ log, size, indexes, path }: Omit<RangeFile, 'path'>
 }
 
 /**
- * Reads a range file; one that is not written as `rangeText` writes it is refused. Nothing is verified.
+ * Reads a range file; one that is not written as `rangeText` writes it is refused. Nothing is verified. Read from the front, so that what is held is bounded
+ * whatever is there.
  * @throws Malformed `range`
  */
 export function parseRange(text: string): RangeFile {
-  const said = jsonOf(text);
-  const { log, size, indexes, path } = said;
-  if (typeof log !== 'string' || typeof size !== 'number') throw wrong('log or size is missing');
-  if (!Array.isArray(indexes) || !Array.isArray(path) || path.length > MAX_HASHES) throw wrong('it has no proof');
-  const file = { log, size, indexes: indexesOf(indexes), path: path.map(hashOf) };
-  if ([...rangeText(file)].join('') !== text) throw wrong('it is not written as this format writes it');
+  const reader = { text, at: 0 };
+  const [, log = '', size = ''] = take(reader, HEAD, 'it does not begin with log, size and indexes');
+  const indexes = readIndexes(reader);
+  take(reader, MIDDLE, 'no path follows its indexes');
+  const path = readPath(reader);
+  take(reader, END, 'its path is not hashes of 32 bytes in base64, a line each');
+  const file = { log, size: Number(size), indexes, path };
+  if (!Number.isSafeInteger(file.size)) throw wrong('its size is no number of leaves');
   return file;
+}
+
+const NUMBER = '(0|[1-9][0-9]{0,15})';
+const HEAD = new RegExp(`\\{"log":"([a-z0-9.-]{1,64})","size":${NUMBER},"indexes":\\[`, 'y');
+const RANGE = new RegExp(`(,?)\\[${NUMBER},${NUMBER}\\]`, 'y');
+const MIDDLE = /\],"path":\[/y;
+const HASH = /(,?)\n"([A-Za-z0-9+/]{43}=)"/y;
+const END = /\n\]\}\n$/y;
+
+interface Reader {
+  readonly text: string;
+  at: number;
+}
+
+/** Takes what matches where the reader is; null: nothing does. */
+function tryTake(reader: Reader, pattern: RegExp): RegExpExecArray | null {
+  pattern.lastIndex = reader.at;
+  const found = pattern.exec(reader.text);
+  if (found !== null) reader.at = pattern.lastIndex;
+  return found;
+}
+
+function take(reader: Reader, pattern: RegExp, otherwise: string): RegExpExecArray {
+  const found = tryTake(reader, pattern);
+  if (found === null) throw wrong(otherwise);
+  return found;
+}
+
+/** Ranges that ascend and do not touch, so that a set has one spelling. */
+function readIndexes(reader: Reader): number[] {
+  const indexes: number[] = [];
+  for (let found = tryTake(reader, RANGE); found !== null; found = tryTake(reader, RANGE)) {
+    const [, comma, first, count] = [found[0], found[1], Number(found[2]), Number(found[3])];
+    const isFirst = indexes.length === 0;
+    const end = (indexes.at(-1) ?? -2) + 1;
+    if ((comma === '') !== isFirst || first <= end || count < 1 || !Number.isSafeInteger(first + count))
+      throw wrong('its indexes are not ranges [first, how many] that ascend and do not touch');
+    if (indexes.length + count > MAX_LEAVES) throw wrong(`more than ${MAX_LEAVES} leaves`);
+    for (let i = 0; i < count; i++) indexes.push(first + i);
+  }
+  return indexes;
+}
+
+function readPath(reader: Reader): Uint8Array[] {
+  const path: Uint8Array[] = [];
+  for (let found = tryTake(reader, HASH); found !== null; found = tryTake(reader, HASH)) {
+    const [, comma, hash] = found;
+    if ((comma === '') !== (path.length === 0)) throw wrong('its path is no list');
+    if (path.length === MAX_HASHES) throw wrong(`more than ${MAX_HASHES} hashes`);
+    path.push(unbase64(hash as string));
+  }
+  return path;
 }
 
 function rangesOf(indexes: readonly number[]): [number, number][] {
@@ -44,33 +99,6 @@ function rangesOf(indexes: readonly number[]): [number, number][] {
     else ranges.push([index, 1]);
   }
   return ranges;
-}
-
-function indexesOf(ranges: readonly unknown[]): number[] {
-  const indexes: number[] = [];
-  for (const range of ranges) {
-    const [first, count] = Array.isArray(range) ? (range as unknown[]) : [];
-    if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || (count as number) < 1)
-      throw wrong('a range is not [first, how many]');
-    if (indexes.length + (count as number) > MAX_LEAVES) throw wrong(`more than ${MAX_LEAVES} leaves`);
-    for (let i = 0; i < (count as number); i++) indexes.push((first as number) + i);
-  }
-  return indexes;
-}
-
-function hashOf(text: unknown): Uint8Array {
-  if (typeof text !== 'string' || !/^[A-Za-z0-9+/]{43}=$/.test(text)) throw wrong('a hash is not 32 bytes in base64');
-  return unbase64(text);
-}
-
-function jsonOf(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch {
-    // Told below.
-  }
-  throw wrong('it is no JSON object');
 }
 
 function wrong(detail: string): Malformed {
