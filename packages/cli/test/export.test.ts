@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { bytesSource, openArchive } from '@sworn/verifier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type Home, makeHome, type Said, type Serving } from './swornProcess.js';
 
@@ -301,6 +302,67 @@ describe('sworn verify and verify.mjs', () => {
     const said = await run('bash', ['-c', piped, join(home.dir, 'verify.mjs'), bundle]).catch((failed) => failed);
     expect([said.code, said.stderr]).toEqual([3, '']);
   });
+});
+
+/** Whether a program is not here. */
+const isMissing = (program: string): boolean => spawnSync(program, ['--help']).error !== undefined;
+
+describe('a bundle of a run', () => {
+  test('has the same core whichever process makes it, in whatever time zone and language', async () => {
+    const made = await Promise.all(
+      [
+        { TZ: 'UTC', LANG: 'C', LC_ALL: 'C' },
+        { TZ: 'Pacific/Kiritimati', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' },
+      ].map(async (env) => {
+        const file = fresh();
+        const args = ['export', '--tenant', 'acme', '--run', sealed, '--disclose', 'all', '--out', file];
+        expect((await home.run(args, env)).code).toBe(0);
+        const { entries } = await openArchive(bytesSource(readFileSync(file)));
+        return entries.map(({ name, size, crc32 }) => ({ name, size, crc32 }));
+      }),
+    );
+    const [one, other] = made.map((entries) => entries.filter(({ name }) => name !== 'attestation.dsse.json'));
+    expect(other).toEqual(one);
+    expect(one?.length).toBeGreaterThan(20);
+  }, 60_000);
+
+  test.skipIf(['unzip', 'sha256sum', 'openssl', 'python3'].some(isMissing))(
+    'is accepted, part by part, by tools that nobody here wrote',
+    async () => {
+      const [file, folder] = [fresh(), join(home.dir, 'unpacked')];
+      expect((await exportOf(sealed, '--disclose', 'all', '--out', file)).code).toBe(0);
+      const inFolder = async (program: string, ...args: string[]) =>
+        (await run(program, args, { cwd: folder })).stdout.trim();
+      await run('unzip', ['-q', file, '-d', folder]);
+      await inFolder('sha256sum', '--check', '--strict', '--quiet', 'manifest-sha256.txt', 'tagmanifest-sha256.txt');
+      // Text and signature of the checkpoint, taken apart as VERIFY.md says.
+      const [text = '', signatures = ''] = readFileSync(join(folder, 'proofs/llm-runs/checkpoint'), 'utf8').split(
+        '\n\n',
+      );
+      writeFileSync(join(folder, 'text'), `${text}\n`);
+      const signature = Buffer.from(signatures.trim().split(' ')[2] ?? '', 'base64').subarray(4);
+      writeFileSync(join(folder, 'signature'), signature);
+      const pem = (await sworn('log', 'key', '--tenant', 'acme', '--pem')).out;
+      writeFileSync(join(folder, 'key.pem'), pem.slice(0, pem.indexOf('-----END PUBLIC KEY-----') + 25));
+      const asked = [
+        'pkeyutl',
+        '-verify',
+        '-pubin',
+        '-inkey',
+        'key.pem',
+        '-rawin',
+        '-in',
+        'text',
+        '-sigfile',
+        'signature',
+      ];
+      expect(await inFolder('openssl', ...asked)).toBe('Signature Verified Successfully');
+      const csv = 'import csv; print([len(r) for r in csv.reader(open("data/events.csv", newline=""), strict=True)])';
+      expect(await inFolder('python3', '-c', csv)).toBe('[16, 16, 16]');
+      expect(await inFolder('python3', '-c', 'import json; json.load(open("data/spans.otlp.json"))')).toBe('');
+    },
+    60_000,
+  );
 });
 
 test('without a server nobody signs the record of the export: not attested, which it says, and otherwise the same', async () => {
