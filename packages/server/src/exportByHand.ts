@@ -66,7 +66,7 @@ export async function exportByHand(
     source: actor,
     purpose: null,
   };
-  const made = await exportRun(deps, asked, request, tell).catch((error: unknown) => {
+  const made = await exportRun(deps, asked, request, { tell }).catch((error: unknown) => {
     if (error instanceof Refusal || error instanceof ExportRefused) throw new RangeError(error.message);
     throw error;
   });

@@ -19,7 +19,7 @@ export interface AccessEvent {
   /** Id of the access rule that decided; null: none was asked, or there is none. */
   readonly rule: string | null;
   readonly decision: 'ALLOW' | 'DENY';
-  readonly reason: ProblemCode | null;
+  readonly reason: ProblemCode | ExportReason | null;
   readonly status: number;
   /** Source address, as it came; stands in the leaf as a token. */
   readonly source: string;
@@ -52,6 +52,16 @@ export interface AccessEvent {
 
 /** Of an export: asked for, once; built; not built, and why; handed out. */
 export type ExportKind = 'EXPORT_PENDING' | 'EXPORT_COMPLETED' | 'EXPORT_FAILED' | 'EXPORT_DELIVERED';
+
+/** Why there is no bundle, where no problem of the contract says it. */
+export type ExportReason =
+  | 'not_sealed'
+  | 'not_covered'
+  | 'too_large'
+  | 'erased'
+  | 'superseded'
+  | 'stopped'
+  | 'not_kept';
 
 /** Which bundle a record is about. */
 export interface ExportedBundle {

@@ -47,6 +47,8 @@ export interface Build {
   /** What it will be is known: called once, and waited for, before anything is read that it is made of. */
   readonly onIdentity?: (identity: Identity) => Promise<void>;
   readonly tell?: (progress: Progress) => void;
+  /** Asked after each piece of work: null, or a rest for others to have the thread. What it rejects with ends the build. */
+  readonly breathe?: () => Promise<void> | null;
 }
 
 /** How far a build is. */
@@ -75,7 +77,7 @@ const MAX_SINGLE_PROOFS = 64;
 export async function buildCore(
   deps: ExportDeps,
   asked: RunExportAsked,
-  { onIdentity = () => Promise.resolve(), tell = () => undefined }: Build = {},
+  { onIdentity = () => Promise.resolve(), tell = () => undefined, breathe = () => null }: Build = {},
 ): Promise<Core> {
   await mkdir(deps.directory, { recursive: true, mode: 0o700 });
   const files = new Map<string, ScratchFile>();
@@ -83,7 +85,7 @@ export async function buildCore(
     await Promise.all([...files.values()].map((file) => file.close()));
   };
   try {
-    return { ...(await write(deps, asked, { files, onIdentity, tell })), files, close };
+    return { ...(await write(deps, asked, { files, onIdentity, tell, breathe })), files, close };
   } catch (error) {
     await close();
     throw error;
@@ -96,12 +98,15 @@ interface Writing extends Required<Build> {
   readonly files: Map<string, ScratchFile>;
 }
 
-async function write(deps: ExportDeps, asked: RunExportAsked, { files, onIdentity, tell }: Writing) {
+async function write(deps: ExportDeps, asked: RunExportAsked, { files, onIdentity, tell, breathe }: Writing) {
   const { tenantId, disclosure } = asked;
   const add = async (name: string, pieces: Pieces = []): Promise<ScratchFile> => {
     const file = await ScratchFile.create(deps.directory);
     files.set(name, file);
-    for await (const piece of pieces) await file.write(piece);
+    for await (const piece of pieces) {
+      await file.write(piece);
+      await breathe();
+    }
     return file;
   };
   const scope = await inTenant(
@@ -119,7 +124,10 @@ async function write(deps: ExportDeps, asked: RunExportAsked, { files, onIdentit
       await writeRecords(deps.read, tenantId, log, {
         records: await add(`data/records/${log.log}.ndjson`),
         disclosures: isDisclosed(disclosure, log.log) ? await add(`data/disclosures/${log.log}.ndjson`) : null,
-        onLeaves: (leaves) => tell({ step: 'records', leaves }),
+        onLeaves: async (leaves) => {
+          tell({ step: 'records', leaves });
+          await breathe();
+        },
       }),
     );
   }

@@ -4,7 +4,6 @@ import { attestationText, BUNDLE_FORMAT, type CustodyEntry, hex, inclusionProof 
 import { type AccessEvent, type AccessRecordDeps, accessLeaf, type ExportKind } from '../access/accessRecord.js';
 import type { NamedCredential } from '../access/credential.js';
 import { type Append, timestamp } from '../access/keys.js';
-import { Refusal } from '../access/refusal.js';
 import { checkBytes } from '../read/check.js';
 import { coverOf } from '../read/settled.js';
 import { overTiles } from '../read/tiles.js';
@@ -13,9 +12,9 @@ import { inTenant } from '../store/database.js';
 import { findExportsOfRun } from '../store/exportRecords.js';
 import { readExportedLeaves } from '../store/exporting.js';
 import { readLeafAt } from '../store/steps.js';
-import { buildCore, type Core, type ExportDeps, type Progress, type RunExportAsked } from './core.js';
+import { type Build, buildCore, type Core, type ExportDeps, type RunExportAsked } from './core.js';
 import { exportIdOf, type Identity } from './identity.js';
-import { ExportRefused } from './refused.js';
+import { ExportRefused, failureOf } from './refused.js';
 import { archiveSize, type StreamedFile } from './zipArchive.js';
 
 /** What exporting needs beside what building does. */
@@ -26,6 +25,8 @@ export interface ExportingDeps extends ExportDeps {
   readonly attestation: HeldSigningKey;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** `MAX_ARCHIVE_BYTES` unless told otherwise. */
+  readonly maxArchiveBytes?: number;
 }
 
 /** Who asks, and how. */
@@ -49,33 +50,42 @@ export interface RunExported {
 
 /** docs/spec/archive.md: a larger one would need a second place for sizes and offsets. */
 const MAX_ARCHIVE_BYTES = 0xffff_fffe;
+/** Of it, what is left free for an attestation, which is made last: a thousand entries of custody are half of that. */
+const ATTESTATION_BYTES = 1 << 20;
 /** Records of earlier exports of the run that an attestation names. */
 const MAX_CUSTODY = 1_000;
 /** How long a build waits for the checkpoint over the record of its making: the signer signs each log at most once a second. */
 const MAX_WAIT_MS = 15_000;
 const LOOK_EVERY_MS = 250;
 
+/** How a bundle is built. */
+export interface Exporting extends Omit<Build, 'onIdentity'> {
+  /** What was asked for, and is on record as that: when the run has become another meanwhile, it is not built. */
+  readonly expected?: Identity;
+}
+
 /**
  * Builds a bundle, records who asked for it and that it was built, and has it attested. Nothing of it may leave before `recordDelivery`.
- * @throws Refusal, ExportRefused; what failed after it was asked for is recorded too
+ * @throws Refusal, ExportRefused; what failed is recorded too, and what was refused before anything was found as a refused attempt
  */
 export async function exportRun(
   deps: ExportingDeps,
   asked: RunExportAsked,
   request: ExportRequest,
-  tell: (progress: Progress) => void = () => undefined,
+  { expected, ...build }: Exporting = {},
 ): Promise<RunExported> {
-  let event: ((kind: ExportKind) => ExportEvent) | null = null;
+  let event = expected === undefined ? null : eventsOf(deps, expected, request);
   const onIdentity = async (identity: Identity): Promise<void> => {
+    if (expected !== undefined && exportIdOf(expected) !== exportIdOf(identity))
+      throw new ExportRefused('superseded', `run ${asked.runId} has changed since it was asked for: ask again`);
     event = eventsOf(deps, identity, request);
     await append(deps, event('EXPORT_PENDING'));
   };
   // Set by the callback, which the compiler does not follow.
   const begun = () => event;
-  const core = await buildCore(deps, asked, { onIdentity, tell }).catch(async (error: unknown) => {
-    const failed = begun()?.('EXPORT_FAILED');
-    const reason = error instanceof Refusal ? error.code : 'internal';
-    if (failed !== undefined) await append(deps, { ...failed, reason });
+  const core = await buildArchivable(deps, asked, { ...build, onIdentity }).catch(async (error: unknown) => {
+    const failed = begun()?.('EXPORT_FAILED') ?? attempt(deps, asked, request);
+    await append(deps, { ...failed, ...failureOf(error) });
     throw error;
   });
   try {
@@ -103,13 +113,21 @@ export async function exportRun(
       const bytes = Buffer.from(attestation, 'utf8');
       files.push({ name: 'attestation.dsse.json', size: bytes.length, crc32: crc32(bytes), chunks: () => [bytes] });
     }
-    if (archiveSize(files) > MAX_ARCHIVE_BYTES)
-      throw new ExportRefused('too_large', `the bundle would have more than ${MAX_ARCHIVE_BYTES} bytes`);
     return { exportId, core, files, attestation };
   } catch (error) {
     await core.close();
     throw error;
   }
+}
+
+/** A core that an archive has room for, with its attestation. @throws Refusal, ExportRefused */
+async function buildArchivable(deps: ExportingDeps, asked: RunExportAsked, build: Build): Promise<Core> {
+  const core = await buildCore(deps, asked, build);
+  const most = deps.maxArchiveBytes ?? MAX_ARCHIVE_BYTES;
+  const bytes = archiveSize([...core.files].map(([name, { size, crc32: crc }]) => ({ name, size, crc32: crc })));
+  if (bytes + ATTESTATION_BYTES <= most) return core;
+  await core.close();
+  throw new ExportRefused('too_large', `the bundle would have more than ${most - ATTESTATION_BYTES} bytes`);
 }
 
 /** What leaves of a bundle: all of it, or the run as OTLP. */
@@ -128,14 +146,25 @@ export async function recordDelivery(
   await append(deps, { ...delivered, export: { ...delivered.export, bytes, delivered: as } });
 }
 
-type ExportEvent = AccessEvent & { readonly export: NonNullable<AccessEvent['export']> };
+/** Who tried, and failed before there was anything to say what of: what he named is here as he named it, and stands as a token. */
+function attempt(
+  deps: ExportingDeps,
+  { tenantId, runId, disclosure }: RunExportAsked,
+  request: ExportRequest,
+): AccessEvent {
+  return {
+    ...requested(deps, tenantId, request),
+    kind: 'READ',
+    decision: 'DENY',
+    filters: { run_id: runId, disclose: disclosure },
+  };
+}
 
-function eventsOf(deps: ExportingDeps, identity: Identity, request: ExportRequest): (kind: ExportKind) => ExportEvent {
-  const { scope, disclosure, pins } = identity;
-  return (kind) => ({
+/** What records of a request have in common. */
+function requested(deps: ExportingDeps, tenantId: string, request: ExportRequest): Omit<AccessEvent, 'kind'> {
+  return {
     ...request,
-    kind,
-    tenantId: scope.tenant_id,
+    tenantId,
     requestId: randomUUID(),
     permission: 'logs.export',
     rule: null,
@@ -146,13 +175,25 @@ function eventsOf(deps: ExportingDeps, identity: Identity, request: ExportReques
     userAgent: null,
     view: null,
     query: null,
-    runId: scope.run_id,
+    runId: null,
     filters: {},
-    pins,
+    pins: [],
     count: null,
     answer: null,
     at: timestamp(deps.now()),
     fold: null,
+  };
+}
+
+type ExportEvent = AccessEvent & { readonly export: NonNullable<AccessEvent['export']> };
+
+function eventsOf(deps: ExportingDeps, identity: Identity, request: ExportRequest): (kind: ExportKind) => ExportEvent {
+  const { scope, disclosure, pins } = identity;
+  return (kind) => ({
+    ...requested(deps, scope.tenant_id, request),
+    kind,
+    runId: scope.run_id,
+    pins,
     export: { id: exportIdOf(identity), disclosure, format: BUNDLE_FORMAT },
   });
 }

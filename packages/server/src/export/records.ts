@@ -34,7 +34,7 @@ export interface RecordsTarget {
   readonly records: ScratchFile;
   /** Null: nothing of this log is disclosed. */
   readonly disclosures: ScratchFile | null;
-  readonly onLeaves: (count: number) => void;
+  readonly onLeaves: (count: number) => Promise<void>;
 }
 
 /** Whether bodies of this log are disclosed. */
@@ -71,7 +71,7 @@ export async function writeRecords(
     if (disclosures !== null) {
       for (const few of inBytes(committed)) await disclose(deps, tenantId, log, few, { to: disclosures, places });
     }
-    onLeaves(some.length);
+    await onLeaves(some.length);
   }
   return {
     file: recordFile(log, indexes, records, ends),
