@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exportRun, recordDelivery, type RunExported } from '../src/export/exportRun.js';
-import type { RunExportAsked } from '../src/export/core.js';
+import type { ExportAsked } from '../src/export/kinds.js';
 import { archiveSize, zipArchive } from '../src/export/zipArchive.js';
 import type { House } from './facadeHouse.js';
 
@@ -9,7 +9,7 @@ const REQUEST = { endpoint: 'cli:export', method: 'CLI', credential: null, sourc
 /** A bundle, built while the house signs, handed out, and whole in memory. */
 export async function exported(
   house: House,
-  asked: RunExportAsked,
+  asked: ExportAsked,
 ): Promise<{ readonly bytes: Buffer; readonly made: RunExported }> {
   let isMade = false;
   const making = exportRun(house.exporting, asked, REQUEST).finally(() => (isMade = true));
