@@ -38,8 +38,7 @@ export interface Home {
   readonly signerDir: string;
   /** Starts the command, and leaves it running. */
   start(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess;
-  /** `node`: another one than that of the tests. */
-  run(args: readonly string[], env?: Readonly<Record<string, string>>, node?: string): Promise<Said>;
+  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Said>;
   /** The same with a standard output that nobody reads any more. */
   runUnread(args: readonly string[]): Promise<Omit<Said, 'bytes' | 'out'>>;
   /** What `npm start` runs. */
@@ -63,13 +62,9 @@ export function makeHome(): Home {
     SWORN_OTLP_GRPC_PORT: '0',
     SWORN_LOG_LEVEL: 'warn',
   };
-  const start = (
-    args: readonly string[],
-    env: Readonly<Record<string, string>>,
-    { script = SWORN, node = process.execPath } = {},
-  ): ChildProcess =>
+  const start = (args: readonly string[], env: Readonly<Record<string, string>>, script = SWORN): ChildProcess =>
     // Under the most open umask that a user can have.
-    spawn('sh', ['-c', 'umask 0; exec "$0" "$@"', node, script, ...args], {
+    spawn('sh', ['-c', 'umask 0; exec "$0" "$@"', process.execPath, script, ...args], {
       env: { ...own, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -79,8 +74,8 @@ export function makeHome(): Home {
     keyDir: own.SWORN_KEY_DIR,
     signerDir: own.SWORN_SIGNER_STATE,
     start: (args, env) => start(args, env),
-    run: (args, env = {}, node = process.execPath) => said(start(args, env, { node })),
-    npmStart: () => said(start([], {}, { script: START })),
+    run: (args, env = {}) => said(start(args, env)),
+    npmStart: () => said(start([], {}, START)),
     async runUnread(args) {
       const child = start(args, {});
       child.stdout!.destroy();

@@ -16,6 +16,7 @@ import { type Deployment, openDeployment } from './deployment.js';
 import { createDiskReserve } from './diskReserve.js';
 import { createFacade } from './http/facade.js';
 import { baseUrl, listening } from './listeners.js';
+import { createKeeping } from './keeping.js';
 import { createLifetime } from './lifetime.js';
 import { loggable } from './loggable.js';
 import { Admission } from './ingest/admission.js';
@@ -236,6 +237,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     verifyCheckpoint: read.verifyCheckpoint,
     producers,
   });
+  const keeping = createKeeping({ config, deployment, log });
   const lifetime = createLifetime({ config, deployment, version: VERSION, log });
   const ruling = rulingOf(config, rules, deployment);
   const facadeLog = log.child({});
@@ -276,12 +278,14 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     await Promise.all([otlpHttp.stop(), otlpGrpc.stop(), facade.close(), certificates?.stop()]);
     await lifetime.stop();
     disk.stop();
+    await keeping.stop();
     await background.stop();
     await deployment.close();
   };
   try {
     background.start();
     lifetime.start();
+    keeping.start();
     // The framework says where it listens, in a line of its log; `serve` says it to a person.
     const { level } = facadeLog;
     facadeLog.level = 'silent';

@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { Rates } from './access/rateLimits.js';
 import { ENVIRONMENTS, type Environment } from './access/rules.js';
 import { ConfigMistakes } from './configMistakes.js';
+import { EXPORT_SETTINGS } from './exportSettings.js';
 import { EDGE_SETTINGS, type EdgeSettings, readEdge } from './edgeSettings.js';
 import { isLoopback } from './networks.js';
 import { readSinks, type SinkAddress } from './sinkAddress.js';
@@ -47,6 +48,8 @@ export interface Config extends EdgeSettings {
   readonly environment: Environment;
   /** Null: the file that comes with Sworn, which names no issuer. */
   readonly oidcFile: string | null;
+  /** How long a bundle that was made for a request is kept. */
+  readonly exportRetentionDays: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Where key directory and signer memory live unless told otherwise; outside the data directory. */
   readonly stateDir: string;
@@ -195,6 +198,7 @@ export const SETTINGS = [
     meaning: 'YAML of the identity providers whose tokens the facade takes, whole. See docs/operate/oidc.md.',
   },
   ...EDGE_SETTINGS,
+  ...EXPORT_SETTINGS,
   { name: 'SWORN_LOG_LEVEL', default: 'info', meaning: 'debug, info, warn or error.' },
   {
     name: 'SWORN_WATCH_TOKEN',
@@ -301,6 +305,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     environment: environment ?? 'production',
     oidcFile: path('SWORN_OIDC_FILE'),
     ...edge.settings,
+    exportRetentionDays: integer('SWORN_EXPORT_RETENTION_DAYS', 365, 1, 3_650),
     logLevel: isLogLevel(logLevel) ? logLevel : 'info',
     stateDir: isRoot() ? '/var/lib/sworn-keys' : join(homeOf(env), '.local/state/sworn'),
   };

@@ -68,6 +68,7 @@ function settings(config: Config): readonly (readonly [string, Uint8Array])[] {
     SWORN_INGEST_CLIENT_CA: config.tls?.clients?.ca,
     SWORN_INGEST_CLIENT_CERT: config.tls?.clients?.demand,
     SWORN_TLS_PROXY: config.tlsProxy,
+    SWORN_EXPORT_RETENTION_DAYS: config.exportRetentionDays,
     SWORN_LOG_LEVEL: config.logLevel,
   };
   return Object.entries(said).map(([name, value]) => [name, utf8(JSON.stringify(value ?? null))]);

@@ -1,16 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exportRun, recordDelivery, type RunExported } from '../src/export/exportRun.js';
-import type { ExportAsked } from '../src/export/kinds.js';
+import type { RunExportAsked } from '../src/export/core.js';
 import { archiveSize, zipArchive } from '../src/export/zipArchive.js';
 import type { House } from './facadeHouse.js';
 
 const REQUEST = { endpoint: 'cli:export', method: 'CLI', credential: null, source: 'local:test', purpose: null };
 
-/** A bundle, built while the house signs, handed out, and whole in memory. */
-export async function exported(
-  house: House,
-  asked: ExportAsked,
-): Promise<{ readonly bytes: Buffer; readonly made: RunExported }> {
+/** A bundle, built while the house signs. Whoever asks closes it. */
+export async function madeBundle(house: House, asked: RunExportAsked): Promise<RunExported> {
   let isMade = false;
   const making = exportRun(house.exporting, asked, REQUEST).finally(() => (isMade = true));
   making.catch(() => undefined);
@@ -18,7 +15,15 @@ export async function exported(
     await house.sign(asked.tenantId);
     await sleep(50);
   }
-  const made = await making;
+  return making;
+}
+
+/** The same, handed out, and whole in memory. */
+export async function exported(
+  house: House,
+  asked: RunExportAsked,
+): Promise<{ readonly bytes: Buffer; readonly made: RunExported }> {
+  const made = await madeBundle(house, asked);
   await recordDelivery(house.exporting, made, REQUEST, { as: 'zip', bytes: archiveSize(made.files) });
   const chunks: Uint8Array[] = [];
   for await (const chunk of zipArchive(made.files)) chunks.push(chunk);

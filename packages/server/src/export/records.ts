@@ -10,10 +10,11 @@ import { checkBytes } from '../read/check.js';
 import type { ReadDeps } from '../read/reading.js';
 import { openBodies } from '../read/recordBody.js';
 import { compromisedRecord } from '../read/settled.js';
+import { readDataKeysById } from '../store/dataKey.js';
 import { inTenant } from '../store/database.js';
 import { type ExportedLeaf, readExportedLeaves } from '../store/exporting.js';
 import { readBodies } from '../store/steps.js';
-import type { ScopedLog } from './scope.js';
+import type { ScopedLog } from './runScope.js';
 import type { ScratchFile } from './scratchFile.js';
 
 /** Leaves read at once, at most 8 MB. */
@@ -27,6 +28,8 @@ export interface WrittenRecords {
   /** The body of a leaf as it is disclosed; null: it is not, or there is none. */
   readonly bodyOf: (index: number) => Promise<Uint8Array | null>;
   readonly counts: PinnedRecords;
+  /** Data keys that the leaves name and that lived before their bodies were read, disclosed or not. */
+  readonly keyIds: ReadonlySet<string>;
 }
 
 /** Where they are written, and who is told how far that is. */
@@ -54,6 +57,7 @@ export async function writeRecords(
 ): Promise<WrittenRecords> {
   const ends = new Float64Array(indexes.length);
   const places = new Map<number, readonly [start: number, end: number]>();
+  const keyIds = new Set<string>();
   let [bodies, line] = [0, 0];
   for (let from = 0; from < indexes.length; from += LEAVES_AT_ONCE) {
     const some = indexes.slice(from, from + LEAVES_AT_ONCE);
@@ -68,6 +72,7 @@ export async function writeRecords(
     }
     const committed = sound.filter(({ members }) => members.text('dk') !== null);
     bodies += committed.length;
+    for (const id of await livingKeys(deps, tenantId, committed, keyIds)) keyIds.add(id);
     if (disclosures !== null) {
       for (const few of inBytes(committed)) await disclose(deps, tenantId, log, few, { to: disclosures, places });
     }
@@ -91,6 +96,7 @@ export async function writeRecords(
       undisclosed: bodies - places.size,
       erased: 0,
     },
+    keyIds,
   };
 }
 
@@ -107,6 +113,22 @@ function soundLeaf(
   const checked = checkBytes(leaf, origin);
   if (checked.kind === 'compromised') throw compromisedRecord(checked.finding, leaf.leaf);
   return checked;
+}
+
+/** Of the data keys of these leaves those that are not known yet and were not destroyed. */
+async function livingKeys(
+  deps: ReadDeps,
+  tenantId: string,
+  leaves: readonly SoundLeaf[],
+  known: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const named = new Set(leaves.flatMap(({ members }) => members.text('dk') ?? []));
+  const unknown = [...named].filter((id) => !known.has(id));
+  if (unknown.length === 0) return [];
+  const rows = await inTenant(deps.db, 'reader', tenantId, (tx) => readDataKeysById(tx, tenantId, unknown), {
+    readOnly: true,
+  });
+  return rows.map(({ dk }) => dk);
 }
 
 /** In pieces of so many bytes of bodies. */
