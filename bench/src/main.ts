@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { markdown, plainText } from './print.js';
 import type { Row, RowOptions } from './row.js';
 import { coldStartRow } from './rows/coldStart.js';
+import { exportRow } from './rows/export.js';
 import { fsckRow } from './rows/fsck.js';
 import { ingestRow } from './rows/ingest.js';
 import { memoryRow } from './rows/memory.js';
@@ -24,6 +25,7 @@ const ROWS: Readonly<Record<string, (options: RowOptions) => Promise<Row>>> = {
   fsck: fsckRow,
   proof: proofRow,
   'new-records': newRecordsRow,
+  export: exportRow,
 };
 
 const { values: options } = parseArgs({

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type CpuTime, measureCpu } from './process.js';
 
-const SWORN = fileURLToPath(new URL('../../packages/cli/bin/sworn.mjs', import.meta.url));
+/** The `sworn` command. */
+export const SWORN = fileURLToPath(new URL('../../packages/cli/bin/sworn.mjs', import.meta.url));
 
 /** A first start initialises a cluster; a machine under load takes its time. */
 const START_PATIENCE_MS = 60_000;
@@ -130,6 +131,30 @@ export async function timeSworn(place: Place, ...args: readonly string[]): Promi
   clearInterval(watch);
   if (code !== 0) throw new Error(`sworn ${args.join(' ')} left with ${code}: ${said.slice(0, 1_000)}`);
   return { said, seconds: (performance.now() - begun) / 1000, cpu };
+}
+
+/** A Node process that ran to its end. */
+export interface Peak {
+  readonly seconds: number;
+  /** The most memory that it had resident at once. */
+  readonly peakMb: number;
+}
+
+/** Has a process say, as it leaves, what the kernel says of its memory. */
+const SAYS_PEAK = `data:text/javascript,${encodeURIComponent(
+  `import { writeFileSync } from 'node:fs';
+  const file = process.env.BENCH_PEAK_FILE;
+  process.on('exit', () => writeFileSync(file, String(process.resourceUsage().maxRSS)));`,
+)}`;
+
+/** Runs a script beside the server, as a user would. @throws Error when it leaves with another code than 0 */
+export async function peakOf(place: Place, script: string, ...args: readonly string[]): Promise<Peak> {
+  const file = join(place.dir, 'peak');
+  const begun = performance.now();
+  await promisify(execFile)(process.execPath, ['--import', SAYS_PEAK, script, ...args], {
+    env: { ...place.env, BENCH_PEAK_FILE: file },
+  });
+  return { seconds: (performance.now() - begun) / 1000, peakMb: Number(readFileSync(file, 'utf8')) / 1024 };
 }
 
 /** Resolves to what the server printed, once its last line about addresses is there. */

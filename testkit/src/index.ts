@@ -4,6 +4,7 @@ export { testDatabase, type TestDatabase } from './database.js';
 export { type Audit, auditDatabase, type AuditSubject } from './audit.js';
 export { type LeafRow } from './auditLog.js';
 export { auditRuns } from './auditRuns.js';
+export { buildTlogread, missingForGo } from './go.js';
 export { type Load, type LoadOptions, type LoadTarget, startLoad } from './load.js';
 export {
   type IssuedAccess,
@@ -20,3 +21,4 @@ export { attacksLike } from './tamper/families.js';
 export { openPlainTables, type PlainStrike, type PlainVerdict } from './tamper/plainTables.js';
 export { buildStage, type Stage } from './tamper/stage.js';
 export { openWay, type Way } from './way.js';
+export { nodeOf24 } from './node24.js';

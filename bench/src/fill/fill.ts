@@ -6,12 +6,18 @@ import { longTrace } from './longTrace.js';
 import { openPoster, type Poster } from './post.js';
 import { makeTurns, TURNS_A_REQUEST } from './turns.js';
 
+/** Traces of so many steps. */
+export interface LongTraces {
+  readonly steps: number;
+  readonly count: number;
+}
+
 /** Traces beside the turns, by steps: sent when half of the turns are, so that they are neither the oldest nor the newest. */
-const LONG_TRACES = [
+const LONG_TRACES: readonly LongTraces[] = [
   { steps: 50, count: 100 },
   { steps: 2_000, count: 10 },
   { steps: 20_000, count: 1 },
-] as const;
+];
 const CONNECTIONS = 4;
 /** Leaves that the sealer may be behind, and runs that may be open: the sender waits for it, so that runs lie beside their steps as in a deployment that keeps up. */
 const MAX_BEHIND = 60_000;
@@ -25,7 +31,7 @@ const SEAL_GRACE_MS = '2000';
  * Fills a deployment with `runs` turns of two or three steps, and the long traces, or takes the one that is there. Through the real server over OTLP/HTTP,
  * with its own sealer and signer: there is no other way in.
  */
-export async function fill(place: Place, runs: number): Promise<Filled> {
+export async function fill(place: Place, runs: number, long = LONG_TRACES): Promise<Filled> {
   const there = readFilled(place);
   if (there?.runs === runs) return there;
   if (there !== null) throw new Error(`${place.dir} was filled with ${there.runs} runs`);
@@ -42,7 +48,7 @@ export async function fill(place: Place, runs: number): Promise<Filled> {
     const poster = openPoster(server.otlpHttp, ingestKey, { connections: CONNECTIONS });
     try {
       const begun = performance.now();
-      const sent = await sendAll({ runs, poster, watch });
+      const sent = await sendAll({ runs, long, poster, watch });
       const leaves = await untilSealed(watch);
       const seconds = (performance.now() - begun) / 1000;
       const filled = { runs, ...sent, leaves, seconds, tenant, ingestKey, readerKey };
@@ -59,11 +65,12 @@ export async function fill(place: Place, runs: number): Promise<Filled> {
 
 interface Sending {
   readonly runs: number;
+  readonly long: readonly LongTraces[];
   readonly poster: Poster;
   readonly watch: BacklogWatch;
 }
 
-async function sendAll({ runs, poster, watch }: Sending): Promise<Pick<Filled, 'spans' | 'longTraces'>> {
+async function sendAll({ runs, long, poster, watch }: Sending): Promise<Pick<Filled, 'spans' | 'longTraces'>> {
   const turns = makeTurns(runs);
   const pace = keepPace(watch, runs);
   let spans = 0;
@@ -81,7 +88,7 @@ async function sendAll({ runs, poster, watch }: Sending): Promise<Pick<Filled, '
   const sendUntil = (below: number) => Promise.all(Array.from({ length: CONNECTIONS }, () => send(below)));
   await sendUntil(runs / 2);
   const longTraces: { steps: number; traceIds: string[] }[] = [];
-  for (const { steps, count } of LONG_TRACES) {
+  for (const { steps, count } of long) {
     const traceIds: string[] = [];
     for (let i = 0; i < count; i++) {
       const { traceId, requests } = longTrace(steps, BigInt(Date.now() - 120_000) * 1_000_000n);

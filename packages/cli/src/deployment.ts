@@ -117,9 +117,13 @@ export interface Deployment {
   }): Promise<readonly RecoveredLog[]>;
   /** Says that a clock that jumped is right; recorded in `control`. */
   acceptClock(): Promise<void>;
-  /** Makes the bundle of a run; that it was asked for and made is recorded. Rejects with a sentence when there is none. */
+  /** Makes a bundle; that it was asked for and made is recorded. Rejects with a sentence when there is none. */
   exportRun(
-    asked: { readonly tenantId: string; readonly runId: string; readonly disclosure: 'none' | 'governance' | 'all' },
+    asked: {
+      readonly tenantId: string;
+      readonly scope: ExportScope;
+      readonly disclosure: 'none' | 'governance' | 'all';
+    },
     tell: (progress: ExportProgress) => void,
   ): Promise<MadeBundle>;
   /** Maps sealed runs again that were made with another version of the mapping, one after the other. */
@@ -130,6 +134,9 @@ export interface Deployment {
   }): AsyncIterable<RemappedRun>;
   close(): Promise<void>;
 }
+
+/** What is exported, by kind. */
+export type ExportScope = { readonly kind: 'RUN'; readonly runId: string };
 
 /** What became of a run that was to be mapped again. `changed`: members of its record that say something else now. */
 export type RemappedRun =

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildTlogread, missingForGo, nodeOf24 } from '@sworn/testkit';
 import { bytesSource, openArchive } from '@sworn/verifier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type Home, makeHome, type Said, type Serving } from './swornProcess.js';
@@ -31,9 +32,11 @@ const get = async (path: string): Promise<any> =>
   (await fetch(`${server.http}${path}`, { headers: { authorization: `Bearer ${keys.auditor}` } })).json();
 
 /** The one file, on a Node that knows nothing of this repository. */
-async function verifyMjs(...args: string[]): Promise<Said> {
+const verifyMjs = (...args: string[]): Promise<Said> => verifyOn(process.execPath, ...args);
+
+async function verifyOn(node: string, ...args: string[]): Promise<Said> {
   const argv = [join(home.dir, 'verify.mjs'), ...args];
-  const said = await run(process.execPath, argv, { cwd: home.dir, env: {} }).then(
+  const said = await run(node, argv, { cwd: home.dir, env: {} }).then(
     (done) => ({ ...done, code: 0 }),
     (failed: { code: number; stdout: string; stderr: string }) => failed,
   );
@@ -95,7 +98,11 @@ describe('sworn export', () => {
     mkdirSync(directory);
     const file = join(directory, 'evidence.zip');
     const said = await exportOf(sealed, '--out', file, '--json');
-    expect([said.code, said.err]).toEqual([0, '']);
+    // On a slow machine it says how far it is.
+    expect([said.code, said.err]).toEqual([
+      0,
+      expect.stringMatching(/^(\d+ of 7 records\n|making its \w+, of 7 records\n)*$/),
+    ]);
     expect(JSON.parse(said.out)).toEqual({
       export_id: expect.stringMatching(/^[a-z0-9_-]+$/i),
       file,
@@ -304,29 +311,84 @@ describe('sworn verify and verify.mjs', () => {
   });
 });
 
+const NODE_24 = nodeOf24();
+const GO_MISSING = missingForGo();
+if (NODE_24 === null)
+  process.stderr.write('no Node 24 exports or verifies in this run: CONTRIBUTING.md says how to get it\n');
+if (GO_MISSING !== null) process.stderr.write(`Go reads no bundle in this run: it ${GO_MISSING}\n`);
+
 /** Whether a program is not here. */
 const isMissing = (program: string): boolean => spawnSync(program, ['--help']).error !== undefined;
 
 describe('a bundle of a run', () => {
+  /** The core of a bundle of the sealed run that a process makes: names, sizes and checksums of its files. */
+  async function coreBy(env: Record<string, string>, node?: string) {
+    const file = fresh();
+    const args = ['export', '--tenant', 'acme', '--run', sealed, '--disclose', 'all', '--out', file];
+    expect((await home.run(args, env, node)).code).toBe(0);
+    const { entries } = await openArchive(bytesSource(readFileSync(file)));
+    const core = entries
+      .filter(({ name }) => name !== 'attestation.dsse.json')
+      .map(({ name, size, crc32 }) => ({ name, size, crc32 }));
+    return { file, core };
+  }
+
   test('has the same core whichever process makes it, in whatever time zone and language', async () => {
-    const made = await Promise.all(
-      [
-        { TZ: 'UTC', LANG: 'C', LC_ALL: 'C' },
-        { TZ: 'Pacific/Kiritimati', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' },
-      ].map(async (env) => {
-        const file = fresh();
-        const args = ['export', '--tenant', 'acme', '--run', sealed, '--disclose', 'all', '--out', file];
-        expect((await home.run(args, env)).code).toBe(0);
-        const { entries } = await openArchive(bytesSource(readFileSync(file)));
-        return entries.map(({ name, size, crc32 }) => ({ name, size, crc32 }));
-      }),
-    );
-    const [one, other] = made.map((entries) => entries.filter(({ name }) => name !== 'attestation.dsse.json'));
-    expect(other).toEqual(one);
-    expect(one?.length).toBeGreaterThan(20);
+    const [one, other] = await Promise.all([
+      coreBy({ TZ: 'UTC', LANG: 'C', LC_ALL: 'C' }),
+      coreBy({ TZ: 'Pacific/Kiritimati', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' }),
+    ]);
+    expect(other.core).toEqual(one.core);
+    expect(one.core.length).toBeGreaterThan(20);
   }, 60_000);
 
-  test.skipIf(['unzip', 'sha256sum', 'openssl', 'python3'].some(isMissing))(
+  test.skipIf(NODE_24 === null)(
+    'has the same core on Node 24, and either verifies what the other made',
+    async () => {
+      const node = NODE_24 as string;
+      expect((await run(node, ['--version'])).stdout).toMatch(/^v24\./);
+      const [here, there] = await Promise.all([coreBy({}), coreBy({}, node)]);
+      expect(there.core).toEqual(here.core);
+      const [said, own] = [await verifyOn(node, here.file, '--key', 'key.txt'), await verifyMjs(there.file)];
+      expect([said.code, said.err]).toEqual([0, '']);
+      expect([own.code, own.err]).toEqual([3, '']);
+      expect((await verifyMjs(here.file, '--key', 'key.txt')).out).toBe(said.out);
+      const bytes = readFileSync(here.file);
+      bytes[bytes.indexOf('"kind":"STEP"') + 9] = 'X'.charCodeAt(0);
+      writeFileSync(here.file, bytes);
+      const [found, same] = [await verifyOn(node, here.file, '--json'), await verifyMjs(here.file, '--json')];
+      expect([found.code, found.out]).toEqual([1, same.out]);
+    },
+    60_000,
+  );
+
+  test.skipIf(GO_MISSING !== null)(
+    'is proven by Go’s sumdb: its checkpoint under the key that it names, and the RUN leaf under that',
+    async () => {
+      const file = fresh();
+      expect((await exportOf(sealed, '--out', file)).code).toBe(0);
+      const tlogread = buildTlogread(home.dir);
+      // No record of `audit` is in it: the one proof of its own is that of the RUN leaf.
+      expect((await run(tlogread, ['-bundle', file])).stdout).toBe('1 records proven\n');
+      const { entries } = await openArchive(bytesSource(readFileSync(file)));
+      expect(entries.filter(({ name }) => name.endsWith('.tlog-proof'))).toHaveLength(1);
+      const files = new Map(entries.map((entry) => [entry.name, entry]));
+      const keys = files.get('trust/keys.txt')!;
+      const pinned = readFileSync(join(home.dir, 'key.txt'), 'utf8').split('\n');
+      const named = Buffer.from(await keys.read(0, keys.size))
+        .toString()
+        .trim();
+      for (const line of named.split('\n')) expect(pinned).toContain(line);
+      const bytes = readFileSync(file);
+      bytes[bytes.indexOf('"kind":"RUN"') + 8] = 'X'.charCodeAt(0);
+      writeFileSync(file, bytes);
+      const said = await run(tlogread, ['-bundle', file]).catch((failed) => failed);
+      expect([said.code, said.stderr]).toEqual([1, expect.stringMatching(/zip: checksum error/)]);
+    },
+    120_000,
+  );
+
+  test.skipIf(['unzip', 'sha256sum', 'openssl', 'python3', 'pdftotext'].some(isMissing))(
     'is accepted, part by part, by tools that nobody here wrote',
     async () => {
       const [file, folder] = [fresh(), join(home.dir, 'unpacked')];
@@ -359,6 +421,8 @@ describe('a bundle of a run', () => {
       expect(await inFolder('openssl', ...asked)).toBe('Signature Verified Successfully');
       const csv = 'import csv; print([len(r) for r in csv.reader(open("data/events.csv", newline=""), strict=True)])';
       expect(await inFolder('python3', '-c', csv)).toBe('[16, 16, 16]');
+      expect(await inFolder('pdftotext', '-layout', 'data/report.pdf', '-')).toContain(sealed);
+      expect(await inFolder('python3', '-m', 'zipfile', '-t', file)).toBe('Done testing');
       expect(await inFolder('python3', '-c', 'import json; json.load(open("data/spans.otlp.json"))')).toBe('');
     },
     60_000,

@@ -38,7 +38,8 @@ export interface Home {
   readonly signerDir: string;
   /** Starts the command, and leaves it running. */
   start(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess;
-  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Said>;
+  /** `node`: another one than that of the tests. */
+  run(args: readonly string[], env?: Readonly<Record<string, string>>, node?: string): Promise<Said>;
   /** The same with a standard output that nobody reads any more. */
   runUnread(args: readonly string[]): Promise<Omit<Said, 'bytes' | 'out'>>;
   /** What `npm start` runs. */
@@ -62,9 +63,13 @@ export function makeHome(): Home {
     SWORN_OTLP_GRPC_PORT: '0',
     SWORN_LOG_LEVEL: 'warn',
   };
-  const start = (args: readonly string[], env: Readonly<Record<string, string>>, script = SWORN): ChildProcess =>
+  const start = (
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    { script = SWORN, node = process.execPath } = {},
+  ): ChildProcess =>
     // Under the most open umask that a user can have.
-    spawn('sh', ['-c', 'umask 0; exec "$0" "$@"', process.execPath, script, ...args], {
+    spawn('sh', ['-c', 'umask 0; exec "$0" "$@"', node, script, ...args], {
       env: { ...own, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -74,8 +79,8 @@ export function makeHome(): Home {
     keyDir: own.SWORN_KEY_DIR,
     signerDir: own.SWORN_SIGNER_STATE,
     start: (args, env) => start(args, env),
-    run: (args, env = {}) => said(start(args, env)),
-    npmStart: () => said(start([], {}, START)),
+    run: (args, env = {}, node = process.execPath) => said(start(args, env, { node })),
+    npmStart: () => said(start([], {}, { script: START })),
     async runUnread(args) {
       const child = start(args, {});
       child.stdout!.destroy();

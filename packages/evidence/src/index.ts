@@ -15,16 +15,22 @@ export { parseRange, type RangeFile, rangeText } from './bundle/rangeFile.js';
 export { type DerivedFile, runEnvelope, runFiles, runGovernance } from './bundle/runFiles.js';
 export { type ReadRecord, type RecordFile, type RunRecords, readRunRecords } from './bundle/runRecords.js';
 export { countRunRows, type RunRow, runRows } from './bundle/runRows.js';
+export type { RunScope, RunStatement } from './bundle/runStatement.js';
+export {
+  type BundleScope,
+  parseStatement,
+  type ScopeKind,
+  type Statement,
+  type StatementByKind,
+  statementText,
+} from './bundle/statement.js';
 export {
   BUNDLE_FORMAT,
-  type BundleScope,
   DISCLOSURES,
   type Disclosure,
   type PinnedRecords,
-  parseStatement,
-  type Statement,
-  statementText,
-} from './bundle/statement.js';
+  type StatementHead,
+} from './bundle/statementHead.js';
 export { base64, concat, equalBytes, fromUtf8, hex, unbase64, unhex, utf8 } from './bytes.js';
 export { type Checkpoint, checkpointBody, parseCheckpoint, type TreeHead } from './checkpoint.js';
 export { commit, sizeClass } from './commitment.js';

@@ -1,4 +1,3 @@
-import type { Disclosure } from '@sworn/evidence';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { exportDirectory, type Progress } from './export/core.js';
@@ -10,6 +9,7 @@ import {
   recordDelivery,
 } from './export/exportRun.js';
 import { ExportRefused } from './export/refused.js';
+import type { ExportAsked } from './export/kinds.js';
 import { archiveSize, zipArchive } from './export/zipArchive.js';
 import { Refusal } from './access/refusal.js';
 import {
@@ -40,16 +40,13 @@ export interface MadeBundle {
 }
 
 /** Which bundle a command asks for. */
-export interface ByHand {
-  readonly tenantId: string;
-  readonly runId: string;
-  readonly disclosure: Disclosure;
+export interface ByHand extends ExportAsked {
   /** Who runs the command. */
   readonly actor: string;
 }
 
 /**
- * Makes the bundle of a run for whoever has the deployment in his hands.
+ * Makes a bundle for whoever has the deployment in his hands.
  * @throws RangeError, with a sentence for him, when there is none
  */
 export async function exportByHand(

@@ -50,7 +50,11 @@ function saidOf(step: Readonly<Record<string, unknown>>): unknown {
 
 describe('a bundle of a run', () => {
   it('is verified by a stranger who pinned the key', async () => {
-    const { bytes } = await exported(house, { tenantId: tenant, runId: run, disclosure: 'all' });
+    const { bytes } = await exported(house, {
+      tenantId: tenant,
+      scope: { kind: 'RUN', runId: run },
+      disclosure: 'all',
+    });
     const found = await verifyBundle(bytesSource(bytes), { keys: keys(), verify: verifyEd25519 });
     expect(found.findings).toEqual([]);
     expect(found.verdict).toBe('VERIFIED');
@@ -62,7 +66,11 @@ describe('a bundle of a run', () => {
       const { key } = await house.keys.issue({ tenantId: of, role: 'reader' });
       return (await get(house, `/api/v1/logs/llm-runs/${run}/trace?fields=io`, key)).json;
     };
-    const { bytes } = await exported(house, { tenantId: tenant, runId: run, disclosure: 'all' });
+    const { bytes } = await exported(house, {
+      tenantId: tenant,
+      scope: { kind: 'RUN', runId: run },
+      disclosure: 'all',
+    });
     await house.ingest(other, { encoding: 'json', body: await fileOf(bytes, 'data/spans.otlp.json') });
     await house.seal(other);
     const [mine, theirs] = [await traceOf(tenant), await traceOf(other)];
@@ -71,13 +79,17 @@ describe('a bundle of a run', () => {
   });
 
   it('has no contents where none are disclosed', async () => {
-    const { bytes } = await exported(house, { tenantId: tenant, runId: run, disclosure: 'none' });
+    const { bytes } = await exported(house, {
+      tenantId: tenant,
+      scope: { kind: 'RUN', runId: run },
+      disclosure: 'none',
+    });
     const names = (await openArchive(bytesSource(bytes))).entries.map(({ name }) => name);
     expect(names.filter((name) => /disclosures|spans/.test(name))).toEqual([]);
   });
 
   it('is one export however often it is asked for: same id, same files but the attestation, and each time counted', async () => {
-    const asked = { tenantId: tenant, runId: run, disclosure: 'governance' } as const;
+    const asked = { tenantId: tenant, scope: { kind: 'RUN', runId: run }, disclosure: 'governance' } as const;
     const [first, second] = [await exported(house, asked), await exported(house, asked)];
     expect(second.made.exportId).toBe(first.made.exportId);
     for (const name of first.made.files.map((file) => file.name)) {
@@ -100,11 +112,13 @@ describe('a bundle of a run', () => {
 
   it('is another export of another disclosure, and nobody else’s', async () => {
     for (const disclosure of ['none', 'all'] as const)
-      await exported(house, { tenantId: tenant, runId: run, disclosure });
+      await exported(house, { tenantId: tenant, scope: { kind: 'RUN', runId: run }, disclosure });
     expect(new Set((await exportsOf(tenant)).map(({ export_id }) => export_id)).size).toBe(2);
     const other = await house.tenants.create({ name: 'other' });
     expect(await exportsOf(other)).toEqual([]);
-    await expect(exported(house, { tenantId: other, runId: run, disclosure: 'none' })).rejects.toMatchObject({
+    await expect(
+      exported(house, { tenantId: other, scope: { kind: 'RUN', runId: run }, disclosure: 'none' }),
+    ).rejects.toMatchObject({
       code: 'not_found',
     });
   });
@@ -112,7 +126,7 @@ describe('a bundle of a run', () => {
   it('is not built of a run that is open, or that no checkpoint covers; nothing is recorded as asked for', async () => {
     const open = newTrace();
     await house.ingest(tenant, agentRun(open));
-    const asked = { tenantId: tenant, runId: open, disclosure: 'none' } as const;
+    const asked = { tenantId: tenant, scope: { kind: 'RUN', runId: open }, disclosure: 'none' } as const;
     await expect(buildCore(house.exporting, asked)).rejects.toMatchObject({ code: 'not_found' });
     await house.seal(tenant);
     await expect(buildCore(house.exporting, asked)).rejects.toMatchObject({ code: 'not_covered' });
@@ -127,7 +141,7 @@ describe('a bundle of a run', () => {
       [tenant],
     );
     await house.database.admin('set session_replication_role = origin');
-    const asked = { tenantId: tenant, runId: run, disclosure: 'none' } as const;
+    const asked = { tenantId: tenant, scope: { kind: 'RUN', runId: run }, disclosure: 'none' } as const;
     await expect(exported(house, asked)).rejects.toMatchObject({ code: 'evidence_compromised' });
   });
 });

@@ -72,7 +72,7 @@ beforeAll(async () => {
   await house.ingestLogs(tenant, otlpLogs([{ at: 25, body: 'slow', severity: 13, traceId: run, spanId: root }]));
   await house.seal(tenant);
   await house.sign(tenant);
-  const asked = { tenantId: tenant, runId: run, disclosure: 'all' } as const;
+  const asked = { tenantId: tenant, scope: { kind: 'RUN', runId: run }, disclosure: 'all' } as const;
   older = (await exported(house, asked)).bytes;
   await house.ingest(tenant, otlp([{ traceId: run, spanId: newSpan(), start: 50, end: 60 }]));
   await house.seal(tenant);
@@ -555,7 +555,11 @@ describe('a bundle with copies of every sort', () => {
     await house.ingest(tenant, other('gpt-4v'));
     await house.seal(tenant);
     await house.sign(tenant);
-    const { bytes } = await exported(house, { tenantId: tenant, runId: traceId, disclosure: 'none' });
+    const { bytes } = await exported(house, {
+      tenantId: tenant,
+      scope: { kind: 'RUN', runId: traceId },
+      disclosure: 'none',
+    });
     expect(leavesIn(await filesOf(bytes), RUNS).filter((leaf) => kindOf(leaf) === 'CONFLICT').length).toBeGreaterThan(
       2,
     );

@@ -113,8 +113,16 @@ export async function buildContractHouse(): Promise<ContractHouse> {
     [mine.id, runs.tampered],
   );
   for (const disclosure of ['none', 'governance', 'all'] as const)
-    await exported(deployment, site.config, { tenantId: mine.id, runId: runs.sealed, disclosure });
-  await exported(deployment, site.config, { tenantId: theirs.id, runId: runs.theirs, disclosure: 'none' });
+    await exported(deployment, site.config, {
+      tenantId: mine.id,
+      scope: { kind: 'RUN', runId: runs.sealed },
+      disclosure,
+    });
+  await exported(deployment, site.config, {
+    tenantId: theirs.id,
+    scope: { kind: 'RUN', runId: runs.theirs },
+    disclosure: 'none',
+  });
   const entries = await records({ ask, site, deployment }, mine, theirs);
   let stopping: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopping ??= app.stop());

@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 
 const tried = (runId: string, deps = house.exporting) =>
-  exportRun(deps, { tenantId: tenant, runId, disclosure: 'none' }, REQUEST);
+  exportRun(deps, { tenantId: tenant, scope: { kind: 'RUN', runId }, disclosure: 'none' }, REQUEST);
 const records = () => accessRecords(house, tenant);
 
 describe('an export that is refused', () => {
@@ -47,7 +47,7 @@ describe('an export that is refused', () => {
       [tenant],
     );
     await house.database.admin('set session_replication_role = origin');
-    const asked = { tenantId: tenant, runId: run, disclosure: 'all' } as const;
+    const asked = { tenantId: tenant, scope: { kind: 'RUN', runId: run }, disclosure: 'all' } as const;
     await expect(exportRun(house.exporting, asked, REQUEST)).rejects.toMatchObject({ code: 'evidence_compromised' });
     expect(await records()).toMatchObject([
       { kind: 'EXPORT_PENDING', status: 200 },

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exportRun, recordDelivery, type RunExported } from '../src/export/exportRun.js';
-import type { RunExportAsked } from '../src/export/core.js';
+import type { ExportAsked } from '../src/export/kinds.js';
 import { archiveSize, zipArchive } from '../src/export/zipArchive.js';
 import type { House } from './facadeHouse.js';
 
 const REQUEST = { endpoint: 'cli:export', method: 'CLI', credential: null, source: 'local:test', purpose: null };
 
 /** A bundle, built while the house signs. Whoever asks closes it. */
-export async function madeBundle(house: House, asked: RunExportAsked): Promise<RunExported> {
+export async function madeBundle(house: House, asked: ExportAsked): Promise<RunExported> {
   let isMade = false;
   const making = exportRun(house.exporting, asked, REQUEST).finally(() => (isMade = true));
   making.catch(() => undefined);
@@ -21,7 +21,7 @@ export async function madeBundle(house: House, asked: RunExportAsked): Promise<R
 /** The same, handed out, and whole in memory. */
 export async function exported(
   house: House,
-  asked: RunExportAsked,
+  asked: ExportAsked,
 ): Promise<{ readonly bytes: Buffer; readonly made: RunExported }> {
   const made = await madeBundle(house, asked);
   await recordDelivery(house.exporting, made, REQUEST, { as: 'zip', bytes: archiveSize(made.files) });

@@ -49,7 +49,7 @@ const recorderKeys = () =>
 
 /** Makes the bundle of the run and keeps it. */
 async function keepRun(disclosure: 'none' | 'all' = 'all', by = kept, before = async () => {}): Promise<KeptBundle> {
-  const made = await madeBundle(house, { tenantId: tenant, runId: run, disclosure });
+  const made = await madeBundle(house, { tenantId: tenant, scope: { kind: 'RUN', runId: run }, disclosure });
   try {
     await before();
     const { keyIds, manifest } = made.core;
@@ -121,7 +121,7 @@ describe('a kept bundle', () => {
   });
 
   it('is kept once: of two that are made at once, both have the one that came first', async () => {
-    const asked = { tenantId: tenant, runId: run, disclosure: 'all' } as const;
+    const asked = { tenantId: tenant, scope: { kind: 'RUN', runId: run }, disclosure: 'all' } as const;
     const made = [await madeBundle(house, asked), await madeBundle(house, asked)];
     const both = await Promise.all(
       made.map(({ exportId, core, files }) => keeping().keep(tenant, exportId, { ...core, files })),

@@ -114,14 +114,18 @@ beforeAll(async () => {
   await house.ingest(tenant, agentRun(run));
   await house.seal(tenant);
   await house.sign(tenant);
-  await exported(house, { tenantId: tenant, runId: run, disclosure: 'all' });
+  await exported(house, { tenantId: tenant, scope: { kind: 'RUN', runId: run }, disclosure: 'all' });
   await house.database.admin('set session_replication_role = replica');
   await house.database.admin(
     `update sworn.leaf set body = null where tenant_id = $1 and trace_id = decode($2, 'hex')`,
     [tenant, run],
   );
   await house.database.admin('set session_replication_role = origin');
-  const failed = await exported(house, { tenantId: tenant, runId: run, disclosure: 'all' }).catch(() => null);
+  const failed = await exported(house, {
+    tenantId: tenant,
+    scope: { kind: 'RUN', runId: run },
+    disclosure: 'all',
+  }).catch(() => null);
   if (failed !== null) throw new Error('a run whose bodies are gone was exported');
   await get(house, AUDIT, auditor, { 'x-correlation-id': 'case-17' });
   await get(house, AUDIT, null);

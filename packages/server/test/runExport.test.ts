@@ -78,7 +78,11 @@ describe('the description of an export', () => {
   it('says which bundles of it there were, to whom may know; to others how many', async () => {
     await house.seal(tenant);
     await house.sign(tenant);
-    const { made } = await exported(house, { tenantId: tenant, runId: run, disclosure: 'none' });
+    const { made } = await exported(house, {
+      tenantId: tenant,
+      scope: { kind: 'RUN', runId: run },
+      disclosure: 'none',
+    });
     expect((await described(auditor)).exports).toMatchObject({
       items: [{ export_id: made.exportId, export_status: 'COMPLETED', downloads: 1, disclosure: 'none' }],
       withheld: 0,

@@ -68,7 +68,7 @@ export async function buildTenantPair(): Promise<TenantPair> {
         await ask(of, `${FACADE_PREFIX}/llm-runs?limit=1`, { 'x-correlation-id': SHARED.correlation_id });
       await house.sign(of.id);
       for (const disclosure of ['none', 'all'] as const)
-        await exported(house, { tenantId: of.id, runId: SHARED.run_id, disclosure });
+        await exported(house, { tenantId: of.id, scope: { kind: 'RUN', runId: SHARED.run_id }, disclosure });
       await house.sign(of.id);
     },
     close: () => house.close(),

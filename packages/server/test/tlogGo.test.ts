@@ -1,22 +1,19 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { formatNote, vkeyOf } from '@sworn/evidence';
+import { buildTlogread, missingForGo } from '@sworn/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildHouse, type House } from './facadeHouse.js';
 import { ask, attack, grow, type LoggedTenant, storedLeaves, tenantWithLogs } from './tlogHouse.js';
 
-/** Go's transparency log packages as Debian has them: an implementation that nobody here wrote. */
-const GOPATH = '/usr/share/gocode';
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const SOURCE = join(ROOT, 'testkit/go/tlogread');
-const missing = missingTool();
+const missing = missingForGo();
 
 let dir: string;
+let program: string;
 let house: House;
 let tenant: LoggedTenant;
 /** Checkpoint of a size within the first tile. */
@@ -25,8 +22,7 @@ let older: string;
 beforeAll(async () => {
   if (missing !== null) return;
   dir = mkdtempSync(join(tmpdir(), 'sworn-tlogread-'));
-  const env = { ...process.env, GO111MODULE: 'off', GOPATH, CGO_ENABLED: '0', GOCACHE: join(ROOT, '.cache/go-build') };
-  execFileSync('go', ['build', '-o', join(dir, 'tlogread'), '.'], { cwd: SOURCE, env, stdio: 'pipe' });
+  program = buildTlogread(dir);
   house = await buildHouse();
   tenant = await tenantWithLogs(house, 40);
   older = (await ask(house, `${tenant.prefix}checkpoint`, tenant.auditor)).bytes.toString('utf8');
@@ -41,16 +37,6 @@ afterAll(async () => {
 beforeEach((context) => context.skip(missing !== null, missing ?? ''));
 if (missing !== null) process.stderr.write(`Go reads no log in this run: it ${missing}\n`);
 
-function missingTool(): string | null {
-  if (!existsSync(join(GOPATH, 'src/golang.org/x/mod/sumdb/tlog'))) return 'needs Debian’s golang-golang-x-mod-dev';
-  try {
-    execFileSync('go', ['version'], { stdio: 'ignore' });
-    return null;
-  } catch {
-    return 'needs Go: Debian’s golang-go';
-  }
-}
-
 /** What the reader says of a log: its exit code, and what it wrote. */
 function tlogread(
   prefix: string,
@@ -59,7 +45,7 @@ function tlogread(
   const vkey = vkeyOf(house.read.originOf(of, log), house.keyStore.noteSigner.publicKey);
   return new Promise((resolve) => {
     execFile(
-      join(dir, 'tlogread'),
+      program,
       ['-prefix', prefix.replace(/\/$/, ''), '-vkey', vkey, ...args],
       { env: { SWORN_KEY: key } },
       (error, stdout, stderr) =>

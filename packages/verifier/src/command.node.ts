@@ -5,10 +5,11 @@ import { Malformed, type Vkey } from '@sworn/evidence';
 import { fileSource } from './archive/fileSource.node.js';
 import { SourceFailed } from './archive/source.js';
 import { parseKeys } from './bundle/keys.js';
+import { rulesOf } from './bundle/kinds.js';
 import { verifyEd25519 } from './ed25519.node.js';
 import { printable, printableJson } from './printable.js';
 import { verificationPage } from './page.js';
-import { SENTENCES, type Verification, verifyBundle } from './verify.js';
+import { sentenceOf, type Verification, verifyBundle } from './verify.js';
 
 /** What verifying leaves with: 0 everything agrees, under a pinned key; 1 a finding; 2 could not look; 3 no key was pinned. */
 export type VerifyExit = 0 | 1 | 2 | 3;
@@ -100,17 +101,15 @@ async function verifyPath(path: string, keys: readonly Vkey[], against: string |
   }
 }
 
-function say(
-  { verdict, findings, unlisted, statement, logs, notEvidence, attested }: Verification,
-  output: VerifyOutput,
-) {
+function say(found: Verification, output: VerifyOutput) {
+  const { findings, unlisted, statement, logs, notEvidence, attested } = found;
   for (const { code, entry, expected, found } of findings)
     output.line(
       `${code}${entry === null ? '' : ` ${printable(entry)}`}: expected ${printable(expected)}; found ${printable(found)}`,
     );
   if (unlisted > 0) output.line(`and ${unlisted} more findings`);
   if (statement !== null) {
-    output.line(`run ${printable(statement.scope.run_id)}, contents disclosed: ${statement.disclosure}`);
+    output.line(`${printable(rulesOf(statement).about(statement))}, contents disclosed: ${statement.disclosure}`);
     for (const { origin, size, shown, signedBy } of logs)
       output.line(
         `${printable(origin)}: ${shown} records under size ${size}, signed by ${signedBy ?? 'no key that was given'}`,
@@ -118,7 +117,7 @@ function say(
     if (attested !== null) output.line(`made and handed out as ${printable(attested)}`);
   }
   if (notEvidence.length > 0) output.line(`NOT EVIDENCE: ${notEvidence.join(', ')}`);
-  output.line(SENTENCES[verdict]);
+  output.line(sentenceOf(found));
 }
 
 /** Errors that are about what was given, not about this program. */

@@ -1,5 +1,6 @@
 import { printable } from './printable.js';
-import { SENTENCES, type Verification } from './verify.js';
+import { rulesOf } from './bundle/kinds.js';
+import { sentenceOf, type Verification } from './verify.js';
 
 /**
  * What was found, as one page for people: no script, link, image or address in it, and nothing of the bundle that is not printable ASCII. `name`: of the file
@@ -19,7 +20,7 @@ export function verificationPage(name: string, found: Verification): string {
 <body>
 <main>
 <h1>Check of ${text(name)}</h1>
-<p class="verdict ${verdict.toLowerCase()}">${text(SENTENCES[verdict])}</p>
+<p class="verdict ${verdict.toLowerCase()}">${text(sentenceOf(found))}</p>
 <h2>What it is about</h2>
 ${statement === null ? '<p>It could not be read.</p>' : about(found)}
 <h2>Findings</h2>
@@ -55,13 +56,12 @@ ${
 
 function about({ statement }: Verification): string {
   if (statement === null) return '';
-  const { scope, disclosure, format, complete_by: by } = statement;
+  const { scope, disclosure, format } = statement;
   const rows = [
-    ['Run', scope.run_id],
+    ...rulesOf(statement).facts(statement),
     ['Tenant', scope.tenant_id],
     ['Format', format],
     ['Contents disclosed', disclosure],
-    ['Complete by', `${by.log} ${by.leaf_index}, ${by.checksum}`],
   ] as const;
   return `<dl>${rows.map(([term, value]) => `<dt>${term}</dt><dd>${text(value)}</dd>`).join('')}</dl>`;
 }

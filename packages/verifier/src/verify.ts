@@ -13,7 +13,7 @@ import { fingerprintOf, parseKeys } from './bundle/keys.js';
 import { checkLayout, notEvidence } from './bundle/layout.js';
 import { checkAgainst } from './bundle/older.js';
 import { type CheckedRecords, checkRecords } from './bundle/records.js';
-import { checkRun } from './bundle/run.js';
+import { rulesOf } from './bundle/kinds.js';
 import { type Finding, FindingList } from './finding.js';
 
 /** Everything that can be wrong with a bundle. */
@@ -25,14 +25,18 @@ export type VerificationCode = ArchiveCode | BagCode | BundleCode;
  */
 export type Verdict = 'VERIFIED' | 'UNPINNED' | 'CONTRADICTED';
 
-/** What each says to people. */
-export const SENTENCES = {
-  VERIFIED:
-    'VERIFIED: the records are those that were signed, complete as the run says, and all that is made of them agrees',
+/** What a verdict says to people. */
+export function sentenceOf({ verdict, statement }: Pick<Verification, 'verdict' | 'statement'>): string {
+  if (verdict !== 'VERIFIED') return SENTENCES[verdict];
+  const complete = statement === null ? '' : `, ${rulesOf(statement).isComplete}`;
+  return `VERIFIED: the records are those that were signed${complete}, and all that is made of them agrees`;
+}
+
+const SENTENCES = {
   CONTRADICTED: 'CONTRADICTED: this is not what was recorded, or not all of it',
   UNPINNED:
     'UNPINNED: nothing contradicts anything, but no key was pinned: whoever made the file may have made the key (--key <file>)',
-} as const satisfies Record<Verdict, string>;
+} as const satisfies Record<Exclude<Verdict, 'VERIFIED'>, string>;
 
 /** A log of a bundle, as it was found. */
 export interface VerifiedLog {
@@ -131,7 +135,7 @@ async function verifyFiles(
         found: line === undefined ? 'none' : fingerprintOf(line.publicKey),
       });
   }
-  if (records.length === statement.logs.length) await checkRun(statement, files, records, tell);
+  if (records.length === statement.logs.length) await rulesOf(statement).check(statement, files, records, tell);
   if (older !== null) await checkAgainst(older, records, tell);
   const attested = await checkAttestation(statement, files, { keys: trusted, verify }, tell);
   return { statement, logs, attested };

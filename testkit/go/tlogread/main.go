@@ -1,8 +1,10 @@
 // Command tlogread reads a log of Sworn as somebody would who has none of its code: checkpoint, hash tiles and entry tiles
 // by the paths of C2SP tlog-tiles, verified with golang.org/x/mod/sumdb/note and sumdb/tlog. It proves every record under the
-// newest checkpoint, and that the newest tree continues an older one. It exits with 0 when all of that holds, else with 1.
+// newest checkpoint, and that the newest tree continues an older one. Or it reads an evidence bundle and proves the records that
+// have a proof of their own. It exits with 0 when all of that holds, else with 1.
 //
 //	tlogread -prefix http://127.0.0.1:4300/tlog/<tenant>/<log> -vkey <line> [-old <file>] [-leaves <file>]
+//	tlogread -bundle evidence.zip
 //
 // The credential is read from the environment variable SWORN_KEY: arguments are seen by everybody on the machine.
 package main
@@ -40,13 +42,23 @@ func main() {
 	vkey := flag.String("vkey", "", "the log's verifier key")
 	old := flag.String("old", "", "file with an older checkpoint of the log")
 	leaves := flag.String("leaves", "", "file to write the hash of every leaf to, hex, one a line")
+	bundle := flag.String("bundle", "", "evidence bundle to read instead of a log")
 	flag.Parse()
+	if *bundle != "" {
+		proven, err := verifyBundle(*bundle)
+		leaveWith(int64(proven), err)
+	}
 	size, err := verifyLog(*prefix, *vkey, *old, *leaves)
+	leaveWith(size, err)
+}
+
+func leaveWith(proven int64, err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tlogread:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("%d records proven\n", size)
+	fmt.Printf("%d records proven\n", proven)
+	os.Exit(0)
 }
 
 func verifyLog(prefix, vkey, old, leaves string) (int64, error) {

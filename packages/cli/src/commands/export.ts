@@ -56,7 +56,7 @@ Examples:
           const { tenantId } = await chooseTenant(deployment, options.tenant);
           const { format } = options;
           const disclosure = format === 'otlp' ? 'all' : options.disclose;
-          const asked = { tenantId, runId: options.run, disclosure };
+          const asked = { tenantId, scope: { kind: 'RUN', runId: options.run }, disclosure } as const;
           // Before the work, which is long, and before an export is on record that nobody got.
           if (options.out !== undefined) await refuseUnfit(resolve(options.out));
           const made = await deployment.exportRun(asked, teller(context)).catch((error: unknown) => {

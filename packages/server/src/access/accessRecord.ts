@@ -1,5 +1,5 @@
 import type { Permission, ProblemCode } from '@sworn/contract';
-import type { JsonValue, Topic } from '@sworn/evidence';
+import type { JsonObject, JsonValue, Topic } from '@sworn/evidence';
 import type { LeafDraft } from '../record/draft.js';
 import { ownEventKey, ownLeaf } from '../record/ownLeaf.js';
 import type { NamedCredential } from './credential.js';
@@ -67,6 +67,8 @@ export type ExportReason =
 export interface ExportedBundle {
   /** `exp_` and 32 hex: equal for equal identities. */
   readonly id: string;
+  /** Null: it is of the run that the record names. */
+  readonly scope: JsonObject | null;
   readonly disclosure: string;
   readonly format: string;
   /** SHA-256 of the manifests, hex, of one that was built. */
@@ -171,6 +173,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         answer: event.answer,
         folded: event.fold === null ? null : true,
         export_id: event.export?.id ?? null,
+        scope: event.export?.scope ?? null,
         disclosure: event.export?.disclosure ?? null,
         format: event.export?.format ?? null,
         manifest: event.export?.manifest ?? null,

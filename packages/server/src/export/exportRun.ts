@@ -9,11 +9,12 @@ import { coverOf } from '../read/settled.js';
 import { overTiles } from '../read/tiles.js';
 import type { HeldSigningKey } from '../record/signingKeyFiles.js';
 import { inTenant } from '../store/database.js';
-import { findExportsOfRun } from '../store/exportRecords.js';
+import { findExportsOfRun, findRecordsOfExport } from '../store/exportRecords.js';
 import { readExportedLeaves } from '../store/exporting.js';
 import { readLeafAt } from '../store/steps.js';
-import { type Build, buildCore, type Core, type ExportDeps, type RunExportAsked } from './core.js';
-import { exportIdOf, type Identity } from './identity.js';
+import { type Build, buildCore, type Core, type ExportDeps } from './core.js';
+import { exportIdOf, type Identity, recordedScope } from './identity.js';
+import { type ExportAsked, filtersOf } from './kinds.js';
 import { ExportRefused, failureOf } from './refused.js';
 import { archiveSize, type StreamedFile } from './zipArchive.js';
 
@@ -52,7 +53,7 @@ export interface RunExported {
 const MAX_ARCHIVE_BYTES = 0xffff_fffe;
 /** Of it, what is left free for an attestation, which is made last: a thousand entries of custody are half of that. */
 const ATTESTATION_BYTES = 1 << 20;
-/** Records of earlier exports of the run that an attestation names. */
+/** Records of earlier exports that an attestation names. */
 const MAX_CUSTODY = 1_000;
 /** How long a build waits for the checkpoint over the record of its making: the signer signs each log at most once a second. */
 const MAX_WAIT_MS = 15_000;
@@ -70,14 +71,14 @@ export interface Exporting extends Omit<Build, 'onIdentity'> {
  */
 export async function exportRun(
   deps: ExportingDeps,
-  asked: RunExportAsked,
+  asked: ExportAsked,
   request: ExportRequest,
   { expected, ...build }: Exporting = {},
 ): Promise<RunExported> {
   let event = expected === undefined ? null : eventsOf(deps, expected, request);
   const onIdentity = async (identity: Identity): Promise<void> => {
     if (expected !== undefined && exportIdOf(expected) !== exportIdOf(identity))
-      throw new ExportRefused('superseded', `run ${asked.runId} has changed since it was asked for: ask again`);
+      throw new ExportRefused('superseded', 'what it is of has changed since it was asked for: ask again');
     event = eventsOf(deps, identity, request);
     await append(deps, event('EXPORT_PENDING'));
   };
@@ -121,7 +122,7 @@ export async function exportRun(
 }
 
 /** A core that an archive has room for, with its attestation. @throws Refusal, ExportRefused */
-async function buildArchivable(deps: ExportingDeps, asked: RunExportAsked, build: Build): Promise<Core> {
+async function buildArchivable(deps: ExportingDeps, asked: ExportAsked, build: Build): Promise<Core> {
   const core = await buildCore(deps, asked, build);
   const most = deps.maxArchiveBytes ?? MAX_ARCHIVE_BYTES;
   const bytes = archiveSize([...core.files].map(([name, { size, crc32: crc }]) => ({ name, size, crc32: crc })));
@@ -149,14 +150,14 @@ export async function recordDelivery(
 /** Who tried, and failed before there was anything to say what of: what he named is here as he named it, and stands as a token. */
 function attempt(
   deps: ExportingDeps,
-  { tenantId, runId, disclosure }: RunExportAsked,
+  { tenantId, scope, disclosure }: ExportAsked,
   request: ExportRequest,
 ): AccessEvent {
   return {
     ...requested(deps, tenantId, request),
     kind: 'READ',
     decision: 'DENY',
-    filters: { run_id: runId, disclose: disclosure },
+    filters: { ...filtersOf(scope), disclose: disclosure },
   };
 }
 
@@ -188,13 +189,14 @@ function requested(deps: ExportingDeps, tenantId: string, request: ExportRequest
 type ExportEvent = AccessEvent & { readonly export: NonNullable<AccessEvent['export']> };
 
 function eventsOf(deps: ExportingDeps, identity: Identity, request: ExportRequest): (kind: ExportKind) => ExportEvent {
-  const { scope, disclosure, pins } = identity;
+  const { disclosure, pins } = identity;
+  const { runId, scope } = recordedScope(identity.scope);
   return (kind) => ({
-    ...requested(deps, scope.tenant_id, request),
+    ...requested(deps, identity.scope.tenant_id, request),
     kind,
-    runId: scope.run_id,
+    runId,
     pins,
-    export: { id: exportIdOf(identity), disclosure, format: BUNDLE_FORMAT },
+    export: { id: exportIdOf(identity), scope, disclosure, format: BUNDLE_FORMAT },
   });
 }
 
@@ -221,7 +223,7 @@ async function attest(
   const proven = await waitForProof(deps, tenantId, place);
   if (proven === null) return null;
   const { manifest, tagManifest } = core;
-  const custody = await custodyOf(deps, core, place);
+  const custody = await custodyOf(deps, core, { exportId, before: place });
   return attestationText({ manifest, tagManifest, exportId, custody, leaf: proven }, deps.attestation);
 }
 
@@ -246,16 +248,24 @@ async function waitForProof({ read }: ExportingDeps, tenantId: string, { log, in
   }
 }
 
-/** Who had to do with exports of this run before: oldest first. */
-async function custodyOf({ read }: ExportingDeps, { statement }: Core, before: OwnPlace): Promise<CustodyEntry[]> {
-  const { tenant_id: tenantId, run_id: runId } = statement.scope;
+/** Who had to do with exports of this run before, or where the scope is no run with this export: oldest first. */
+async function custodyOf(
+  { read }: ExportingDeps,
+  { statement }: Core,
+  { exportId, before }: { readonly exportId: string; readonly before: OwnPlace },
+): Promise<CustodyEntry[]> {
+  const { tenant_id: tenantId } = statement.scope;
+  const { runId } = recordedScope(statement.scope);
   const entries: CustodyEntry[] = [];
   await inTenant(
     read.db,
     'reader',
     tenantId,
     async (tx) => {
-      const places = await findExportsOfRun(tx, tenantId, { runId, limit: MAX_CUSTODY });
+      const places =
+        runId === null
+          ? await findRecordsOfExport(tx, tenantId, { exportId, limit: MAX_CUSTODY })
+          : await findExportsOfRun(tx, tenantId, { runId, limit: MAX_CUSTODY });
       for (const log of new Set(places.map((place) => place.log))) {
         const indexes = places.flatMap((one) => (one.log === log && one.index < before.index ? [one.index] : []));
         for (const leaf of await readExportedLeaves(tx, tenantId, log, indexes.toReversed())) {

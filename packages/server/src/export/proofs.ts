@@ -14,7 +14,7 @@ import type { ReadDeps } from '../read/reading.js';
 import { overTiles } from '../read/tiles.js';
 import { inTenant } from '../store/database.js';
 import { readExportedLeaves } from '../store/exporting.js';
-import type { ScopedLog } from './runScope.js';
+import type { ScopedLog } from './scope.js';
 import type { ScratchFile } from './scratchFile.js';
 
 /** Subtrees whose roots are read at once: about as many tiles, 8 KB each, at most. */

@@ -14,7 +14,7 @@ import { readDataKeysById } from '../store/dataKey.js';
 import { inTenant } from '../store/database.js';
 import { type ExportedLeaf, readExportedLeaves } from '../store/exporting.js';
 import { readBodies } from '../store/steps.js';
-import type { ScopedLog } from './runScope.js';
+import type { ScopedLog } from './scope.js';
 import type { ScratchFile } from './scratchFile.js';
 
 /** Leaves read at once, at most 8 MB. */

@@ -1,4 +1,4 @@
-import { copiedKey, equalBytes, hex, treeHash, unhex } from '@sworn/evidence';
+import { copiedKey, equalBytes, treeHash, unhex } from '@sworn/evidence';
 import { readTied } from '../read/association.js';
 import { runsOfSpans } from '../read/placedSteps.js';
 import type { ReadDeps } from '../read/reading.js';
@@ -14,16 +14,7 @@ import type { Tx } from '../store/database.js';
 import { readResources } from '../store/resources.js';
 import { readStepsAt } from '../store/steps.js';
 import { ExportRefused } from './refused.js';
-
-/** The leaves of one log that a bundle is about, and the checkpoint that they are proven against. */
-export interface ScopedLog {
-  readonly log: string;
-  readonly origin: string;
-  /** Ascending. */
-  readonly indexes: readonly number[];
-  /** The first one that covers the last of them. */
-  readonly checkpoint: StoredCheckpoint;
-}
+import type { ScopedLog } from './scope.js';
 
 /** What is exported of a run. */
 export interface RunScope {
@@ -185,9 +176,4 @@ async function coveringLeaf(
   if (cover === null)
     throw new ExportRefused('not_covered', `no checkpoint covers ${log} up to ${index} yet: try again in a second`);
   return cover;
-}
-
-/** `sha256:` of the RUN leaf that a bundle is complete by. */
-export function checksumOfRun({ newest }: RunScope): string {
-  return `sha256:${hex(newest.leafHash)}`;
 }

@@ -20,6 +20,18 @@ export async function findExportsOfRun(
      order by leaf_index desc limit ${limit}`);
 }
 
+/** The records of an export, newest first, at most `limit`. Index `access_records_export`. */
+export async function findRecordsOfExport(
+  tx: Tx,
+  tenantId: string,
+  { exportId, limit }: { readonly exportId: string; readonly limit: number },
+): Promise<ExportRecordPlace[]> {
+  return tx.query<ExportRecordPlace>(sql`
+    select log, leaf_index as index, kind from sworn.access_records
+     where tenant_id = ${tenantId}::uuid and export_id = ${exportId}
+     order by leaf_index desc limit ${limit}`);
+}
+
 /** The records of these exports, in leaf order, at most `each` of one. Index `access_records_export`. */
 export async function findExportRecords(
   tx: Tx,

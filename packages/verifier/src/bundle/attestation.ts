@@ -1,6 +1,9 @@
 import {
+  canonicalize,
   decodeLeaf,
   equalBytes,
+  fromUtf8,
+  type JsonValue,
   leafHash,
   parseAttestation,
   parseCheckpoint,
@@ -20,6 +23,7 @@ import {
 import { type BundleFiles, reading, textOf } from './files.js';
 import type { TellBundle } from './finding.js';
 import { keysFor } from './keys.js';
+import { rulesOf } from './kinds.js';
 
 const ENTRY = 'attestation.dsse.json';
 const MAX_BYTES = 16 << 20;
@@ -60,7 +64,8 @@ export async function checkAttestation(
   const f = leaf.fields;
   const [first] = statement.logs;
   const origin = `${first?.origin.split('/')[0] ?? ''}/${statement.scope.tenant_id}/${read.leaf.log}`;
-  const said = [leaf.log, leaf.kind, leaf.by, f.export_id, f.manifest, f.tag_manifest, f.run_id, f.disclosure];
+  const { run_id, scope } = rulesOf(statement).recordedAs(statement);
+  const said = [leaf.log, leaf.kind, leaf.by, f.export_id, f.manifest, f.tag_manifest, f.run_id, f.scope, f.disclosure];
   const expected = [
     origin,
     'EXPORT_COMPLETED',
@@ -68,16 +73,21 @@ export async function checkAttestation(
     read.exportId,
     read.manifest,
     read.tagManifest,
-    statement.scope.run_id,
+    run_id,
+    scope,
     statement.disclosure,
   ];
-  if (JSON.stringify(said) !== JSON.stringify(expected))
-    wrong('ATTESTATION_DIFFERS', 'the record of this export', 'of another');
+  if (textOfAll(said) !== textOfAll(expected)) wrong('ATTESTATION_DIFFERS', 'the record of this export', 'of another');
   if (typeof f.attested_by !== 'string' || !equalBytes(bytesOf(f.attested_by), read.signedBy))
     wrong('ATTESTATION_UNSIGNED', 'the key that the record of the export names', 'another');
   if (topicOfLog(read.leaf.log) !== 'access' || !isProven(read, origin, { keys, verify }))
     wrong('ATTESTATION_UNSIGNED', `a record that lies under a signed checkpoint of ${origin}`, 'another');
   return isSound ? read.exportId : null;
+}
+
+/** Members of a leaf in one spelling; one that is absent is null. */
+function textOfAll(values: readonly (JsonValue | undefined)[]): string {
+  return fromUtf8(canonicalize(values.map((value) => value ?? null)));
 }
 
 function isProven(

@@ -2,12 +2,12 @@ import type { Statement } from '@sworn/evidence';
 import { topicOfLog } from '@sworn/evidence';
 import type { BundleFiles } from './files.js';
 import type { TellBundle } from './finding.js';
+import { rulesOf } from './kinds.js';
 
 /** Files for reading and for other tools: nothing is proven about them. */
 const CONVENIENCES = ['data/report.html', 'data/report.pdf', 'data/spans.otlp.json'] as const;
 /** Files of the bag, which the digests are about, and what explains them. */
 const TAGS = ['VERIFY.md', 'bag-info.txt', 'bagit.txt', 'manifest-sha256.txt', 'tagmanifest-sha256.txt'] as const;
-const DERIVED = ['envelope.json', 'events.csv', 'governance.json', 'replay.json', 'trace.json'] as const;
 
 /** Files that can be checked by nothing, in a bundle: what the verifier lists as NOT EVIDENCE. */
 export function notEvidence(files: BundleFiles): readonly string[] {
@@ -16,9 +16,11 @@ export function notEvidence(files: BundleFiles): readonly string[] {
 
 /** Tells of each file that a bundle which says this of itself must have and has not, or has and must not. */
 export function checkLayout(statement: Statement, files: BundleFiles, tell: TellBundle): void {
+  const rules = rulesOf(statement);
   const needed = new Set<string>([
     ...TAGS,
-    ...DERIVED.map((name) => `data/${name}`),
+    ...rules.derived.map((name) => `data/${name}`),
+    ...rules.needed(statement),
     'data/statement.json',
     'trust/keys.txt',
     ...statement.logs.flatMap(({ log }) => [
@@ -28,8 +30,6 @@ export function checkLayout(statement: Statement, files: BundleFiles, tell: Tell
       ...(isLogDisclosed(statement, log) ? [`data/disclosures/${log}.ndjson`] : []),
     ]),
   ]);
-  const { log, leaf_index } = statement.complete_by;
-  needed.add(`proofs/${log}/${leaf_index}.tlog-proof`);
   for (const name of needed)
     if (!files.has(name)) tell({ code: 'FILE_MISSING', entry: name, expected: 'this file', found: 'none' });
   const allowed = new Set<string>([...CONVENIENCES, 'attestation.dsse.json']);

@@ -3,21 +3,36 @@ import {
   hex,
   Malformed,
   type RunRecords,
+  type RunStatement,
   readRunRecords,
   runFiles,
-  type Statement,
   topicOfLog,
   treeHash,
   unhex,
 } from '@sworn/evidence';
-import type { ArchiveEntry } from '../archive/entry.js';
-import { type BundleFiles, linesOf } from './files.js';
+import { checkDerived } from './derived.js';
+import type { BundleFiles } from './files.js';
 import type { TellBundle } from './finding.js';
 import type { CheckedRecords } from './records.js';
+import type { ScopeRules } from './scope.js';
+
+/** How a bundle of one run is looked at. */
+export const RUN_RULES: ScopeRules<RunStatement> = {
+  derived: ['envelope.json', 'events.csv', 'governance.json', 'replay.json', 'trace.json'],
+  needed: ({ complete_by: { log, leaf_index } }) => [`proofs/${log}/${leaf_index}.tlog-proof`],
+  check: checkRun,
+  about: ({ scope }) => `run ${scope.run_id}`,
+  facts: ({ scope, complete_by: by }) => [
+    ['Run', scope.run_id],
+    ['Complete by', `${by.log} ${by.leaf_index}, ${by.checksum}`],
+  ],
+  isComplete: 'complete as the run says',
+  recordedAs: ({ scope }) => ({ run_id: scope.run_id }),
+};
 
 /** Holds the records of a run against what its newest RUN leaf says of them, and the files that are made of them against those made again. */
-export async function checkRun(
-  statement: Statement,
+async function checkRun(
+  statement: RunStatement,
   files: BundleFiles,
   records: readonly CheckedRecords[],
   tell: TellBundle,
@@ -26,14 +41,11 @@ export async function checkRun(
   if (run === null) return;
   checkComplete(statement, run, tell);
   checkSources(run, records, tell);
-  for (const { name, pieces } of runFiles(run)) {
-    const entry = files.get(name);
-    if (entry !== undefined) await checkDerived(entry, pieces(), tell);
-  }
+  await checkDerived(files, runFiles(run), tell);
 }
 
 async function readRun(
-  { scope }: Statement,
+  { scope }: RunStatement,
   records: readonly CheckedRecords[],
   tell: TellBundle,
 ): Promise<RunRecords | null> {
@@ -50,7 +62,7 @@ async function readRun(
 }
 
 /** The RUN leaf that the statement names is there, the newest one, and of exactly these steps and events (docs/spec/checks.md, V9). */
-function checkComplete({ complete_by: by, scope }: Statement, run: RunRecords, tell: TellBundle): void {
+function checkComplete({ complete_by: by, scope }: RunStatement, run: RunRecords, tell: TellBundle): void {
   const { newest, revisions, copies, steps, hashes, events } = run;
   const m = newest.members;
   const named = `${newest.log} ${newest.index} sha256:${hex(newest.leafHash)}`;
@@ -93,27 +105,4 @@ function checkTree(
   if (hashes.length !== count) wrong(`${count} ${what}, as its RUN leaf says`, `${hashes.length}`);
   else if (tree !== null && !(tree.length === 64 && equalBytes(treeHash(hashes), unhex(tree))))
     wrong(`${what} of the tree ${tree}`, hex(treeHash(hashes)));
-}
-
-/** Longest line of a file that is made of leaves: of a step with its redactions about 20 KB. */
-const MAX_LINE_BYTES = 1 << 20;
-
-/** Line by line: the first that differs is told. */
-async function checkDerived(entry: ArchiveEntry, pieces: AsyncIterable<string>, tell: TellBundle): Promise<void> {
-  const found = linesOf(entry, MAX_LINE_BYTES)[Symbol.asyncIterator]();
-  const encoder = new TextEncoder();
-  let line = 0;
-  const differs = (expected: string) =>
-    tell({ code: 'DERIVED_MISMATCH', entry: entry.name, expected, found: 'something else' });
-  for await (const piece of pieces) {
-    for (const text of piece.slice(0, -1).split('\n')) {
-      line++;
-      const next = await found.next();
-      const bytes = next.done === true ? null : next.value.bytes;
-      if (bytes !== null && equalBytes(bytes, encoder.encode(text))) continue;
-      differs(`line ${line}: what the records say`);
-      return;
-    }
-  }
-  if ((await found.next()).done !== true) differs(`nothing after line ${line}`);
 }

@@ -3,10 +3,10 @@ import {
   type RecordFile,
   type RunRecords,
   type RunRow,
+  type RunStatement,
   runEnvelope,
   runGovernance,
   runRows,
-  type Statement,
 } from '@sworn/evidence';
 import { type Survey, surveyOf } from './survey.js';
 
@@ -15,7 +15,7 @@ import { type Survey, surveyOf } from './survey.js';
  * whoever makes it, wherever and whenever.
  */
 export interface Report {
-  readonly statement: Statement;
+  readonly statement: RunStatement;
   readonly envelope: ReturnType<typeof runEnvelope>;
   /** In the order of time. */
   readonly governance: ReturnType<typeof runGovernance>['events'];
@@ -70,7 +70,7 @@ export interface Seal {
 
 /** What the maker of a bundle has at hand. */
 export interface ReportParts {
-  readonly statement: Statement;
+  readonly statement: RunStatement;
   readonly run: RunRecords;
   readonly files: readonly RecordFile[];
   readonly logs: readonly ReportedLog[];

@@ -1,0 +1,11 @@
+import type { ScopeKind, Statement, StatementByKind } from '@sworn/evidence';
+import { RUN_RULES } from './run.js';
+import type { ScopeRules } from './scope.js';
+
+/** One for each kind of bundle. */
+const RULES: { readonly [K in ScopeKind]: ScopeRules<StatementByKind[K]> } = { RUN: RUN_RULES };
+
+/** The rules of the kind that the statement says it is of. */
+export function rulesOf(statement: Statement): ScopeRules<Statement> {
+  return RULES[statement.scope.kind];
+}

@@ -1,0 +1,22 @@
+import type { JsonObject, Statement } from '@sworn/evidence';
+import type { BundleFiles } from './files.js';
+import type { TellBundle } from './finding.js';
+import type { CheckedRecords } from './records.js';
+
+/** What is looked at in bundles of one kind, beyond what all have. */
+export interface ScopeRules<S extends Statement> {
+  /** Names under `data/` of the files that are made of the records. */
+  readonly derived: readonly string[];
+  /** Files that such a bundle must have beside these and those of each log. */
+  needed(statement: S): readonly string[];
+  /** Holds the records, each found to be a leaf of its log, against what the statement says of them, and what is made of them against that. */
+  check(statement: S, files: BundleFiles, records: readonly CheckedRecords[], tell: TellBundle): Promise<void>;
+  /** What it is about, for people. */
+  about(statement: S): string;
+  /** The same in terms and values. */
+  facts(statement: S): readonly (readonly [string, string])[];
+  /** In what sense VERIFIED says that nothing was left out. */
+  readonly isComplete: string;
+  /** What the record of the export says of its scope; an absent member is absent there. */
+  recordedAs(statement: S): { readonly run_id?: string; readonly scope?: JsonObject };
+}
