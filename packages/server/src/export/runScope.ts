@@ -2,8 +2,8 @@ import { copiedKey, equalBytes, treeHash, unhex } from '@sworn/evidence';
 import { readTied } from '../read/association.js';
 import { runsOfSpans } from '../read/placedSteps.js';
 import type { ReadDeps } from '../read/reading.js';
-import { readRunSteps, type RunSteps } from '../read/runSteps.js';
-import { compromisedRecord, coverOf, type PinnedRun, pinRun } from '../read/settled.js';
+import { readRunSteps } from '../read/runSteps.js';
+import { compromisedRecord, coverOf, type PinnedRun, pinRun, type Seal } from '../read/settled.js';
 import { readSkeleton } from '../read/skeleton.js';
 import { tiesOf } from '../read/ties.js';
 import { type AuditSize, createEventFinder } from '../seal/events.js';
@@ -46,28 +46,14 @@ export async function readRunScope(deps: ReadDeps, tx: Tx, tenantId: string, ask
     throw new ExportRefused('not_sealed', `run ${runId} is still open: it is exported once it is sealed`);
   if (cover === null)
     throw new ExportRefused('not_covered', `no checkpoint covers run ${runId} yet: it is exported once one does`);
-  const steps = await readRunSteps(deps, tx, tenantId, { run, more: true });
-  const [damaged] = steps.damaged;
-  if (damaged !== undefined) throw compromisedRecord(damaged.finding, damaged.stored.leaf ?? new Uint8Array());
-  if (steps.cut) throw new ExportRefused('too_large', `run ${runId} has more steps than are exported in one bundle`);
-  const own = new Set(steps.sealed.map(copiedKey));
+  const { own, sources } = await ownLeaves(deps, tx, tenantId, run, seal);
   const members = membership.traces.flatMap((traceId) =>
     membership.membersOf(traceId).filter((member) => member.runId === runId && member.index < seal.membersBelow),
   );
   const indexes: [string, Iterable<number>][] = [
-    [
-      log,
-      [
-        ...run.revisions.map(({ stored }) => stored.index),
-        ...members.map(({ index }) => index),
-        ...steps.sealed.map(({ index }) => index),
-        ...steps.conflictLeaves
-          .filter(({ index, key }) => index < seal.stepsBelow && own.has(key))
-          .map(({ index }) => index),
-      ],
-    ],
+    [log, [...run.revisions.map(({ stored }) => stored.index), ...members.map(({ index }) => index), ...own]],
     ...(await eventsOf(tx, tenantId, run)),
-    ...(await aroundOf(deps, tx, tenantId, run, steps)),
+    ...(await aroundOf(deps, tx, tenantId, run, sources)),
   ];
   const logs: ScopedLog[] = [];
   for (const [name, some] of indexes.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
@@ -79,6 +65,19 @@ export async function readRunScope(deps: ReadDeps, tx: Tx, tenantId: string, ask
   }
   const { index, leafHash } = newest.stored;
   return { tenantId, runId, logs, newest: { log, index, leafHash } };
+}
+
+/** The steps of a run and the copies that contradict them, and the environments that they name. Of the steps themselves nothing is held on to: there are many. */
+async function ownLeaves(deps: ReadDeps, tx: Tx, tenantId: string, run: PinnedRun, { stepsBelow }: Seal) {
+  const { sealed, conflictLeaves, damaged, cut } = await readRunSteps(deps, tx, tenantId, { run, more: true });
+  const [first] = damaged;
+  if (first !== undefined) throw compromisedRecord(first.finding, first.stored.leaf ?? new Uint8Array());
+  if (cut) throw new ExportRefused('too_large', `run ${run.runId} has more steps than are exported in one bundle`);
+  const copied = conflictLeaves.filter(({ index }) => index < stepsBelow);
+  const keys = new Set(copied.length === 0 ? [] : sealed.map(copiedKey));
+  const sources = new Set(sealed.flatMap(({ resource, scope }) => [resource, scope]).filter((one) => one !== null));
+  const own = [...sealed, ...copied.filter(({ key }) => keys.has(key))].map(({ index }) => index);
+  return { own, sources };
 }
 
 /** The events that the newest RUN leaf counts, held against its count and tree (V9), log by log. */
@@ -132,11 +131,11 @@ async function aroundOf(
   tx: Tx,
   tenantId: string,
   run: PinnedRun,
-  { sealed }: RunSteps,
+  sources: ReadonlySet<string>,
 ): Promise<[string, number[]][]> {
   const byLog = new Map<string, number[]>();
   const add = (log: string, index: number) => byLog.set(log, [...(byLog.get(log) ?? []), index]);
-  const hashes = [...new Set(sealed.flatMap(({ resource, scope }) => [resource, scope]))].filter((one) => one !== null);
+  const hashes = [...sources];
   for (let from = 0; from < hashes.length; from += RESOURCES_AT_ONCE) {
     const some = hashes.slice(from, from + RESOURCES_AT_ONCE);
     for (const found of await readResources(tx, tenantId, some)) add(found.log, found.index);

@@ -49,7 +49,8 @@ export function stepFacts(
 ): StepFacts {
   return {
     index: stored.index,
-    leafHash: stored.leafHash,
+    // A copy: what the driver gives is a window on all that came with it.
+    leafHash: new Uint8Array(stored.leafHash),
     recordedAt: share(m.text('recorded_at')) ?? '',
     traceId: share(m.text('trace_id')) ?? '',
     spanId: m.text('span_id') ?? '',
