@@ -59,7 +59,7 @@ checksum.
 - Answers say by \`RateLimit-Policy\` and \`RateLimit\` (draft-ietf-httpapi-ratelimit-headers-11) how often an address and a credential may ask; beyond it is
   [\`rate_limited\`](../problems/rate_limited.md), with \`Retry-After\`.
 - Times are RFC 3339 in UTC with six digits. What is not known is null, never 0 and never a guess. Money is a decimal string with nine digits.
-- People stand as tokens (\`tok_\` and 32 hex digits); filters take the person or the token.
+- People, and the addresses they ask from, stand as tokens (\`tok_\` and 32 hex digits); filters take the person or the token. Who may see contents is told in \`clear\` whom the tokens stand for.
 - Answers about one record have an \`ETag\`. A record that does not agree with its log is [\`evidence_compromised\`](../problems/evidence_compromised.md); in a list
   a [CompromisedItem](#compromiseditem) stands in its place.`;
 }

@@ -17,6 +17,7 @@ import { IdentityList, IdentityQuery } from './identity.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
 import { OcsfIdentityList, OcsfIntegrity, OcsfList } from './ocsf.js';
 import { RunList, RunListQuery } from './run.js';
+import { Clear } from './metadata.js';
 import { SystemList, SystemListQuery } from './system.js';
 import { ReplayQuery, RunReplay, SystemReplay } from './replay.js';
 import { SystemEvents, SystemEventsQuery } from './systemEvents.js';
@@ -53,6 +54,12 @@ export interface Endpoint {
   readonly ocsf?: TSchema;
 }
 
+/** An answer with what its tokens stand for. */
+const withClear = ({ properties, ...rest }: TObject) => ({
+  ...rest,
+  properties: { ...properties, clear: Type.Optional(Clear) },
+});
+
 const NoQuery = Type.Object({}, { additionalProperties: false });
 
 /** The endpoints, in the order of CONTRACT.md 3. Literal paths come before those with parameters. */
@@ -66,7 +73,7 @@ export const ENDPOINTS = [
     shape: 'list',
     params: [],
     query: RunListQuery,
-    response: RunList,
+    response: withClear(RunList),
   },
   {
     id: 'llm_runs.envelope',
@@ -77,7 +84,7 @@ export const ENDPOINTS = [
     shape: 'record',
     params: ['run_id'],
     query: NoQuery,
-    response: RunEnvelope,
+    response: withClear(RunEnvelope),
   },
   {
     id: 'llm_runs.trace',
@@ -88,7 +95,7 @@ export const ENDPOINTS = [
     shape: 'long',
     params: ['run_id'],
     query: RunTraceQuery,
-    response: RunTrace,
+    response: withClear(RunTrace),
   },
   {
     id: 'llm_runs.governance',
@@ -99,7 +106,7 @@ export const ENDPOINTS = [
     shape: 'long',
     params: ['run_id'],
     query: RunGovernanceQuery,
-    response: RunGovernance,
+    response: withClear(RunGovernance),
   },
   {
     id: 'llm_runs.replay',
@@ -110,7 +117,7 @@ export const ENDPOINTS = [
     shape: 'long',
     params: ['run_id'],
     query: ReplayQuery,
-    response: RunReplay,
+    response: withClear(RunReplay),
   },
   {
     id: 'llm_runs.export',
@@ -121,7 +128,7 @@ export const ENDPOINTS = [
     shape: 'status',
     params: ['run_id'],
     query: NoQuery,
-    response: RunExport,
+    response: withClear(RunExport),
   },
   {
     id: 'system.list',
@@ -132,7 +139,7 @@ export const ENDPOINTS = [
     shape: 'list',
     params: [],
     query: SystemListQuery,
-    response: SystemList,
+    response: withClear(SystemList),
   },
   {
     id: 'system.audit',
@@ -143,7 +150,7 @@ export const ENDPOINTS = [
     shape: 'list',
     params: [],
     query: AttributionQuery,
-    response: AttributionList,
+    response: withClear(AttributionList),
   },
   {
     id: 'system.events',
@@ -154,7 +161,7 @@ export const ENDPOINTS = [
     shape: 'long',
     params: ['run_id'],
     query: SystemEventsQuery,
-    response: SystemEvents,
+    response: withClear(SystemEvents),
   },
   {
     id: 'system.replay',
@@ -165,7 +172,7 @@ export const ENDPOINTS = [
     shape: 'long',
     params: ['run_id'],
     query: ReplayQuery,
-    response: SystemReplay,
+    response: withClear(SystemReplay),
   },
   {
     id: 'system.snapshot',
@@ -176,7 +183,7 @@ export const ENDPOINTS = [
     shape: 'record',
     params: ['run_id'],
     query: NoQuery,
-    response: RunSnapshot,
+    response: withClear(RunSnapshot),
   },
   {
     id: 'system.telemetry',
@@ -187,7 +194,7 @@ export const ENDPOINTS = [
     shape: 'long',
     params: ['run_id'],
     query: RunTelemetryQuery,
-    response: RunTelemetry,
+    response: withClear(RunTelemetry),
   },
   {
     id: 'audit.list',
@@ -198,7 +205,7 @@ export const ENDPOINTS = [
     shape: 'list',
     params: [],
     query: AuditQuery,
-    response: AuditList,
+    response: withClear(AuditList),
     ocsf: OcsfList,
   },
   {
@@ -210,7 +217,7 @@ export const ENDPOINTS = [
     shape: 'list',
     params: [],
     query: IdentityQuery,
-    response: IdentityList,
+    response: withClear(IdentityList),
     ocsf: OcsfIdentityList,
   },
   {
@@ -222,7 +229,7 @@ export const ENDPOINTS = [
     shape: 'list',
     params: [],
     query: AuthorizationQuery,
-    response: AuthorizationList,
+    response: withClear(AuthorizationList),
     ocsf: OcsfList,
   },
   {
@@ -234,7 +241,7 @@ export const ENDPOINTS = [
     shape: 'list',
     params: [],
     query: AccessQuery,
-    response: AccessList,
+    response: withClear(AccessList),
     ocsf: OcsfList,
   },
   {
@@ -246,7 +253,7 @@ export const ENDPOINTS = [
     shape: 'status',
     params: [],
     query: IntegrityQuery,
-    response: Integrity,
+    response: withClear(Integrity),
     ocsf: OcsfIntegrity,
   },
   {
@@ -258,7 +265,7 @@ export const ENDPOINTS = [
     shape: 'list',
     params: [],
     query: ExportQuery,
-    response: ExportList,
+    response: withClear(ExportList),
     ocsf: OcsfList,
   },
   {
@@ -270,7 +277,7 @@ export const ENDPOINTS = [
     shape: 'record',
     params: ['entry_id'],
     query: NoQuery,
-    response: AuditEntry,
+    response: withClear(AuditEntry),
   },
 ] as const satisfies readonly Endpoint[];
 

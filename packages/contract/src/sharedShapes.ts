@@ -1,6 +1,6 @@
 import { Proof } from './envelope.js';
 import { CompromisedItem, Finding, OpenFinding } from './finding.js';
-import { AggregateMetadata, RecordMetadata } from './metadata.js';
+import { AggregateMetadata, Clear, RecordMetadata } from './metadata.js';
 import { OcsfEvent } from './ocsf.js';
 import { Problem } from './problem.js';
 import { Inflection } from './run.js';
@@ -22,6 +22,11 @@ export const SHARED_SHAPES: readonly SharedShape[] = [
     name: 'AggregateMetadata',
     schema: AggregateMetadata,
     what: 'EvidenceMetadata of an answer about many records: what all of them share, else null; the newest times; of an empty page those of the newest record of the log.',
+  },
+  {
+    name: 'Clear',
+    schema: Clear,
+    what: 'Whom the tokens (`tok_…`) of an answer stand for, token by token; null: that was erased, or its value was never kept. Outside of checksums and proofs; shown to whoever may see contents (`payloads: full`), never in streams or with `format=ocsf`.',
   },
   {
     name: 'Proof',

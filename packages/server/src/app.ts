@@ -247,7 +247,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
       issuers,
       permissionsOf: (role) => permissionsOf(rules, [role]),
       livingTenant: createLivingTenant({ db: doors, directoryKey: keyStore.deployment.directory, originOf }),
-      tokenOf: accessRecords.tokenOf,
+      ...accessRecords,
       ...ownLeaves,
       platformTenant,
       tell: (issuer, error) => log.warn({ issuer, ...loggable(error) }, 'the keys of an issuer could not be fetched'),

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { hmacSha256, token, utf8 } from '@sworn/evidence';
 import type { AccessRecordDeps } from './access/accessRecord.js';
+import { createDirectory } from './record/directory.js';
+import { createEnteredTokens } from './access/enteredToken.js';
 import type { ProofDeps } from './access/directory.js';
 import { createKeys, type Keys } from './access/keys.js';
 import { createTenantQuotas, type TenantQuotas } from './access/tenantQuotas.js';
@@ -189,6 +191,8 @@ async function assemble({ config, id, keyStore, db, doors, cluster, options }: P
     },
   });
 
+  const tokenOf = async (tenantId: string, value: string) => token((await keyStore.tenant(tenantId)).pseudonym, value);
+  const people = createDirectory({ db, dataKeys: dataKeysFor('recorder'), role: 'recorder' });
   const deployment: Deployment = {
     id,
     platformTenant,
@@ -207,7 +211,8 @@ async function assemble({ config, id, keyStore, db, doors, cluster, options }: P
     quotas: tellingQuotas(createTenantQuotas(directory), life),
     accessRecords: {
       openOriginOf,
-      tokenOf: async (tenantId, value) => token((await keyStore.tenant(tenantId)).pseudonym, value),
+      tokenOf,
+      enteredTokenOf: createEnteredTokens({ tokenOf, directory: people }),
       async sealBody(tenantId, { origin: of, eventKey, actorToken, day }, value) {
         const scope = dayScope('access', actorToken, day);
         const key = (await dataKeysFor('recorder').forScopes(tenantId, [scope])).get(scope);

@@ -1,4 +1,5 @@
 import type { Deployment } from './deployment.js';
+import { createDirectory } from './record/directory.js';
 import { createCheckpointVerifier } from './read/checkpoints.js';
 import { createHeldOrders } from './read/heldOrders.js';
 import { createOpenFindings } from './read/openFindings.js';
@@ -10,6 +11,7 @@ export type ReadRules = Pick<ReadDeps, 'mapping' | 'telemetryRules' | 'vocabular
 /** What every question about a deployment is asked with. */
 export function createReadDeps(deployment: Deployment, rules: ReadRules): ReadDeps {
   const { db, keyStore, originOf, platformTenant, accessRecords, signingKeysOf } = deployment;
+  const dataKeys = deployment.dataKeysFor('reader');
   const { directory: directoryKey, cursor: cursorKey } = keyStore.deployment;
   return {
     ...rules,
@@ -21,7 +23,8 @@ export function createReadDeps(deployment: Deployment, rules: ReadRules): ReadDe
     cursorKey,
     tokenOf: accessRecords.tokenOf,
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
-    dataKeys: deployment.dataKeysFor('reader'),
+    dataKeys,
+    directory: createDirectory({ db, dataKeys, role: 'reader' }),
     heldOrders: createHeldOrders(),
     platformTenant,
   };

@@ -3,7 +3,6 @@ import { timestamp } from './access/keys.js';
 import type { Deployment } from './deployment.js';
 import { sealBody } from './record/body.js';
 import { dayScope } from './record/dataKeys.js';
-import { createDirectory } from './record/directory.js';
 import type { LeafDraft } from './record/draft.js';
 import { ownEventKey, ownLeaf } from './record/ownLeaf.js';
 import { openJournal, type SignerMemory } from './sign/journal.js';
@@ -178,13 +177,12 @@ async function recoveredLeaf(
   { reason, approver }: RecoverRequest,
   { one, root }: GivenUp,
 ): Promise<LeafDraft> {
-  const { db, keyStore, originOf, openLogs, accessRecords, dataKeysFor } = deployment;
+  const { keyStore, originOf, openLogs, accessRecords, dataKeysFor } = deployment;
   const origin = openLogs.originOf(where, 'control');
   const occurredAt = timestamp(Date.now());
   const identity = [one.tenantId, one.log];
-  const approved = await accessRecords.tokenOf(where, approver);
+  const approved = await accessRecords.enteredTokenOf(where, approver);
   const dataKeys = dataKeysFor('recorder');
-  await createDirectory({ db, dataKeys, role: 'recorder' }).enter(where, new Map([[approved, approver]]));
   const scope = dayScope('control', approved, occurredAt.slice(0, 10));
   const key = (await dataKeys.forScopes(where, [scope])).get(scope);
   if (key === undefined) throw new Error('no data key for a scope that was asked for');

@@ -10,6 +10,7 @@ import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { AccessRecordDeps } from '../src/access/accessRecord.js';
 import { createAuthenticator } from '../src/access/authenticate.js';
 import type { KeyCredential } from '../src/access/credential.js';
+import { createEnteredTokens } from '../src/access/enteredToken.js';
 import { createFirstUses } from '../src/access/firstUse.js';
 import { createLatestTime } from '../src/access/latestTime.js';
 import { createLivingTenant } from '../src/access/livingTenant.js';
@@ -171,11 +172,13 @@ export async function buildHouse({
   });
   await tenants.create({ name: 'platform', platformId: platformTenant });
   const keysOf = (role: 'writer' | 'recorder' | 'reader') => createDataKeys({ db, keyStore, role, now });
-  const [recorderKeys, writerKeys] = [keysOf('recorder'), keysOf('writer')];
+  const [recorderKeys, writerKeys, readerKeys] = [keysOf('recorder'), keysOf('writer'), keysOf('reader')];
   const tokenOf = async (tenantId: string, value: string) => token((await keyStore.tenant(tenantId)).pseudonym, value);
+  const people = createDirectory({ db, dataKeys: recorderKeys, role: 'recorder' });
   const accessRecords: AccessRecordDeps = {
     openOriginOf: originOf,
     tokenOf,
+    enteredTokenOf: createEnteredTokens({ tokenOf, directory: people }),
     async sealBody(tenantId, place, value) {
       const scope = dayScope('access', place.actorToken, place.day);
       const key = (await recorderKeys.forScopes(tenantId, [scope])).get(scope);
@@ -203,7 +206,8 @@ export async function buildHouse({
     cursorKey: keyStore.deployment.cursor,
     tokenOf,
     contentKeyOf: async (tenantId) => (await keyStore.tenant(tenantId)).contentHash,
-    dataKeys: keysOf('reader'),
+    dataKeys: readerKeys,
+    directory: createDirectory({ db, dataKeys: readerKeys, role: 'reader' }),
     mapping: MAPPER.mapping,
     telemetryRules: TELEMETRY_RULES,
     vocabulary: VOCABULARY,
@@ -229,7 +233,7 @@ export async function buildHouse({
       issuers: readOidcFile(await oidc((name) => tenants.create({ name })), sessionRoles(rules)),
       permissionsOf: (role) => permissionsOf(rules, [role]),
       livingTenant: createLivingTenant({ db, ...proof, monotonicMs: now }),
-      tokenOf,
+      ...accessRecords,
       now,
       monotonicMs: now,
       tell: (issuer, error) => logged.push(`${issuer}: ${String(error)}`),

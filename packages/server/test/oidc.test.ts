@@ -123,6 +123,7 @@ describe('a session of an identity provider', () => {
       actor_id: actor,
       metadata: { human_actor_id: actor, system_id: null, actor_basis: 'AUTHENTICATED' },
     });
+    expect(shown.clear[actor]).toBe(`${idp.issuer} ada.lovelace`);
     expect((await house.check(acme)).findings).toEqual([]);
   });
 

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue, Topic } from '@sworn/evidence';
 import type { LeafDraft } from '../record/draft.js';
 import { ownEventKey, ownLeaf } from '../record/ownLeaf.js';
 import type { NamedCredential } from './credential.js';
+import type { EnteredTokenOf } from './enteredToken.js';
 
 /** One read, decided and, when allowed, about to be answered (CONTRACT.md §1, "No unaudited read"). */
 export interface AccessEvent {
@@ -99,6 +100,7 @@ export interface AccessRecordDeps {
   readonly openOriginOf: (tenantId: string, topic: Topic) => string;
   /** Token of a personal value under the tenant's pseudonym key. */
   readonly tokenOf: (tenantId: string, value: string) => Promise<string>;
+  readonly enteredTokenOf: EnteredTokenOf;
   /** Seals the body of an `access` leaf under the key of its tenant, actor and day. */
   readonly sealBody: SealAccessBody;
 }
@@ -131,7 +133,7 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
   // Of one identity there is one request to build it, whoever else asks.
   const identity =
     event.kind === 'EXPORT_PENDING' && event.export !== undefined ? [event.export.id] : [event.requestId];
-  const source = await deps.tokenOf(tenantId, event.source);
+  const source = await deps.enteredTokenOf(tenantId, event.source);
   const view = event.view === null ? null : await deps.tokenOf(tenantId, event.view);
   const correlationId = event.correlationId === null ? null : await deps.tokenOf(tenantId, event.correlationId);
   const purpose = event.purpose == null ? null : await deps.tokenOf(tenantId, event.purpose);

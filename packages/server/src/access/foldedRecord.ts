@@ -9,7 +9,7 @@ const ANY_ENDPOINT = 'any';
 
 /** Prepares the READ_FOLDED leaf of requests that were counted: how many, from when to when, and which record stands for them. */
 export async function foldedLeaf(
-  deps: Pick<AccessRecordDeps, 'openOriginOf' | 'tokenOf'>,
+  deps: Pick<AccessRecordDeps, 'openOriginOf' | 'enteredTokenOf'>,
   fold: FoldedReads,
   standIn: StandIn,
 ): Promise<LeafDraft> {
@@ -35,7 +35,7 @@ export async function foldedLeaf(
       endpoint,
       decision,
       ...present({
-        source: by === 'overflow' ? null : await deps.tokenOf(tenantId, standIn.source),
+        source: by === 'overflow' ? null : await deps.enteredTokenOf(tenantId, standIn.source),
         ...namedFields(credential),
         permission,
         rule: isMixed ? null : standIn.rule,

@@ -3,6 +3,7 @@ import { networkOf } from '../networks.js';
 import { ownLeaf } from '../record/ownLeaf.js';
 import { present } from './accessRecord.js';
 import type { SessionCredential } from './credential.js';
+import type { EnteredTokenOf } from './enteredToken.js';
 import { type Append, timestamp } from './keys.js';
 import { createOncePerName } from './oncePerName.js';
 import { Refusal } from './refusal.js';
@@ -12,7 +13,7 @@ export interface LoginDeps {
   /** Through the recorder's sequencer. */
   readonly append: Append;
   readonly openOriginOf: (tenantId: string, topic: Topic) => string;
-  readonly tokenOf: (tenantId: string, value: string) => Promise<string>;
+  readonly enteredTokenOf: EnteredTokenOf;
   /** Whose log holds tokens that were not taken: they prove no tenant. */
   readonly platformTenant: string;
   /** Milliseconds since 1970. */
@@ -56,7 +57,7 @@ export function createLogins(deps: LoginDeps): Logins {
               identity_provider: issuer,
               human_actor_id: actorId,
               session: sessionId,
-              source: await deps.tokenOf(tenantId, source),
+              source: await deps.enteredTokenOf(tenantId, source),
               roles: [...roles],
               decision: 'ALLOW',
             },
@@ -86,7 +87,7 @@ export function createLogins(deps: LoginDeps): Logins {
     const { platformTenant } = deps;
     await recorded(() =>
       onceFailed(identity.join('\0'), async () => {
-        const token = isOwn ? await deps.tokenOf(platformTenant, source) : null;
+        const token = isOwn ? await deps.enteredTokenOf(platformTenant, source) : null;
         await deps.append(platformTenant, [
           ownLeaf({
             topic: 'control',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import type { Permission, SessionCredential } from './credential.js';
+import type { EnteredTokenOf } from './enteredToken.js';
 import { UNBOUNDED } from './keyBounds.js';
 import { createIssuerKeys, type IssuerKeysDeps } from './issuerKeys.js';
 import type { LivingTenant } from './livingTenant.js';
@@ -17,6 +18,7 @@ export interface OidcDeps extends IssuerKeysDeps {
   readonly permissionsOf: (role: string) => ReadonlySet<Permission>;
   /** Token of a personal value under the tenant's pseudonym key. */
   readonly tokenOf: (tenantId: string, value: string) => Promise<string>;
+  readonly enteredTokenOf: EnteredTokenOf;
 }
 
 /** Verifies tokens of the configured issuers. */
@@ -127,7 +129,7 @@ function refusalOf(error: unknown): unknown {
 }
 
 async function sessionOf(
-  { livingTenant, permissionsOf, tokenOf }: OidcDeps,
+  { livingTenant, permissionsOf, tokenOf, enteredTokenOf }: OidcDeps,
   issuer: Issuer,
   payload: JWTPayload & { readonly sub: string; readonly exp: number },
   token: string,
@@ -143,7 +145,7 @@ async function sessionOf(
   return {
     kind: 'session',
     tenantId,
-    actorId: await tokenOf(tenantId, `${issuer.issuer} ${payload.sub}`),
+    actorId: await enteredTokenOf(tenantId, `${issuer.issuer} ${payload.sub}`),
     issuer: issuer.name,
     sessionId: await tokenOf(tenantId, `${issuer.issuer} ${session}`),
     roles,

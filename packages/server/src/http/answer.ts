@@ -4,6 +4,7 @@ import { timestamp } from '../access/keys.js';
 import { Refusal } from '../access/refusal.js';
 import type { Reading } from '../read/reading.js';
 import { bounded, type Bounded } from './bounds.js';
+import { clearOf } from './clear.js';
 import { codingFor } from './coding.js';
 import { readWithin } from './keyRange.js';
 import { linesOf, ndjson, type NdjsonOptions, wantsNdjson } from './ndjson.js';
@@ -47,7 +48,8 @@ export function answerInOrder(
     const reading = await inTurn(deps, admitted, () =>
       readWithin(deps.read, question, () => QUESTIONS[ready.endpoint.id](deps.read, question)),
     );
-    return (isStream ? stream : answer)(deps, { ...admitted, ready, question, handOut, reading });
+    if (isStream) return stream(deps, { ...admitted, ready, question, handOut, reading });
+    return answer(deps, { ...admitted, ready, question, handOut, reading: await inClear(deps, question, reading) });
   });
 }
 
@@ -58,6 +60,21 @@ function ask({ endpoint, readQuery }: ReadyEndpoint, { request, caller, grant }:
     if (!PATH_ID.test(params[name] ?? '')) throw new Refusal('not_found', 'there is no such record');
   }
   return { grant, params, query: readQuery(caller.query ?? '') };
+}
+
+/**
+ * For whoever may see contents: whom the tokens stand for, beside the metadata. Pages alone say it: what is streamed, or in a format of
+ * others, goes on to other systems, which erasure does not reach.
+ */
+async function inClear(
+  { read }: Answering,
+  { grant, query }: Question,
+  reading: Reading<Answer>,
+): Promise<Reading<Answer>> {
+  if (grant.payloads !== 'full' || query.format === 'ocsf') return reading;
+  const clear = await clearOf(read.directory, grant.tenantId, reading.answer);
+  const holdsContent = reading.holdsContent === true || Object.keys(clear).length > 0;
+  return { ...reading, answer: { ...reading.answer, clear }, holdsContent };
 }
 
 /** A stream says at its end how many there were; counting all that match before each of its pages would cost more than they do. */

@@ -1,6 +1,7 @@
 import type { Topic } from '@sworn/evidence';
 import type { Database } from '../store/database.js';
 import type { DataKeys } from '../record/dataKeys.js';
+import type { Directory } from '../record/directory.js';
 import type { GovernanceRules } from '../otlp/map/governanceRules.js';
 import type { Attribution } from '../otlp/map/attribution.js';
 import type { Mapping } from '../otlp/map/tables.js';
@@ -27,6 +28,8 @@ export interface ReadDeps {
   readonly contentKeyOf: (tenantId: string) => Promise<Uint8Array>;
   /** Data keys as the reader may open them. */
   readonly dataKeys: DataKeys;
+  /** Whom tokens stand for. */
+  readonly directory: Directory;
   /** Where a body's content stands. */
   readonly mapping: Mapping;
   /** How metrics are read for a run. */
