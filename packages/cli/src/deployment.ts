@@ -8,7 +8,7 @@ import type {
   RunningApp,
 } from '@sworn/server';
 
-export type { ExportProgress };
+export type { ExportProgress, MadeBundle };
 import type { Terminal } from './terminal.js';
 
 /** A tenant as lists show it. */
@@ -136,7 +136,9 @@ export interface Deployment {
 }
 
 /** What is exported, by kind. */
-export type ExportScope = { readonly kind: 'RUN'; readonly runId: string };
+export type ExportScope =
+  | { readonly kind: 'RUN'; readonly runId: string }
+  | { readonly kind: 'RUNS'; readonly by: 'CONVERSATION' | 'INCIDENT' | 'SUBJECT'; readonly value: string };
 
 /** What became of a run that was to be mapped again. `changed`: members of its record that say something else now. */
 export type RemappedRun =

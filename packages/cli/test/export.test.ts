@@ -43,7 +43,7 @@ async function verifyOn(node: string, ...args: string[]): Promise<Said> {
   return { code: said.code, out: said.stdout, err: said.stderr, bytes: Buffer.from(said.stdout) };
 }
 
-async function send(key: string, parentOfRoot?: string): Promise<string> {
+async function send(key: string, parentOfRoot?: string, conversation?: string): Promise<string> {
   const traceId = randomBytes(16).toString('hex');
   const root = randomBytes(8).toString('hex');
   const span = (spanId: string, parentSpanId: string | undefined, name: string) => ({
@@ -54,7 +54,10 @@ async function send(key: string, parentOfRoot?: string): Promise<string> {
     kind: 1,
     startTimeUnixNano: `${Date.now()}000000`,
     endTimeUnixNano: `${Date.now() + 5}000000`,
-    attributes: [{ key: 'gen_ai.operation.name', value: { stringValue: 'invoke_agent' } }],
+    attributes: [
+      { key: 'gen_ai.operation.name', value: { stringValue: 'invoke_agent' } },
+      ...(conversation === undefined ? [] : [{ key: 'gen_ai.conversation.id', value: { stringValue: conversation } }]),
+    ],
   });
   const spans = [span(root, parentOfRoot, 'turn'), span(randomBytes(8).toString('hex'), root, 'look up the order')];
   const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] };
@@ -150,6 +153,49 @@ describe('sworn export', () => {
     const file = fresh();
     const said = await exportOf(runId(), '--out', file);
     expect([said.code, said.out, existsSync(file), existsSync(`${file}.part`)]).toEqual([1, '', false, false]);
+    expect(said.err).toMatch(sentence);
+  });
+
+  test('writes the sealed runs of a conversation into one bundle, names the open one, and verify.mjs agrees', async () => {
+    const turns = [
+      await send(keys.ingest, undefined, 'thread-7'),
+      await send(keys.ingest, undefined, 'thread-7'),
+      await send(keys.ingest, 'abcdefabcdefabcd', 'thread-7'),
+    ];
+    await eventually(async () => {
+      const { items } = await get(`${RUNS}?conversation_id=thread-7`);
+      const covered = items.filter((item: any) => item.metadata.integrity.state === 'COVERED');
+      return covered.length === 3 && covered.filter((item: any) => item.completed_at !== null).length === 2
+        ? covered
+        : null;
+    });
+    const file = fresh();
+    const said = await sworn('export', '--tenant', 'acme', '--conversation', 'thread-7', '--out', file);
+    expect(said.code).toBe(0);
+    expect(said.out).toContain(`2 runs\nleft out: ${turns[2]}, NOT_SEALED\n`);
+    const checked = await verifyMjs(file, '--key', 'key.txt');
+    expect([checked.code, checked.err]).toEqual([0, '']);
+    expect(checked.out).toContain('2 runs of conversation thread-7, 1 known and left out, contents disclosed: none\n');
+    expect(checked.out).toContain('(that no other run belongs to it is not proven)');
+    const asJson = await sworn('export', '--tenant', 'acme', '--conversation', 'thread-7', '--out', fresh(), '--json');
+    expect(JSON.parse(asJson.out)).toMatchObject({ runs: 2, left_out: [{ run_id: turns[2], reason: 'NOT_SEALED' }] });
+    const { items } = await get('/api/v1/logs/audit/exports?limit=1');
+    expect(items[0]).toMatchObject({ scope: { kind: 'RUNS', by: 'CONVERSATION', value: 'thread-7' }, downloads: 2 });
+  }, 120_000);
+
+  test.each([
+    [
+      'of a conversation that nobody named',
+      ['--conversation', 'none'],
+      1,
+      /^sworn: no run of conversation none is there$/m,
+    ],
+    ['of nothing', [], 2, /^sworn: one of --run, --conversation, --incident, --subject says what is exported\n$/],
+    ['of two things', ['--run', 'a', '--incident', 'b'], 2, /^sworn: one of .*: one bundle is about one of them\n$/],
+  ])('%s writes nothing, and says why', async (_, asked, code, sentence) => {
+    const file = fresh();
+    const said = await sworn('export', '--tenant', 'acme', ...asked, '--out', file);
+    expect([said.code, said.out, existsSync(file)]).toEqual([code, '', false]);
     expect(said.err).toMatch(sentence);
   });
 

@@ -8,12 +8,25 @@ import { NullableString, NullableTimestamp, OneOf } from './scalars.js';
 /** How far an export is. */
 const EXPORT_STATUSES = ['PENDING', 'COMPLETED', 'FAILED'] as const;
 
+/** What a bundle is of, by kind. */
+const ExportScope = Type.Union([
+  Type.Object({ kind: OneOf(['RUN']), run_id: Type.String() }, { additionalProperties: false }),
+  Type.Object(
+    {
+      kind: OneOf(['RUNS']),
+      by: { ...OneOf(['CONVERSATION', 'INCIDENT', 'SUBJECT']), description: 'What its runs have in common.' },
+      value: { ...Type.String(), description: 'Of a subject the token that stands for him.' },
+    },
+    { additionalProperties: false },
+  ),
+]);
+
 /** An export, folded from its records: it stands at the place of the one that asked for it first. */
 export const ExportItem = Type.Object(
   {
     ...request,
     export_id: { ...Type.String(), description: 'Equal for equal scope, pins, disclosure and format.' },
-    scope: Type.Object({ kind: OneOf(['RUN']), run_id: Type.String() }, { additionalProperties: false }),
+    scope: ExportScope,
     bundle_format: Type.String(),
     disclosure: { ...Type.String(), description: 'Which contents it shows: none, governance, all.' },
     pins: Type.Array(

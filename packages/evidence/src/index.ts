@@ -9,13 +9,23 @@ export {
   parseAttestation,
   type ReadAttestation,
 } from './bundle/attestation.js';
+export { type Bond, belongsBySeal, belongsTo, namesIncident } from './bundle/belongsTo.js';
 export { csvCell, csvRow } from './bundle/csv.js';
 export { type DisclosedBody, disclosureLine, isDisclosed, parseDisclosure } from './bundle/disclosureLine.js';
 export { parseRange, type RangeFile, rangeText } from './bundle/rangeFile.js';
-export { type DerivedFile, runEnvelope, runFiles, runGovernance } from './bundle/runFiles.js';
+export { type DerivedFile, RUN_FILES, runEnvelope, runFiles, runGovernance } from './bundle/runFiles.js';
+export { type LeavesOfLog, lineOf, parseRunLeaves, recordsOfRun, runLeavesText } from './bundle/runLeaves.js';
 export { type ReadRecord, type RecordFile, type RunRecords, readRunRecords } from './bundle/runRecords.js';
 export { countRunRows, type RunRow, runRows } from './bundle/runRows.js';
 export type { RunScope, RunStatement } from './bundle/runStatement.js';
+export {
+  type LeftOutRun,
+  RUN_BONDS,
+  type RunBond,
+  type RunsScope,
+  type RunsStatement,
+  type StatedRun,
+} from './bundle/runsStatement.js';
 export {
   type BundleScope,
   parseStatement,

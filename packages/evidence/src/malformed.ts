@@ -26,7 +26,8 @@ export type MalformedCode =
   | 'range'
   | 'disclosure'
   | 'attestation'
-  | 'run';
+  | 'run'
+  | 'run_leaves';
 
 /** Input that is not what it claims to be. Nothing of it was used. */
 export class Malformed extends Error {

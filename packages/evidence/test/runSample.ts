@@ -1,6 +1,6 @@
 import { hex, utf8 } from '../src/bytes.js';
 import type { RecordFile } from '../src/bundle/runRecords.js';
-import type { Statement } from '../src/bundle/statement.js';
+import type { RunStatement } from '../src/bundle/runStatement.js';
 import { encodeLeaf, type LeafFields } from '../src/leaf.js';
 import { timeOf } from '../src/run/quantity.js';
 import { sha256 } from '../src/sha256.js';
@@ -10,7 +10,7 @@ import { leafHash, treeHash } from '../src/tree.js';
 export interface RunSample {
   readonly runId: string;
   readonly files: readonly RecordFile[];
-  readonly statement: Statement;
+  readonly statement: RunStatement;
 }
 
 const TENANT = '3f2b6c1a-0d4e-4c55-9a77-2b1f0c9d8e7f';
@@ -303,7 +303,7 @@ function fileOf(log: string, leaves: readonly Uint8Array[], first: number): Reco
   };
 }
 
-function statementOf(files: readonly RecordFile[], run: Uint8Array): Statement {
+function statementOf(files: readonly RecordFile[], run: Uint8Array): RunStatement {
   const [, llm] = files;
   const logs = files.map(({ log, indexes }) => ({
     log,

@@ -1,3 +1,4 @@
+import type { LeftOutRun, Statement } from '@sworn/evidence';
 import type { Config } from './config.js';
 import type { Deployment } from './deployment.js';
 import { exportDirectory, type Progress } from './export/core.js';
@@ -34,6 +35,8 @@ export interface MadeBundle {
   /** How long what leaves will be. */
   readonly bytes: Readonly<Record<Delivered, number>>;
   readonly isAttested: boolean;
+  /** How many runs it has, and which belong and are not in it. Null: it is of one run alone, or of none. */
+  readonly several: { readonly runs: number; readonly leftOut: readonly LeftOutRun[] } | null;
   /** The archive, or its spans as OTLP/JSON alone; that it left is recorded before its first byte. */
   deliver(as: Delivered): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
@@ -74,6 +77,7 @@ export async function exportByHand(
     manifest: made.core.manifest,
     bytes,
     isAttested: made.attestation !== null,
+    several: severalOf(made.core.statement),
     async *deliver(as) {
       if (as === 'otlp' && spans === undefined) throw new RangeError('spans are there only where all is disclosed');
       await recordDelivery(deps, made, request, { as, bytes: bytes[as] });
@@ -81,6 +85,10 @@ export async function exportByHand(
     },
     close: () => made.core.close(),
   };
+}
+
+function severalOf(statement: Statement): MadeBundle['several'] {
+  return 'runs' in statement ? { runs: statement.runs.length, leftOut: statement.left_out } : null;
 }
 
 /** What exporting needs of a deployment. */

@@ -11,12 +11,16 @@ import {
   inclusionProof,
   leafHash,
   parseRange,
+  parseRunLeaves,
   parseStatement,
   type PinnedRecords,
   rangeText,
   type ReadNode,
+  type RecordFile,
   readRunRecords,
+  recordsOfRun,
   rootsOf,
+  type RunRecords,
   runFiles,
   sha256,
   type Statement,
@@ -169,7 +173,7 @@ function bodiesOf(bytes: Uint8Array): number {
 
 /** Makes the files anew that are made of the records, so that nothing but proofs can give a change away. */
 export async function rederive(files: Files): Promise<void> {
-  const { scope, logs } = statementIn(files);
+  const { logs } = statementIn(files);
   const records = logs.map(({ log }) => {
     const leaves = leavesIn(files, log);
     return {
@@ -181,11 +185,30 @@ export async function rederive(files: Files): Promise<void> {
       },
     };
   });
-  for (const { name, pieces } of runFiles(await readRunRecords(scope.run_id, records))) {
-    const parts: string[] = [];
-    for await (const piece of pieces()) parts.push(piece);
-    files.set(name, Buffer.from(parts.join('')));
+  for (const { run, directory } of await runsIn(files, records)) {
+    for (const { name, pieces } of runFiles(run, directory)) {
+      const parts: string[] = [];
+      for await (const piece of pieces()) parts.push(piece);
+      files.set(name, Buffer.from(parts.join('')));
+    }
   }
+}
+
+/** The runs of a bundle, and where the files of each lie. */
+async function runsIn(
+  files: Files,
+  records: readonly RecordFile[],
+): Promise<readonly { readonly run: RunRecords; readonly directory: string }[]> {
+  const statement = statementIn(files);
+  if (!('runs' in statement))
+    return [{ run: await readRunRecords(statement.scope.run_id, records), directory: 'data' }];
+  return Promise.all(
+    statement.runs.map(async ({ run_id }, place) => {
+      const directory = `data/runs/${place + 1}`;
+      const own = recordsOfRun(records, parseRunLeaves(text(files, `${directory}/leaves.json`)));
+      return { run: await readRunRecords(run_id, own), directory };
+    }),
+  );
 }
 
 /** Signs a tree of a log anew, with the proofs of single leaves that the bundle has. */

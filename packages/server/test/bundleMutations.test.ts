@@ -1,4 +1,12 @@
-import { attestationText, decodeLeaf, leafHash, parseAttestation, parseVkey, vkeyOf } from '@sworn/evidence';
+import {
+  attestationText,
+  decodeLeaf,
+  leafHash,
+  parseAttestation,
+  parseVkey,
+  type RunStatement,
+  vkeyOf,
+} from '@sworn/evidence';
 import { bytesSource, verifyBundle, type Verification, type VerificationCode } from '@sworn/verifier';
 import { verifyEd25519 } from '@sworn/verifier/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -311,7 +319,7 @@ describe('a record', () => {
   });
 
   it('of an older revision does not stand for a run that got longer since', async () => {
-    const newest = statementIn(files).complete_by.leaf_index;
+    const newest = (statementIn(files) as RunStatement).complete_by.leaf_index;
     const [index, bytes] = first(RUNS, 'RUN');
     const checksum = `sha256:${Buffer.from(leafHash(bytes)).toString('hex')}`;
     await tell(

@@ -10,6 +10,7 @@ export { fingerprintOf, parseKeys } from './bundle/keys.js';
 export type { Finding, Tell, Told } from './finding.js';
 export { verificationPage } from './page.js';
 export {
+  sentenceOf,
   type Trust,
   type Verdict,
   type Verification,

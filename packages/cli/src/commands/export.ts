@@ -2,9 +2,10 @@ import { constants } from 'node:fs';
 import { access, lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import type { CommandContext, ExportProgress } from '../deployment.js';
+import type { CommandContext, ExportProgress, MadeBundle } from '../deployment.js';
 import { CommandFailed, EXIT } from '../exitCode.js';
 import { chooseTenant } from '../tenantChoice.js';
+import { exportScopeOf, type ScopeOptions } from '../exportScope.js';
 import { withDeployment } from '../withDeployment.js';
 
 /** Milliseconds between two lines of progress. */
@@ -13,8 +14,13 @@ const TELL_EVERY_MS = 2_000;
 /** `sworn export`: evidence that leaves the building. */
 export function exportCommand(context: CommandContext): Command {
   return new Command('export')
-    .description('write the evidence bundle of a run, which anyone can verify without us; recorded in the access log')
-    .requiredOption('--run <run id>', 'the run, sealed and covered by a checkpoint')
+    .description(
+      'write the evidence bundle of a run, or of several, which anyone can verify without us; recorded in the access log',
+    )
+    .option('--run <run id>', 'one run, sealed and covered by a checkpoint')
+    .option('--conversation <id>', 'every run of a conversation that is sealed; those that are not are named')
+    .option('--incident <id>', 'every run that names an incident, or that was linked to it later')
+    .option('--subject <who>', 'every run on behalf of a person: his id as it was sent, or his token (tok_…)')
     .option('--tenant <id or name>', 'whose run; without it the only tenant there is')
     .addOption(
       new Option('--disclose <what>', 'which contents it shows beside the records that commit to them')
@@ -30,63 +36,84 @@ export function exportCommand(context: CommandContext): Command {
         .default('zip'),
     )
     .option('--out <file>', 'where to, a file that is not there yet; without it <export id>.zip in this directory')
-    .option('--json', 'print {"export_id","file","bytes","checksum","attested"}', false)
+    .option(
+      '--json',
+      'print {"export_id","file","bytes","checksum","attested"}; of several runs "runs","left_out" too',
+      false,
+    )
     .addHelpText(
       'after',
       `
-The same run gives the same bytes, until it is sealed anew; only attestation.dsse.json, which says when and for whom the bundle was made, is another. Run it
+The same run gives the same bytes, until it is sealed anew, several until one of them is or another comes; only attestation.dsse.json, which says when and for whom the bundle was made, is another. Run it
 beside the server: its signer covers the record of the export, which the attestation needs.
 
 Examples:
   sworn export --run shop:turn-17
   sworn export --run shop:turn-17 --disclose all --out evidence.zip
   sworn export --run shop:turn-17 --format otlp        its spans, as any backend takes them
+  sworn export --conversation thread-4711              every run of it, in one bundle
+  sworn export --incident INC-7 --disclose governance
+  sworn export --subject mia@example.com               by the token that stands for her: the bundle has no name
   sworn log key --tenant acme > key.txt && sworn verify evidence.zip --key key.txt`,
     )
-    .action(
-      (options: {
-        run: string;
-        tenant?: string;
-        disclose: 'none' | 'governance' | 'all';
-        format: 'zip' | 'otlp';
-        out?: string;
-        json: boolean;
-      }) =>
-        withDeployment(context, async (deployment) => {
-          const { tenantId } = await chooseTenant(deployment, options.tenant);
-          const { format } = options;
-          const disclosure = format === 'otlp' ? 'all' : options.disclose;
-          const asked = { tenantId, scope: { kind: 'RUN', runId: options.run }, disclosure } as const;
-          // Before the work, which is long, and before an export is on record that nobody got.
-          if (options.out !== undefined) await refuseUnfit(resolve(options.out));
-          const made = await deployment.exportRun(asked, teller(context)).catch((error: unknown) => {
+    .action((options: Options) => {
+      const scope = exportScopeOf(options);
+      return withDeployment(context, async (deployment) => {
+        const { tenantId } = await chooseTenant(deployment, options.tenant);
+        const { format } = options;
+        const disclosure = format === 'otlp' ? 'all' : options.disclose;
+        // Before the work, which is long, and before an export is on record that nobody got.
+        if (options.out !== undefined) await refuseUnfit(resolve(options.out));
+        const made = await deployment
+          .exportRun({ tenantId, scope, disclosure }, teller(context))
+          .catch((error: unknown) => {
             throw error instanceof RangeError ? new CommandFailed(EXIT.no, error.message) : error;
           });
-          try {
-            const file = resolve(options.out ?? `${made.exportId}.${format === 'zip' ? 'zip' : 'otlp.json'}`);
-            await refuseUnfit(file);
-            await writeNew(file, made.deliver(format));
-            if (options.json) {
-              context.terminal.json({
-                export_id: made.exportId,
-                file,
-                bytes: made.bytes[format],
-                checksum: `sha256:${made.manifest}`,
-                attested: made.isAttested,
-              });
-              return;
-            }
-            context.terminal.line(
-              `${file}: ${format === 'zip' ? `${made.bytes.zip} bytes, ` : 'the spans of '}export ${made.exportId}, checksum sha256:${made.manifest}`,
-            );
-            if (!made.isAttested && format === 'zip')
-              context.terminal.note(
-                'not attested: no checkpoint covered the record of this export in time; run it beside the server, whose signer signs',
-              );
-          } finally {
-            await made.close();
-          }
-        }),
+        try {
+          const file = resolve(options.out ?? `${made.exportId}.${format === 'zip' ? 'zip' : 'otlp.json'}`);
+          await refuseUnfit(file);
+          await writeNew(file, made.deliver(format));
+          sayMade(context, made, { file, format, json: options.json });
+        } finally {
+          await made.close();
+        }
+      });
+    });
+}
+
+interface Options extends ScopeOptions {
+  readonly tenant?: string;
+  readonly disclose: 'none' | 'governance' | 'all';
+  readonly format: 'zip' | 'otlp';
+  readonly out?: string;
+  readonly json: boolean;
+}
+
+function sayMade(
+  { terminal }: CommandContext,
+  made: MadeBundle,
+  { file, format, json }: Pick<Options, 'format' | 'json'> & { readonly file: string },
+): void {
+  const { several } = made;
+  if (json) {
+    terminal.json({
+      export_id: made.exportId,
+      file,
+      bytes: made.bytes[format],
+      checksum: `sha256:${made.manifest}`,
+      attested: made.isAttested,
+      ...(several === null ? {} : { runs: several.runs, left_out: several.leftOut }),
+    });
+    return;
+  }
+  terminal.line(
+    `${file}: ${format === 'zip' ? `${made.bytes.zip} bytes, ` : 'the spans of '}export ${made.exportId}, checksum sha256:${made.manifest}`,
+  );
+  if (several !== null) terminal.line(`${several.runs} ${several.runs === 1 ? 'run' : 'runs'}`);
+  for (const { run_id: runId, reason } of several?.leftOut ?? []) terminal.line(`left out: ${runId}, ${reason}`);
+  if (!made.isAttested && format === 'zip')
+    terminal.note(
+      'not attested: no checkpoint covered the record of this export in time; run it beside the server, whose signer signs',
     );
 }
 
@@ -141,8 +168,19 @@ function teller({ terminal }: CommandContext): (progress: ExportProgress) => voi
     const now = performance.now();
     if (now - told < TELL_EVERY_MS) return;
     told = now;
-    terminal.note(
-      progress.step === 'records' ? `${done} of ${all} records` : `making its ${progress.step}, of ${all} records`,
-    );
+    terminal.note(lineOf(progress, { all, done }));
   };
+}
+
+function lineOf(progress: ExportProgress, { all, done }: { readonly all: number; readonly done: number }): string {
+  switch (progress.step) {
+    case 'looked':
+      return `looked for its runs in ${progress.leaves} of ${progress.of} records`;
+    case 'run':
+      return `run ${progress.run} of ${progress.of}`;
+    case 'records':
+      return `${done} of ${all} records`;
+    default:
+      return `making its ${progress.step}, of ${all} records`;
+  }
 }

@@ -91,7 +91,8 @@ function readPath(reader: Reader): Uint8Array[] {
   return path;
 }
 
-function rangesOf(indexes: readonly number[]): [number, number][] {
+/** Ascending indexes as [first, how many], as few as there can be. */
+export function rangesOf(indexes: readonly number[]): [number, number][] {
   const ranges: [number, number][] = [];
   for (const index of indexes) {
     const last = ranges.at(-1);

@@ -12,15 +12,22 @@ export interface DerivedFile {
   pieces(): AsyncIterable<string>;
 }
 
-/** What is made of a run's leaves: the projections of CONTRACT.md §3, endpoints 2 to 5, whole, and a table of what happened. */
-export function runFiles(run: RunRecords): readonly DerivedFile[] {
-  return [
-    { name: 'data/envelope.json', pieces: () => whole(runEnvelope(run)) },
-    { name: 'data/events.csv', pieces: () => events(run) },
-    { name: 'data/governance.json', pieces: () => whole(runGovernance(run)) },
-    { name: 'data/replay.json', pieces: () => replay(run) },
-    { name: 'data/trace.json', pieces: () => trace(run) },
-  ];
+/** Names of the files that are made of a run's leaves. */
+export const RUN_FILES = ['envelope.json', 'events.csv', 'governance.json', 'replay.json', 'trace.json'] as const;
+
+/**
+ * What is made of a run's leaves: the projections of CONTRACT.md §3, endpoints 2 to 5, whole, and a table of what happened.
+ * @param directory of the bundle that they lie in
+ */
+export function runFiles(run: RunRecords, directory = 'data'): readonly DerivedFile[] {
+  const pieces: Readonly<Record<(typeof RUN_FILES)[number], DerivedFile['pieces']>> = {
+    'envelope.json': () => whole(runEnvelope(run)),
+    'events.csv': () => events(run),
+    'governance.json': () => whole(runGovernance(run)),
+    'replay.json': () => replay(run),
+    'trace.json': () => trace(run),
+  };
+  return RUN_FILES.map((name) => ({ name: `${directory}/${name}`, pieces: pieces[name] }));
 }
 
 async function* whole(value: unknown): AsyncGenerator<string> {

@@ -1,10 +1,12 @@
 import { readRunStatement, type RunStatement } from './runStatement.js';
+import { readRunsStatement, type RunsStatement } from './runsStatement.js';
 import { countOf, type Fields, objectOf, textOf, wrong } from './statementFields.js';
 import { BUNDLE_FORMAT, DISCLOSURES, type PinnedRecords, type StatementHead } from './statementHead.js';
 
 /** The statement of each kind of bundle. */
 export interface StatementByKind {
   readonly RUN: RunStatement;
+  readonly RUNS: RunsStatement;
 }
 
 /** What a bundle is about, by kind. */
@@ -19,7 +21,7 @@ export type BundleScope = Statement['scope'];
 /** How the statement of each kind is read, once what all have is. */
 const READERS: {
   readonly [K in ScopeKind]: (said: Fields, head: StatementHead) => StatementByKind[K];
-} = { RUN: readRunStatement };
+} = { RUN: readRunStatement, RUNS: readRunsStatement };
 
 /** The statement as its file has it. */
 export function statementText(statement: Statement): string {

@@ -3,14 +3,13 @@ import { mkdir } from 'node:fs/promises';
 import { BUNDLE_FORMAT, hex, sha256, type Statement, statementText, vkeyOf } from '@sworn/evidence';
 import type { ReadDeps } from '../read/reading.js';
 import { keyAt, type SigningKeysOf } from '../sign/signingKeys.js';
-import { inTenant } from '../store/database.js';
 import type { Identity } from './identity.js';
 import { tlogProof, writeRange } from './proofs.js';
 import { isDisclosed, writeRecords, type WrittenRecords } from './records.js';
 import type { ReportedLog } from './report/report.js';
 import { type ExportAsked, findScope } from './kinds.js';
 import type { Pieces, ScopedLog } from './scope.js';
-import { ScratchFile } from './scratchFile.js';
+import { type BundledFile, ScratchFile, ScratchShelf } from './scratchFile.js';
 
 /** What building needs. */
 export interface ExportDeps {
@@ -31,6 +30,9 @@ export interface Build {
 
 /** How far a build is. */
 export type Progress =
+  /** Of several runs: through how many records was looked for them, and which is being read, then written. */
+  | { readonly step: 'looked'; readonly leaves: number; readonly of: number }
+  | { readonly step: 'run'; readonly run: number; readonly of: number }
   | { readonly step: 'found'; readonly leaves: number }
   | { readonly step: 'records'; readonly leaves: number }
   | { readonly step: 'proofs' | 'files' };
@@ -38,7 +40,7 @@ export type Progress =
 /** The files of a bundle that are the same whenever and wherever it is made; all but the attestation. */
 export interface Core {
   readonly statement: Statement;
-  readonly files: ReadonlyMap<string, ScratchFile>;
+  readonly files: ReadonlyMap<string, BundledFile>;
   /** SHA-256 of `manifest-sha256.txt` and `tagmanifest-sha256.txt`, hex. The first is the export's checksum. */
   readonly manifest: string;
   readonly tagManifest: string;
@@ -60,12 +62,13 @@ export async function buildCore(
   { onIdentity = () => Promise.resolve(), tell = () => undefined, breathe = () => null }: Build = {},
 ): Promise<Core> {
   await mkdir(deps.directory, { recursive: true, mode: 0o700 });
-  const files = new Map<string, ScratchFile>();
+  const files = new Map<string, BundledFile>();
+  const open: { close(): Promise<void> }[] = [];
   const close = async () => {
-    await Promise.all([...files.values()].map((file) => file.close()));
+    await Promise.all(open.map((file) => file.close()));
   };
   try {
-    return { ...(await write(deps, asked, { files, onIdentity, tell, breathe })), files, close };
+    return { ...(await write(deps, asked, { files, open, onIdentity, tell, breathe })), files, close };
   } catch (error) {
     await close();
     throw error;
@@ -73,13 +76,16 @@ export async function buildCore(
 }
 
 interface Writing extends Required<Build> {
-  readonly files: Map<string, ScratchFile>;
+  readonly files: Map<string, BundledFile>;
+  /** What is to be closed. */
+  readonly open: { close(): Promise<void> }[];
 }
 
-async function write(deps: ExportDeps, asked: ExportAsked, { files, onIdentity, tell, breathe }: Writing) {
+async function write(deps: ExportDeps, asked: ExportAsked, { files, open, onIdentity, tell, breathe }: Writing) {
   const { tenantId, disclosure } = asked;
   const add = async (name: string, pieces: Pieces = []): Promise<ScratchFile> => {
     const file = await ScratchFile.create(deps.directory);
+    open.push(file);
     files.set(name, file);
     for await (const piece of pieces) {
       await file.write(piece);
@@ -87,14 +93,21 @@ async function write(deps: ExportDeps, asked: ExportAsked, { files, onIdentity, 
     }
     return file;
   };
-  const found = await inTenant(deps.read.db, 'reader', tenantId, (tx) => findScope(deps.read, tx, asked), {
-    readOnly: true,
-    snapshot: true,
-    inIndexOrder: true,
+  const shelf = await ScratchShelf.create(deps.directory);
+  open.push(shelf);
+  const addSmall = async (name: string, pieces: Pieces): Promise<void> => {
+    files.set(name, await shelf.add(pieces));
+    await breathe();
+  };
+  const onRun = (run: number, of: number) => tell({ step: 'run', run, of });
+  const found = await findScope(deps.read, asked, {
+    onLooked: (leaves, of) => tell({ step: 'looked', leaves, of }),
+    onRun,
   });
   const { scope, logs } = found;
   const pins = logs.map(({ log, checkpoint }) => ({ log, size: checkpoint.size }));
-  await onIdentity({ scope, disclosure, pins });
+  const { runs } = found;
+  await onIdentity({ scope, disclosure, pins, ...(runs === undefined ? {} : { runs }) });
   tell({ step: 'found', leaves: logs.reduce((sum, { indexes }) => sum + indexes.length, 0) });
   const written: WrittenRecords[] = [];
   for (const log of logs) {
@@ -114,7 +127,7 @@ async function write(deps: ExportDeps, asked: ExportAsked, { files, onIdentity, 
     await add(`proofs/${log.log}/checkpoint`, [log.checkpoint.note]);
     await writeRange(deps.read, tenantId, log, await add(`proofs/${log.log}/range.json`));
     for (const index of found.singlyProven(log))
-      await add(`proofs/${log.log}/${index}.tlog-proof`, [await tlogProof(deps.read, tenantId, log, index)]);
+      await addSmall(`proofs/${log.log}/${index}.tlog-proof`, [await tlogProof(deps.read, tenantId, log, index)]);
   }
   const keyed = await keyedLogs(deps, tenantId, logs);
   await add('trust/keys.txt', [keyLines(keyed)]);
@@ -125,6 +138,8 @@ async function write(deps: ExportDeps, asked: ExportAsked, { files, onIdentity, 
     written,
     logs: keyed.map(reportedLog),
     add,
+    addSmall,
+    onRun,
   });
   await add('data/statement.json', [statementText(statement)]);
   await add('bagit.txt', ['BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n']);
@@ -167,14 +182,14 @@ function reportedLog({ log, origin, checkpoint: { size, root, note }, publicKey 
 }
 
 /** BagIt's own description (RFC 8493 §2.2.2): what is said elsewhere, for tools that know bags only. */
-function bagInfo(name: string, files: ReadonlyMap<string, ScratchFile>): string {
+function bagInfo(name: string, files: ReadonlyMap<string, BundledFile>): string {
   const payload = [...files].filter(([name]) => name.startsWith('data/'));
   const bytes = payload.reduce((sum, [, file]) => sum + file.size, 0);
   return `External-Identifier: ${name}\nPayload-Oxum: ${bytes}.${payload.length}\n`;
 }
 
 /** A line for each file (RFC 8493 §2.1.3), in the order of their names. */
-function manifestLines(files: ReadonlyMap<string, ScratchFile>, isListed: (name: string) => boolean): string[] {
+function manifestLines(files: ReadonlyMap<string, BundledFile>, isListed: (name: string) => boolean): string[] {
   return [...files]
     .filter(([name]) => isListed(name))
     .toSorted(([a], [b]) => (a < b ? -1 : 1))

@@ -13,7 +13,7 @@ import { findExportsOfRun, findRecordsOfExport } from '../store/exportRecords.js
 import { readExportedLeaves } from '../store/exporting.js';
 import { readLeafAt } from '../store/steps.js';
 import { type Build, buildCore, type Core, type ExportDeps } from './core.js';
-import { exportIdOf, type Identity, recordedScope } from './identity.js';
+import { exportIdOf, type Identity, identityOf, recordedScope } from './identity.js';
 import { type ExportAsked, filtersOf } from './kinds.js';
 import { ExportRefused, failureOf } from './refused.js';
 import { archiveSize, type StreamedFile } from './zipArchive.js';
@@ -141,9 +141,7 @@ export async function recordDelivery(
   request: ExportRequest,
   { as, bytes }: { readonly as: Delivered; readonly bytes: number },
 ): Promise<void> {
-  const { scope, disclosure, logs } = core.statement;
-  const identity = { scope, disclosure, pins: logs.map(({ log, size }) => ({ log, size })) };
-  const delivered = eventsOf(deps, identity, request)('EXPORT_DELIVERED');
+  const delivered = eventsOf(deps, identityOf(core.statement), request)('EXPORT_DELIVERED');
   await append(deps, { ...delivered, export: { ...delivered.export, bytes, delivered: as } });
 }
 

@@ -17,7 +17,7 @@ export interface RunAsked {
 }
 
 /** Proofs of single records, beside that of the RUN leaf: of the first so many of what was said of rules. */
-const MAX_SINGLE_PROOFS = 64;
+export const MAX_SINGLE_PROOFS = 64;
 
 /** @throws Refusal `not_found`, `evidence_compromised`; ExportRefused */
 export async function findRunScope(deps: ReadDeps, tx: Tx, tenantId: string, { runId }: RunAsked): Promise<FoundScope> {
@@ -44,7 +44,7 @@ async function writeFiles(
   const files = written.map(({ file }) => file);
   const run = await readRunRecords(runId, files);
   for (const { name, pieces } of runFiles(run)) await add(name, pieces());
-  if (head.disclosure === 'all') await add('data/spans.otlp.json', spansText(run, written));
+  if (head.disclosure === 'all') await add('data/spans.otlp.json', spansText([run], written));
   const statement: RunStatement = {
     format: head.format,
     scope: { kind: 'RUN', tenant_id: tenantId, run_id: runId },

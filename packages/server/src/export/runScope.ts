@@ -24,6 +24,8 @@ export interface RunScope {
   readonly logs: readonly ScopedLog[];
   /** The newest RUN leaf: it says of how many steps and events the run is. */
   readonly newest: { readonly log: string; readonly index: number; readonly leafHash: Uint8Array };
+  /** Index of its OPENED leaf there. */
+  readonly openedAt: number;
 }
 
 /** Records around a run that one look finds. */
@@ -40,7 +42,11 @@ const RESOURCES_AT_ONCE = 500;
  * @throws Refusal `not_found`, `evidence_compromised`; ExportRefused
  */
 export async function readRunScope(deps: ReadDeps, tx: Tx, tenantId: string, asked: string): Promise<RunScope> {
-  const run = await pinRun(deps, tx, { tenantId, runId: asked, pins: null });
+  return scopeOfRun(deps, tx, tenantId, await pinRun(deps, tx, { tenantId, runId: asked, pins: null }));
+}
+
+/** The same of one that was found. */
+export async function scopeOfRun(deps: ReadDeps, tx: Tx, tenantId: string, run: PinnedRun): Promise<RunScope> {
   const { newest, seal, cover, membership, log, runId } = run;
   if (seal === null)
     throw new ExportRefused('not_sealed', `run ${runId} is still open: it is exported once it is sealed`);
@@ -64,7 +70,8 @@ export async function readRunScope(deps: ReadDeps, tx: Tx, tenantId: string, ask
     logs.push({ log: name, origin: deps.originOf(tenantId, name), indexes: ascending, checkpoint });
   }
   const { index, leafHash } = newest.stored;
-  return { tenantId, runId, logs, newest: { log, index, leafHash } };
+  const openedAt = newest.members.count('run_index') ?? 0;
+  return { tenantId, runId, logs, newest: { log, index, leafHash }, openedAt };
 }
 
 /** The steps of a run and the copies that contradict them, and the environments that they name. Of the steps themselves nothing is held on to: there are many. */

@@ -1,6 +1,7 @@
 import type { BundleScope, Statement, StatementHead } from '@sworn/evidence';
 import type { ReadDeps } from '../read/reading.js';
 import type { StoredCheckpoint } from '../store/checkpointRead.js';
+import type { Identity } from './identity.js';
 import type { WrittenRecords } from './records.js';
 import type { ReportedLog } from './report/report.js';
 import type { ScratchFile } from './scratchFile.js';
@@ -20,6 +21,8 @@ export interface FoundScope {
   readonly scope: BundleScope;
   /** For tools that know bags only. */
   readonly name: string;
+  /** Of several runs: which. Part of the identity. */
+  readonly runs?: Identity['runs'];
   /** In the order of their names. */
   readonly logs: readonly ScopedLog[];
   /** Leaves of a log that have a proof each, for tools that read one leaf at a time. */
@@ -39,4 +42,8 @@ export interface WrittenLeaves {
   readonly written: readonly WrittenRecords[];
   readonly logs: readonly ReportedLog[];
   add(name: string, pieces: Pieces): Promise<ScratchFile>;
+  /** The same of one of many, which is written at once and is small. */
+  addSmall(name: string, pieces: Pieces): Promise<void>;
+  /** The files of a run are written. */
+  readonly onRun: (run: number, of: number) => void;
 }

@@ -83,3 +83,46 @@ export class ScratchFile {
     return this.#file.close();
   }
 }
+
+/** A file of a bundle, once it is written. */
+export type BundledFile = Pick<ScratchFile, 'size' | 'crc32' | 'sha256' | 'chunks'>;
+
+/** Many small files of a bundle, one behind the other in one scratch file: of those a process has only so many open. */
+export class ScratchShelf {
+  readonly #file: ScratchFile;
+
+  private constructor(file: ScratchFile) {
+    this.#file = file;
+  }
+
+  static async create(directory: string): Promise<ScratchShelf> {
+    return new ScratchShelf(await ScratchFile.create(directory));
+  }
+
+  /** Writes a file whole; one after the other. */
+  async add(pieces: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>): Promise<BundledFile> {
+    const file = this.#file;
+    const start = file.size;
+    const digest = createHash('sha256');
+    let crc = 0;
+    for await (const piece of pieces) {
+      const bytes = typeof piece === 'string' ? Buffer.from(piece, 'utf8') : piece;
+      digest.update(bytes);
+      crc = crc32(bytes, crc);
+      await file.write(bytes);
+    }
+    const size = file.size - start;
+    return {
+      size,
+      crc32: crc,
+      sha256: digest.digest('hex'),
+      async *chunks() {
+        for (let at = 0; at < size; at += CHUNK) yield await file.read(start + at, Math.min(CHUNK, size - at));
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}

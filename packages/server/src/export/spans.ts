@@ -6,27 +6,41 @@ import type { WrittenRecords } from './records.js';
 type Sources = ReadonlyMap<string, { readonly records: WrittenRecords; readonly index: number }>;
 
 /**
- * `data/spans.otlp.json`: the run as OTLP/JSON again, as any backend takes it: an ExportTraceServiceRequest. Of disclosed bodies alone; spans that came from
+ * `data/spans.otlp.json`: the runs, one after the other, as OTLP/JSON again, as any backend takes it: an ExportTraceServiceRequest. Of disclosed bodies alone; spans that came from
  * one resource and scope stand together, in the order in which they were recorded.
  */
-export async function* spansText(run: RunRecords, written: readonly WrittenRecords[]): AsyncGenerator<string> {
-  const llm = written.find(({ file }) => file === run.file);
-  if (llm === undefined) return;
+export async function* spansText(
+  runs: Iterable<RunRecords> | AsyncIterable<RunRecords>,
+  written: readonly WrittenRecords[],
+): AsyncGenerator<string> {
   const sources = await sourcesOf(written);
-  const groups = await groupsOf(run);
   yield '{"resourceSpans":[';
   let isFirst = true;
-  for (const { resource, scope, indexes } of groups) {
-    const [of, within] = [await sourceJson(sources, 'resource', resource), await sourceJson(sources, 'scope', scope)];
-    yield `${isFirst ? '' : ','}\n${open(of)}"scopeSpans":[${open(within)}"spans":[`;
-    isFirst = false;
-    for (const [i, index] of indexes.entries()) {
-      const body = await llm.bodyOf(index);
-      yield `${i === 0 ? '' : ','}\n${JSON.stringify(body === null ? {} : spanToJson(body))}`;
+  for await (const run of runs) {
+    const llm = written.find(({ file }) => file.log === run.file.log);
+    if (llm === undefined) continue;
+    for (const group of await groupsOf(run)) {
+      yield isFirst ? '\n' : ',\n';
+      isFirst = false;
+      yield* groupText(llm, sources, group);
     }
-    yield '\n]}]}';
   }
   yield '\n]}\n';
+}
+
+/** The spans of a run that came from one resource and scope: an element of `resourceSpans`. */
+async function* groupText(
+  llm: WrittenRecords,
+  sources: Sources,
+  { resource, scope, indexes }: Group,
+): AsyncGenerator<string> {
+  const [of, within] = [await sourceJson(sources, 'resource', resource), await sourceJson(sources, 'scope', scope)];
+  yield `${open(of)}"scopeSpans":[${open(within)}"spans":[`;
+  for (const [i, index] of indexes.entries()) {
+    const body = await llm.bodyOf(index);
+    yield `${i === 0 ? '' : ','}\n${JSON.stringify(body === null ? {} : spanToJson(body))}`;
+  }
+  yield '\n]}]}';
 }
 
 /** An object that goes on. */

@@ -1,5 +1,5 @@
 import type { ExportItem, ExportList, ExportQuery, InEitherFormat } from '@sworn/contract';
-import type { Members } from '@sworn/evidence';
+import { type Members, RUN_BONDS } from '@sworn/evidence';
 import { accessSelection } from '../store/auditSelections.js';
 import { inTenant } from '../store/database.js';
 import { findExportRecords } from '../store/exportRecords.js';
@@ -56,7 +56,7 @@ const exportItem: ShowEntry<ExportItem> = (tenantId, entry, covered) => {
   return {
     ...requestOf(entry),
     export_id: m.text('export_id') ?? '',
-    scope: { kind: 'RUN', run_id: m.text('run_id') ?? '' },
+    scope: scopeOf(m),
     bundle_format: m.text('format') ?? '',
     disclosure: m.text('disclosure') ?? '',
     pins: m.objects('pins').map((pin) => ({ log: pin.text('log') ?? '', size: pin.count('size') ?? 0 })),
@@ -71,6 +71,14 @@ const exportItem: ShowEntry<ExportItem> = (tenantId, entry, covered) => {
     metadata: entryMetadata(tenantId, entry, covered),
   };
 };
+
+/** A run is named by its id, as in all records that are about one. */
+function scopeOf(m: Members): ExportItem['scope'] {
+  const scope = m.object('scope');
+  const by = RUN_BONDS.find((one) => one === scope.text('by'));
+  if (by === undefined) return { kind: 'RUN', run_id: m.text('run_id') ?? '' };
+  return { kind: 'RUNS', by, value: scope.text('value') ?? '' };
+}
 
 type Became = Pick<
   ExportItem,

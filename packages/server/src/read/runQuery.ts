@@ -22,10 +22,10 @@ const TOKEN = /^tok_[0-9a-f]{32}$/;
 const NOT_FILTERS: ReadonlySet<string> = new Set(['limit', 'cursor', 'include_total']);
 
 /** What was asked for in clear, or as a token, as a token. */
-export async function asToken(
-  value: string | undefined,
+export async function asToken<V extends string | undefined>(
+  value: V,
   tokenOf: (value: string) => Promise<string>,
-): Promise<string | undefined> {
+): Promise<V | string> {
   return value === undefined || TOKEN.test(value) ? value : tokenOf(value);
 }
 

@@ -1,9 +1,13 @@
 import type { ScopeKind, Statement, StatementByKind } from '@sworn/evidence';
 import { RUN_RULES } from './run.js';
+import { RUNS_RULES } from './runs.js';
 import type { ScopeRules } from './scope.js';
 
 /** One for each kind of bundle. */
-const RULES: { readonly [K in ScopeKind]: ScopeRules<StatementByKind[K]> } = { RUN: RUN_RULES };
+const RULES: { readonly [K in ScopeKind]: ScopeRules<StatementByKind[K]> } = {
+  RUN: RUN_RULES,
+  RUNS: RUNS_RULES,
+};
 
 /** The rules of the kind that the statement says it is of. */
 export function rulesOf(statement: Statement): ScopeRules<Statement> {

@@ -1,11 +1,15 @@
 import {
+  copiedKey,
   equalBytes,
   hex,
   Malformed,
+  RUN_FILES,
+  type RecordFile,
   type RunRecords,
   type RunStatement,
   readRunRecords,
   runFiles,
+  type StatedRun,
   topicOfLog,
   treeHash,
   unhex,
@@ -18,7 +22,7 @@ import type { ScopeRules } from './scope.js';
 
 /** How a bundle of one run is looked at. */
 export const RUN_RULES: ScopeRules<RunStatement> = {
-  derived: ['envelope.json', 'events.csv', 'governance.json', 'replay.json', 'trace.json'],
+  derived: RUN_FILES,
   needed: ({ complete_by: { log, leaf_index } }) => [`proofs/${log}/${leaf_index}.tlog-proof`],
   check: checkRun,
   about: ({ scope }) => `run ${scope.run_id}`,
@@ -37,38 +41,41 @@ async function checkRun(
   records: readonly CheckedRecords[],
   tell: TellBundle,
 ): Promise<void> {
-  const run = await readRun(statement, records, tell);
+  const { run_id } = statement.scope;
+  const run = await readRun(run_id, () => records.map(({ file }) => file), tell);
   if (run === null) return;
-  checkComplete(statement, run, tell);
-  checkSources(run, records, tell);
+  checkComplete({ run_id, complete_by: statement.complete_by }, run, tell);
+  checkSources(
+    run,
+    records.filter(({ file }) => topicOfLog(file.log) === 'system').flatMap(({ hashes }) => hashes),
+    tell,
+  );
   await checkDerived(files, runFiles(run), tell);
 }
 
-async function readRun(
-  { scope }: RunStatement,
-  records: readonly CheckedRecords[],
+/** The records of a run; null, and told: these are not those of one. `files` may refuse as well. */
+export async function readRun(
+  runId: string,
+  files: () => readonly RecordFile[],
   tell: TellBundle,
 ): Promise<RunRecords | null> {
   try {
-    return await readRunRecords(
-      scope.run_id,
-      records.map(({ file }) => file),
-    );
+    return await readRunRecords(runId, files());
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
-    tell({ code: 'INCOMPLETE', entry: null, expected: `the records of run ${scope.run_id}`, found: error.message });
+    tell({ code: 'INCOMPLETE', entry: null, expected: `the records of run ${runId}`, found: error.message });
     return null;
   }
 }
 
 /** The RUN leaf that the statement names is there, the newest one, and of exactly these steps and events (docs/spec/checks.md, V9). */
-function checkComplete({ complete_by: by, scope }: RunStatement, run: RunRecords, tell: TellBundle): void {
-  const { newest, revisions, copies, steps, hashes, events } = run;
+export function checkComplete({ complete_by: by, run_id }: StatedRun, run: RunRecords, tell: TellBundle): void {
+  const { newest, revisions, copies, conflicts, steps, hashes, events } = run;
   const m = newest.members;
   const named = `${newest.log} ${newest.index} sha256:${hex(newest.leafHash)}`;
   const wrong = (expected: string, found: string) => tell({ code: 'INCOMPLETE', entry: null, expected, found });
   if (named !== `${by.log} ${by.leaf_index} ${by.checksum}`)
-    wrong(`the RUN leaf ${by.log} ${by.leaf_index} ${by.checksum} as the newest of run ${scope.run_id}`, named);
+    wrong(`the RUN leaf ${by.log} ${by.leaf_index} ${by.checksum} as the newest of run ${run_id}`, named);
   const [opened, ...sealed] = revisions;
   const at = m.count('run_index');
   if (opened?.members.text('kind') !== 'OPENED' || opened.index !== at)
@@ -77,6 +84,8 @@ function checkComplete({ complete_by: by, scope }: RunStatement, run: RunRecords
   if (missing >= 0) wrong(`every RUN leaf, the one of revision ${missing + 1} too`, 'another in its place');
   if (copies !== m.count('conflicts'))
     wrong(`${m.count('conflicts')} CONFLICT leaves, as its RUN leaf says`, `${copies}`);
+  const own = new Set(steps.map(copiedKey));
+  if ([...conflicts].some((key) => !own.has(key))) wrong('CONFLICT leaves that contradict its own steps', 'another');
   const stepHashes = steps.map((_, at) => hashes.subarray(32 * at, 32 * at + 32));
   checkTree('steps', { count: m.count('steps'), tree: m.text('tree') }, stepHashes, wrong);
   // A RUN leaf of before events were counted heeds none.
@@ -87,10 +96,8 @@ function checkComplete({ complete_by: by, scope }: RunStatement, run: RunRecords
 }
 
 /** Every environment and scope that a step names is there: its leaf names it by the hash of its record. */
-function checkSources({ sources }: RunRecords, records: readonly CheckedRecords[], tell: TellBundle): void {
-  const there = new Set(
-    records.filter(({ file }) => topicOfLog(file.log) === 'system').flatMap(({ hashes }) => hashes.map(hex)),
-  );
+export function checkSources({ sources }: RunRecords, ofSystem: readonly Uint8Array[], tell: TellBundle): void {
+  const there = new Set(ofSystem.map(hex));
   for (const source of sources)
     if (!there.has(source))
       tell({ code: 'INCOMPLETE', entry: null, expected: `the RESOURCE record sha256:${source}`, found: 'none' });

@@ -4,7 +4,14 @@ import { beyond } from './named.js';
 import type { Report } from './report.js';
 
 /** Whose hands the records went through inside the log. */
-export function* custody({ survey, seals, logs, statement }: Report): Generator<Block> {
+export function* custody(report: Report): Generator<Block> {
+  yield* sentBy(report);
+  yield sealedBy(report);
+  yield* coveredBy(report);
+}
+
+/** Who sent the records. */
+export function* sentBy({ survey }: Pick<Report, 'survey'>): Generator<Block> {
   yield { kind: 'heading', text: 'Chain of custody' };
   yield {
     kind: 'paragraph',
@@ -33,7 +40,11 @@ export function* custody({ survey, seals, logs, statement }: Report): Generator<
       [said('the log itself'), [], said(grouped(survey.bySworn)), []],
     ],
   };
-  yield {
+}
+
+/** When which leaf said what of a run. */
+export function sealedBy({ seals, statement }: Report): Block {
+  return {
     kind: 'table',
     caption: 'Opened and sealed by',
     columns: [
@@ -52,6 +63,10 @@ export function* custody({ survey, seals, logs, statement }: Report): Generator<
       said(checksum.replace('sha256:', ''), { mono: true }),
     ]),
   };
+}
+
+/** Under which checkpoints the records lie. */
+export function* coveredBy({ logs, statement }: Proven): Generator<Block> {
   yield {
     kind: 'table',
     caption: 'Covered by',
@@ -72,12 +87,15 @@ export function* custody({ survey, seals, logs, statement }: Report): Generator<
   };
 }
 
+/** What is told of the logs of a bundle. */
+type Proven = Pick<Report, 'logs'> & { readonly statement: Pick<Report['statement'], 'format' | 'logs'> };
+
 function isNewest({ complete_by: by }: Report['statement'], log: string, index: number): boolean {
   return by.log === log && by.leaf_index === index;
 }
 
 /** What the records are proven against. */
-export function* integrity({ statement, logs }: Report): Generator<Block> {
+export function* integrity({ logs, statement }: Proven): Generator<Block> {
   yield { kind: 'heading', text: 'Integrity statement' };
   yield {
     kind: 'paragraph',

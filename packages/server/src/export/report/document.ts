@@ -11,28 +11,43 @@ import type { Report } from './report.js';
 export function* documentOf(report: Report, form: Form): Generator<Block> {
   yield* opening(report);
   yield { kind: 'heading', text: 'What happened' };
-  yield {
-    kind: 'paragraph',
-    text: 'Times are those that the application reported, in UTC; when each record was written, by the clock of the log, stands below. A record is named by its log and place there, and by the SHA-256 of its bytes. A step is one operation: a call of a model, of a tool, a decision of an agent. Governance is what was reported of rules, approvals and limits. System records are what happened around the run.',
-  };
-  yield happenedTable(report, form);
-  yield* decisions(report, form);
-  yield* involved(report);
-  yield* cost(report);
+  yield HOW_TO_READ;
+  yield* happened(report, form);
   yield* notShown(report, form.notes);
   yield* custody(report);
   yield* integrity(report);
   yield* checking();
 }
 
+/** How rows of what happened are to be read. */
+export const HOW_TO_READ: Block = {
+  kind: 'paragraph',
+  text: 'Times are those that the application reported, in UTC; when each record was written, by the clock of the log, stands below. A record is named by its log and place there, and by the SHA-256 of its bytes. A step is one operation: a call of a model, of a tool, a decision of an agent. Governance is what was reported of rules, approvals and limits. System records are what happened around the run.',
+};
+
+/** What happened in a run, who was involved and what it cost. */
+export function* happened(report: Report, form: Form): Generator<Block> {
+  yield happenedTable(report, form);
+  yield* decisions(report, form);
+  yield* involved(report);
+  yield* cost(report);
+}
+
+/** That a report is none of the evidence. */
+export const NOTICE: Block = {
+  kind: 'notice',
+  text: 'This report is for reading. It is no evidence by itself: the records are. They are in the bundle that this file came in, under data/records, and anyone can check that they are unchanged without trusting this file, or whoever made it.',
+};
+
 function* opening(report: Report): Generator<Block> {
-  const { envelope: run, statement, governance } = report;
-  yield { kind: 'title', text: 'Report on a run of an AI system', about: run.run_id };
-  yield {
-    kind: 'notice',
-    text: 'This report is for reading. It is no evidence by itself: the records are. They are in the bundle that this file came in, under data/records, and anyone can check that they are unchanged without trusting this file, or whoever made it.',
-  };
+  yield { kind: 'title', text: 'Report on a run of an AI system', about: report.envelope.run_id };
+  yield NOTICE;
   yield { kind: 'heading', text: 'Summary' };
+  yield summary(report);
+}
+
+/** What a run was, in facts. */
+export function summary({ envelope: run, statement, governance }: Report): Block {
   const turn = run.inflection;
   const facts: readonly (readonly [string, Value])[] = [
     ['Run', said(run.run_id)],
@@ -57,11 +72,11 @@ function* opening(report: Report): Generator<Block> {
     ['Trace', said(run.trace_id, { mono: true })],
     ['Made-up data', said(run.is_synthetic ? 'yes: this run is synthetic' : null)],
   ];
-  yield { kind: 'facts', facts: factsOf(facts) };
+  return { kind: 'facts', facts: factsOf(facts) };
 }
 
 /** Those of which something is said. */
-function factsOf(facts: readonly (readonly [string, Value])[]): Fact[] {
+export function factsOf(facts: readonly (readonly [string, Value])[]): Fact[] {
   return facts.filter(([, value]) => value.length > 0).map(([term, value]) => ({ term, value }));
 }
 
@@ -100,7 +115,7 @@ function* decisions(report: Report, form: Form): Generator<Block> {
   };
 }
 
-async function* decisionRows({ governance, contentOf }: Report, most: number): AsyncGenerator<Row> {
+async function* decisionRows({ governance, contentOf, directory }: Report, most: number): AsyncGenerator<Row> {
   for (const one of governance.slice(0, most)) {
     const content = await contentOf(one.log, one.leaf_index);
     const unit = one.unit === null ? '' : ` ${one.unit}`;
@@ -139,7 +154,7 @@ async function* decisionRows({ governance, contentOf }: Report, most: number): A
   const left = governance.length - most;
   if (left > 0)
     yield {
-      left: `${many(left, 'further event')}, which this file does not show: data/governance.json and data/report.html have all`,
+      left: `${many(left, 'further event')}, which this file does not show: ${directory}/governance.json and data/report.html have all`,
     };
 }
 
@@ -213,7 +228,8 @@ const COST_SOURCES: Readonly<Record<string, string>> = {
   UNKNOWN: 'no cost was reported, and no price is known',
 };
 
-function* checking(): Generator<Block> {
+/** How a reader checks it. */
+export function* checking(): Generator<Block> {
   yield { kind: 'heading', text: 'How to check' };
   yield {
     kind: 'paragraph',

@@ -31,7 +31,7 @@ async function* happenedRows(report: Report, most: number): AsyncGenerator<Row> 
   yield* shown(report, 0, half);
   const left = report.rows - 2 * half;
   yield {
-    left: `${grouped(left)} rows stand here that this file does not show: they are in data/events.csv and data/report.html`,
+    left: `${grouped(left)} rows stand here that this file does not show: they are in ${report.directory}/events.csv and data/report.html`,
   };
   yield* shown(report, report.rows - half, report.rows);
 }

@@ -3,6 +3,8 @@ import { documentOf } from './document.js';
 import type { Form } from './form.js';
 import { STYLE } from './htmlStyle.js';
 import type { Report } from './report.js';
+import { runsDocumentOf, titleOf } from './runsDocument.js';
+import type { RunsReport } from './runsReport.js';
 import { type Piece, piecesOf, restText } from './text.js';
 
 /** The page shows every row. */
@@ -15,13 +17,22 @@ const ROWS_A_BODY = 500;
  * `data/report.html`, in pieces. Nothing in it acts: no script, link, form, image or address; a policy in its head forbids all of them as well. Every text
  * of a record is escaped, and stands isolated, so that its direction turns nothing around it.
  */
-export async function* reportHtml(report: Report): AsyncGenerator<string> {
-  yield head(report);
-  for (const block of documentOf(report, FORM)) yield* blockHtml(block);
+export function reportHtml(report: Report): AsyncGenerator<string> {
+  return pageHtml(`Report on run ${report.envelope.run_id}`, documentOf(report, FORM));
+}
+
+/** The same on several runs. */
+export function runsReportHtml(report: RunsReport): AsyncGenerator<string> {
+  return pageHtml(`Report on ${titleOf(report)}`, runsDocumentOf(report, { ...FORM, runs: Number.MAX_SAFE_INTEGER }));
+}
+
+async function* pageHtml(title: string, blocks: Iterable<Block> | AsyncIterable<Block>): AsyncGenerator<string> {
+  yield head(title);
+  for await (const block of blocks) yield* blockHtml(block);
   yield '</main>\n</body>\n</html>\n';
 }
 
-function head({ envelope }: Report): string {
+function head(title: string): string {
   return `<!doctype html>
 <html lang="en" dir="ltr">
 <head>
@@ -30,7 +41,7 @@ function head({ envelope }: Report): string {
 <meta name="referrer" content="no-referrer">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="format-detection" content="telephone=no, date=no, address=no, email=no">
-<title>Report on run ${plain(envelope.run_id)}</title>
+<title>${plain(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>

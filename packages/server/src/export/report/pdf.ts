@@ -4,6 +4,8 @@ import type { Form } from './form.js';
 import { type SetLine, setLine, setLines, type TextStyle } from './pdfLines.js';
 import { tablePdf } from './pdfTable.js';
 import type { Report } from './report.js';
+import { runsDocumentOf, titleOf } from './runsDocument.js';
+import type { RunsReport } from './runsReport.js';
 import { MARGIN, Sheet, WIDTH } from './sheet.js';
 import { grouped, type Piece, piecesOf, restText } from './text.js';
 
@@ -11,12 +13,19 @@ import { grouped, type Piece, piecesOf, restText } from './text.js';
 const MAX_ROWS = 2_000;
 const MAX_DECISIONS = 500;
 
+/** Of several runs: each run's own part has a page at least. */
+const MAX_RUNS = 50;
+const MIN_ROWS = 10;
+
+const FACES_NOTE =
+  'The faces of this file have the scripts of Europe, Arabic and Hebrew; Chinese, Japanese, Korean and others of the basic plane of Unicode are set in a coarse face, their letters not joined. What no face has, most emoji with it, stands here by its number, as [U+1F468]. data/report.html has every character as it is.';
+
 const FORM: Form = {
   rows: MAX_ROWS,
   decisions: MAX_DECISIONS,
   notes: [
     `This file shows at most ${grouped(MAX_ROWS)} rows of what happened, half of them from the beginning and half from the end, and the first ${MAX_DECISIONS} governance events; data/report.html, data/events.csv and data/governance.json have all.`,
-    'The faces of this file have the scripts of Europe, Arabic and Hebrew; Chinese, Japanese, Korean and others of the basic plane of Unicode are set in a coarse face, their letters not joined. What no face has, most emoji with it, stands here by its number, as [U+1F468]. data/report.html has every character as it is.',
+    FACES_NOTE,
   ],
 };
 
@@ -28,15 +37,57 @@ const BODY: TextStyle = { face: 'sans', size: 9, color: INK };
  * `data/report.pdf`, in pieces. It has text and rules alone: no link, action, script, form, picture or file. Its faces are embedded; it is not
  * compressed, since what deflate writes differs between versions of Node.
  */
-export async function* reportPdf(report: Report): AsyncGenerator<Uint8Array> {
+export function reportPdf(report: Report): AsyncGenerator<Uint8Array> {
   const run = plain(report.envelope.run_id);
+  const about = { subject: `run ${run}`, otherwise: 'a run of an AI system', date: dateOf(report.seals) };
+  return sheetsPdf(about, documentOf(report, FORM));
+}
+
+/** The same on several runs. */
+export function runsReportPdf(report: RunsReport): AsyncGenerator<Uint8Array> {
+  const each = {
+    rows: Math.floor(MAX_ROWS / report.runs.length),
+    decisions: Math.floor(MAX_DECISIONS / report.runs.length),
+  };
+  const form = {
+    rows: Math.max(MIN_ROWS, each.rows),
+    decisions: Math.max(MIN_ROWS, each.decisions),
+    runs: MAX_RUNS,
+    notes: [
+      `This file shows the first ${MAX_RUNS} runs one by one, and of each at most ${grouped(Math.max(MIN_ROWS, each.rows))} rows of what happened and ${grouped(Math.max(MIN_ROWS, each.decisions))} governance events; data/report.html has all.`,
+      FACES_NOTE,
+    ],
+  };
+  const about = {
+    subject: plain(titleOf(report)),
+    otherwise: 'runs of an AI system',
+    date: dateOf(
+      report.runs
+        .flatMap(({ sealedAt }) => ({ recordedAt: sealedAt }))
+        .sort((a, b) => (a.recordedAt < b.recordedAt ? -1 : 1)),
+    ),
+  };
+  return sheetsPdf(about, runsDocumentOf(report, form));
+}
+
+/** What a file is called: its subject, and where that is no name what it is anyway. */
+interface About {
+  readonly subject: string;
+  readonly otherwise: string;
+  readonly date: Date;
+}
+
+async function* sheetsPdf(
+  { subject, otherwise, date }: About,
+  blocks: Iterable<Block> | AsyncIterable<Block>,
+): AsyncGenerator<Uint8Array> {
   const sheet = new Sheet({
     // pdfkit writes it into XML as it is: an id that is no name stays out.
-    title: /^[\w .:/@+#-]+$/.test(run) ? `Report on run ${run}` : 'Report on a run of an AI system',
-    foot: `Run ${run}. For reading: the records are the evidence.`,
-    date: dateOf(report),
+    title: `Report on ${/^[\w .:/@+#-]+$/.test(subject) ? subject : otherwise}`,
+    foot: `${subject.slice(0, 1).toUpperCase()}${subject.slice(1)}. For reading: the records are the evidence.`,
+    date,
   });
-  for (const block of documentOf(report, FORM)) {
+  for await (const block of blocks) {
     for await (const _ of blockPdf(sheet, block)) yield* sheet.drained();
     yield* sheet.drained();
   }
@@ -45,7 +96,7 @@ export async function* reportPdf(report: Report): AsyncGenerator<Uint8Array> {
 }
 
 /** When the run was sealed: a date of the records, since a file of today's would be another file tomorrow. */
-function dateOf({ seals }: Report): Date {
+function dateOf(seals: readonly { readonly recordedAt: string }[]): Date {
   const milliseconds = Date.parse(`${seals.at(-1)?.recordedAt.slice(0, 23) ?? ''}Z`);
   return new Date(Number.isNaN(milliseconds) ? 0 : milliseconds);
 }

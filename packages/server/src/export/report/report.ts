@@ -16,6 +16,8 @@ import { type Survey, surveyOf } from './survey.js';
  */
 export interface Report {
   readonly statement: RunStatement;
+  /** Where the files that are made of the run lie. */
+  readonly directory: string;
   readonly envelope: ReturnType<typeof runEnvelope>;
   /** In the order of time. */
   readonly governance: ReturnType<typeof runGovernance>['events'];
@@ -72,17 +74,21 @@ export interface Seal {
 export interface ReportParts {
   readonly statement: RunStatement;
   readonly run: RunRecords;
+  /** Without it `data`. */
+  readonly directory?: string;
   readonly files: readonly RecordFile[];
   readonly logs: readonly ReportedLog[];
   readonly contentOf?: ContentOf;
 }
 
 /** Makes the report of a run's bundle; reads every leaf of it once. */
-export async function reportOf({ statement, run, files, logs, contentOf }: ReportParts): Promise<Report> {
+export async function reportOf(parts: ReportParts): Promise<Report> {
+  const { statement, run, files, logs, contentOf, directory = 'data' } = parts;
   const rows = countRunRows(run);
   const envelope = runEnvelope(run);
   return {
     statement,
+    directory,
     envelope,
     governance: runGovernance(run).events,
     rows,
