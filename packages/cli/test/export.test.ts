@@ -2,8 +2,9 @@ import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { vkeyOf } from '@sworn/evidence';
 import { buildTlogread, missingForGo, nodeOf24 } from '@sworn/testkit';
 import { bytesSource, openArchive } from '@sworn/verifier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -290,7 +291,9 @@ describe('sworn verify and verify.mjs', () => {
       [['nowhere.zip', '--key', key()], /cannot read nowhere\.zip: ENOENT/],
       [[home.dir], /is not a file/],
       [[bundle, '--key', join(home.dir, 'nothing.txt')], /cannot read .*nothing\.txt: ENOENT/],
-      [[bundle, '--key', notKeys], /line 1/],
+      [[bundle, '--key', notKeys], /not-keys\.txt: line 1: /],
+      [[bundle, '--key', '/dev/zero'], /\/dev\/zero is no key file: it has more than 1048576 bytes/],
+      [[bundle, '--key', home.dir], /cannot read .*: EISDIR/],
       [[bundle, '--key', empty], /holds no verifier key/],
       [[bundle, '--key', key(), '--against', 'older.zip'], /cannot read older\.zip: ENOENT/],
     ] as const) {
@@ -347,6 +350,47 @@ describe('sworn verify and verify.mjs', () => {
     const told = await verify(`${HOSTILE}.zip`);
     expect([told.code, /[\u001b\u0007\u202e]/.test(told.err)]).toEqual([2, false]);
   }, 60_000);
+
+  test('a page finds the same of a chosen file, by Web Crypto, with the one file for browsers', async () => {
+    const page = await import(pathToFileURL(join(VERIFIER, 'dist/verify.browser.mjs')).href);
+    const onPage = async (bytes: Uint8Array<ArrayBuffer>, keyText: string) => {
+      const trust = { keys: page.parseKeys(keyText), verify: page.verifyByWebCrypto };
+      const found = await page.verifyBundle(page.blobSource(new File([bytes], 'chosen.zip')), trust);
+      return JSON.parse(JSON.stringify(found));
+    };
+    const honest = readFileSync(bundle);
+    const own = readFileSync(key(), 'utf8');
+    /** With another character so far behind the last place where it says this. */
+    const turned = (before: string, offset = 0) => {
+      const bytes = Buffer.from(honest);
+      const found = honest.lastIndexOf(before);
+      expect(found).toBeGreaterThan(0);
+      const at = found + Buffer.byteLength(before) + offset;
+      bytes[at] = bytes[at] === 'A'.charCodeAt(0) ? 'B'.charCodeAt(0) : 'A'.charCodeAt(0);
+      return bytes;
+    };
+    // 32 bytes of which the first coordinate is that of no point: nobody has such a key.
+    const origin = /^\S+\/llm-runs(?=\+)/m.exec(own)?.[0] ?? '';
+    const pointless = `${vkeyOf(origin, Uint8Array.of(2, ...new Array<number>(31).fill(0)))}\n`;
+    for (const [bytes, keys, verdict, code] of [
+      [honest, own, 'VERIFIED', null],
+      [honest, '', 'UNPINNED', null],
+      [honest, pointless, 'CONTRADICTED', 'CHECKPOINT_UNSIGNED'],
+      [turned('"kind":"ST'), own, 'CONTRADICTED', 'NOT_UNDER_CHECKPOINT'],
+      [turned(`\n\n— ${origin} `, 20), own, 'CONTRADICTED', 'CHECKPOINT_UNSIGNED'],
+      [turned('"sig":"', 9), own, 'CONTRADICTED', 'ATTESTATION_UNSIGNED'],
+      [honest.subarray(0, -1), own, 'CONTRADICTED', 'ARCHIVE_NOT_A_ZIP'],
+    ] as const) {
+      const [file, keyFile] = [fresh(), join(home.dir, 'page-key.txt')];
+      writeFileSync(file, bytes);
+      writeFileSync(keyFile, keys);
+      const said = await verify(file, ...(keys === '' ? [] : ['--key', keyFile]), '--json');
+      const found = await onPage(new Uint8Array(bytes), keys);
+      expect(found).toEqual(JSON.parse(said.out));
+      expect(found.verdict).toBe(verdict);
+      if (code !== null) expect(found.findings.map((one: { code: string }) => one.code)).toContain(code);
+    }
+  }, 120_000);
 
   test('finishes when nobody reads on', async () => {
     const { code, err } = await home.runUnread(['verify', bundle, '--key', key()]);

@@ -505,7 +505,7 @@ describe('a key', () => {
 });
 
 describe('an attestation', () => {
-  const attested = () => parseAttestation(text(files, ATTESTATION), verifyEd25519);
+  const attested = () => parseAttestation(text(files, ATTESTATION));
 
   it('of another export is none of this one', async () => {
     files.set(ATTESTATION, (await filesOf(undisclosed)).get(ATTESTATION) as Buffer);

@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Malformed, type Vkey } from '@sworn/evidence';
@@ -72,15 +73,42 @@ export async function verifyCommand(args: readonly string[], output: VerifyOutpu
   }
 }
 
+/** A line is a few hundred bytes, and a tenant has a log for each topic and a key for each rotation: somebody named another file. */
+const MAX_KEY_FILE_BYTES = 1 << 20;
+
 async function readKeys(path: string): Promise<readonly Vkey[]> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await keyText(path);
+  const keys = keysIn(path, text);
+  if (keys.length === 0) throw new SourceFailed(`${path} holds no verifier key: one is a line <name>+<8 hex>+<base64>`);
+  return keys;
+}
+
+/** A pipe too, as a shell makes of `--key <(…)`; never more than a key file has. */
+async function keyText(path: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of createReadStream(path, { end: MAX_KEY_FILE_BYTES })) {
+      chunks.push(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+    }
+  } catch (error) {
     throw new SourceFailed(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, {
       cause: error,
     });
-  });
-  const keys = parseKeys(text);
-  if (keys.length === 0) throw new SourceFailed(`${path} holds no verifier key: one is a line <name>+<8 hex>+<base64>`);
-  return keys;
+  }
+  if (bytes > MAX_KEY_FILE_BYTES)
+    throw new SourceFailed(`${path} is no key file: it has more than ${MAX_KEY_FILE_BYTES} bytes`);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function keysIn(path: string, text: string): readonly Vkey[] {
+  try {
+    return parseKeys(text);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new SourceFailed(`${path}: ${error.message}`, { cause: error });
+  }
 }
 
 async function writePage(path: string, page: string): Promise<void> {

@@ -1,11 +1,11 @@
 import { createPublicKey, verify } from 'node:crypto';
-import type { VerifyEd25519 } from '@sworn/evidence';
+import type { VerifySignature } from './signature.js';
 
 /** RFC 8410's SubjectPublicKeyInfo of an Ed25519 key, without the key. */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 
 /** Verifies by Node's own OpenSSL. */
-export const verifyEd25519: VerifyEd25519 = (publicKey, message, signature) =>
+export const verifyEd25519: VerifySignature = (publicKey, message, signature) =>
   verify(
     null,
     message,

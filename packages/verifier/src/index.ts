@@ -9,6 +9,7 @@ export { BUNDLE_CODES, type BundleCode, type BundleFinding } from './bundle/find
 export { fingerprintOf, parseKeys } from './bundle/keys.js';
 export type { Finding, Tell, Told } from './finding.js';
 export { verificationPage } from './page.js';
+export { verifyByWebCrypto, type VerifySignature } from './signature.js';
 export {
   sentenceOf,
   type Trust,

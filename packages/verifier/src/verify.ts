@@ -1,4 +1,4 @@
-import { parseStatement, type Statement, topicOfLog, type VerifyEd25519, type Vkey, vkeyOf } from '@sworn/evidence';
+import { parseStatement, type Statement, topicOfLog, type Vkey, vkeyOf } from '@sworn/evidence';
 import type { ArchiveCode } from './archive/finding.js';
 import { openArchive } from './archive/open.js';
 import type { ArchiveSource } from './archive/source.js';
@@ -15,6 +15,7 @@ import { checkAgainst } from './bundle/older.js';
 import { type CheckedRecords, checkRecords } from './bundle/records.js';
 import { rulesOf } from './bundle/kinds.js';
 import { type Finding, FindingList } from './finding.js';
+import type { VerifySignature } from './signature.js';
 
 /** Everything that can be wrong with a bundle. */
 export type VerificationCode = ArchiveCode | BagCode | BundleCode;
@@ -66,7 +67,7 @@ export interface Verification {
 export interface Trust {
   /** Pinned keys; empty: none, and the verdict is never VERIFIED. */
   readonly keys: readonly Vkey[];
-  readonly verify: VerifyEd25519;
+  readonly verify: VerifySignature;
 }
 
 const MAX_STATEMENT_BYTES = 1 << 20;

@@ -3,7 +3,6 @@ import type { JsonObject, JsonValue } from '../json.js';
 import { parseStrict } from '../jsonReader.js';
 import { canonicalize } from '../jsonWriter.js';
 import { Malformed } from '../malformed.js';
-import type { VerifyEd25519 } from '../note.js';
 
 /** in-toto Statement v1, in a DSSE envelope. */
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
@@ -79,15 +78,16 @@ export function attestationText(attested: Attested, key: AttestationKey): string
 /** An attestation as read, and who signed it. */
 export interface ReadAttestation extends Attested {
   readonly signedBy: Uint8Array;
-  /** The signature is of that key over these very bytes. */
-  readonly isSigned: boolean;
+  /** What that key has to have signed for the attestation to count, and its Ed25519 signature (64 bytes), which is not verified yet. */
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
 }
 
 /**
- * Reads an attestation; one that is not written as `attestationText` writes it is refused. That its key is one to believe is said by the leaf in it.
+ * Reads an attestation; one that is not written as `attestationText` writes it is refused. Nothing is verified; that its key is one to believe is said by the leaf in it.
  * @throws Malformed `attestation`, `base64`, `hex`, and what parsers of JSON refuse with
  */
-export function parseAttestation(text: string, verify: VerifyEd25519): ReadAttestation {
+export function parseAttestation(text: string): ReadAttestation {
   const bytes = utf8(text);
   const envelope = objectOf(parseStrict(bytes.subarray(0, -1)));
   const [signature] = listOf(envelope.signatures).map(objectOf);
@@ -116,7 +116,7 @@ export function parseAttestation(text: string, verify: VerifyEd25519): ReadAttes
   if (signedBy.length !== 32 || sig.length !== 64) throw wrong('not an Ed25519 signature');
   const again = attestationText(attested, { publicKey: signedBy, sign: () => sig });
   if (!equalBytes(utf8(again), bytes)) throw wrong('not written as this format writes it');
-  return { ...attested, signedBy, isSigned: verify(signedBy, preAuthEncoding(payload), sig) };
+  return { ...attested, signedBy, message: preAuthEncoding(payload), signature: sig };
 }
 
 /** DSSE v1: what is signed. */

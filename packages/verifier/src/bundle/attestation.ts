@@ -5,23 +5,21 @@ import {
   fromUtf8,
   type JsonValue,
   leafHash,
+  Malformed,
   parseAttestation,
   parseCheckpoint,
-  parseVkey,
   type ReadAttestation,
   sha256,
   type Statement,
   topicOfLog,
   unhex,
   utf8,
-  type VerifyEd25519,
   verifyInclusion,
-  verifyNote,
-  vkeyOf,
   type Vkey,
 } from '@sworn/evidence';
 import { type BundleFiles, reading, textOf } from './files.js';
 import type { TellBundle } from './finding.js';
+import { signerOf, type VerifySignature } from '../signature.js';
 import { keysFor } from './keys.js';
 import { rulesOf } from './kinds.js';
 
@@ -37,13 +35,12 @@ const MAX_MANIFEST_BYTES = 4 << 20;
 export async function checkAttestation(
   statement: Statement,
   files: BundleFiles,
-  { keys, verify }: { readonly keys: readonly Vkey[]; readonly verify: VerifyEd25519 },
+  { keys, verify }: { readonly keys: readonly Vkey[]; readonly verify: VerifySignature },
   tell: TellBundle,
 ): Promise<string | null> {
   if (!files.has(ENTRY)) return null;
   const text = await textOf(files, ENTRY, { maxBytes: MAX_BYTES, tell });
-  const read =
-    text === null ? null : reading('ATTESTATION_MALFORMED', ENTRY, tell, () => parseAttestation(text, verify));
+  const read = text === null ? null : reading('ATTESTATION_MALFORMED', ENTRY, tell, () => parseAttestation(text));
   if (read === null) return null;
   let isSound = true;
   const wrong = (code: 'ATTESTATION_DIFFERS' | 'ATTESTATION_UNSIGNED', expected: string, found: string) => {
@@ -58,7 +55,8 @@ export async function checkAttestation(
     if (manifest !== null && !equalBytes(sha256(utf8(manifest)), bytesOf(digest)))
       wrong('ATTESTATION_DIFFERS', `the digest of ${name}`, digest);
   }
-  if (!read.isSigned) wrong('ATTESTATION_UNSIGNED', 'a signature of the key that it names', 'another');
+  if (!(await verify(read.signedBy, read.message, read.signature)))
+    wrong('ATTESTATION_UNSIGNED', 'a signature of the key that it names', 'another');
   const leaf = reading('ATTESTATION_MALFORMED', ENTRY, tell, () => decodeLeaf(read.leaf.bytes));
   if (leaf === null) return null;
   const f = leaf.fields;
@@ -80,7 +78,7 @@ export async function checkAttestation(
   if (textOfAll(said) !== textOfAll(expected)) wrong('ATTESTATION_DIFFERS', 'the record of this export', 'of another');
   if (typeof f.attested_by !== 'string' || !equalBytes(bytesOf(f.attested_by), read.signedBy))
     wrong('ATTESTATION_UNSIGNED', 'the key that the record of the export names', 'another');
-  if (topicOfLog(read.leaf.log) !== 'access' || !isProven(read, origin, { keys, verify }))
+  if (topicOfLog(read.leaf.log) !== 'access' || !(await isProven(read, origin, { keys, verify })))
     wrong('ATTESTATION_UNSIGNED', `a record that lies under a signed checkpoint of ${origin}`, 'another');
   return isSound ? read.exportId : null;
 }
@@ -90,20 +88,19 @@ function textOfAll(values: readonly (JsonValue | undefined)[]): string {
   return fromUtf8(canonicalize(values.map((value) => value ?? null)));
 }
 
-function isProven(
+async function isProven(
   { leaf }: ReadAttestation,
   origin: string,
-  { keys, verify }: { readonly keys: readonly Vkey[]; readonly verify: VerifyEd25519 },
-): boolean {
+  { keys, verify }: { readonly keys: readonly Vkey[]; readonly verify: VerifySignature },
+): Promise<boolean> {
   try {
     const checkpoint = parseCheckpoint(leaf.checkpoint);
     const { size, root } = checkpoint;
-    const isSigned = keysFor(keys, origin).some((key) =>
-      verifyNote(checkpoint.note, parseVkey(vkeyOf(origin, key)), verify),
-    );
+    const signedBy = await signerOf(checkpoint, keysFor(keys, origin), verify);
     const claim = { index: leaf.index, size, leafHash: leafHash(leaf.bytes), path: leaf.path, root };
-    return isSigned && checkpoint.origin === origin && verifyInclusion(claim);
-  } catch {
+    return signedBy !== null && checkpoint.origin === origin && verifyInclusion(claim);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
     return false;
   }
 }

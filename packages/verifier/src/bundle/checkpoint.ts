@@ -1,16 +1,8 @@
-import {
-  type Checkpoint,
-  parseCheckpoint,
-  parseVkey,
-  type PinnedRecords,
-  type VerifyEd25519,
-  type Vkey,
-  verifyNote,
-  vkeyOf,
-} from '@sworn/evidence';
+import { type Checkpoint, parseCheckpoint, type PinnedRecords, type Vkey } from '@sworn/evidence';
 import { reading, textOf } from './files.js';
 import type { BundleFiles } from './files.js';
 import type { TellBundle } from './finding.js';
+import { signerOf, type VerifySignature } from '../signature.js';
 import { keysFor } from './keys.js';
 
 /** A checkpoint with a hundred witnesses has about 20 KB. */
@@ -28,7 +20,7 @@ export interface SignedCheckpoint {
 /** What a checkpoint is held against. */
 export interface CheckpointTrust {
   readonly keys: readonly Vkey[];
-  readonly verify: VerifyEd25519;
+  readonly verify: VerifySignature;
 }
 
 /** Reads the checkpoint of a log; null, and told: there is none that could be one of it. */
@@ -52,7 +44,7 @@ export async function checkCheckpoint(
     return null;
   }
   const candidates = keysFor(keys, origin);
-  const signedBy = candidates.find((key) => isSigned(checkpoint, key, verify)) ?? null;
+  const signedBy = await signerOf(checkpoint, candidates, verify);
   if (signedBy === null) {
     tell({
       code: 'CHECKPOINT_UNSIGNED',
@@ -63,8 +55,4 @@ export async function checkCheckpoint(
     });
   }
   return { checkpoint, note, signedBy };
-}
-
-function isSigned(checkpoint: Checkpoint, publicKey: Uint8Array, verify: VerifyEd25519): boolean {
-  return verifyNote(checkpoint.note, parseVkey(vkeyOf(checkpoint.origin, publicKey)), verify);
 }
