@@ -3,13 +3,13 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { Rates } from './access/rateLimits.js';
 import { ENVIRONMENTS, type Environment } from './access/rules.js';
 import { ConfigMistakes } from './configMistakes.js';
-import { EXPORT_SETTINGS } from './exportSettings.js';
+import { EXPORT_SETTINGS, type ExportSettings, readExports } from './exportSettings.js';
 import { EDGE_SETTINGS, type EdgeSettings, readEdge } from './edgeSettings.js';
 import { isLoopback } from './networks.js';
 import { readSinks, type SinkAddress } from './sinkAddress.js';
 
 /** Everything a Sworn process is told from outside. Read once, at the edge; nothing else reads the environment. */
-export interface Config extends EdgeSettings {
+export interface Config extends EdgeSettings, ExportSettings {
   /** Absolute path: embedded database, deployment id, demo files. */
   readonly dataDir: string;
   readonly host: string;
@@ -48,8 +48,6 @@ export interface Config extends EdgeSettings {
   readonly environment: Environment;
   /** Null: the file that comes with Sworn, which names no issuer. */
   readonly oidcFile: string | null;
-  /** How long a bundle that was made for a request is kept. */
-  readonly exportRetentionDays: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Where key directory and signer memory live unless told otherwise; outside the data directory. */
   readonly stateDir: string;
@@ -267,6 +265,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 
   const edge = readEdge({ text, list, path }, host);
   mistakes.push(...edge.mistakes);
+  const exports = readExports({ text, integer });
+  mistakes.push(...exports.mistakes);
 
   const logLevel = text('SWORN_LOG_LEVEL') ?? 'info';
   if (!isLogLevel(logLevel)) mistakes.push(`SWORN_LOG_LEVEL must be debug, info, warn or error, not "${logLevel}"`);
@@ -305,7 +305,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     environment: environment ?? 'production',
     oidcFile: path('SWORN_OIDC_FILE'),
     ...edge.settings,
-    exportRetentionDays: integer('SWORN_EXPORT_RETENTION_DAYS', 365, 1, 3_650),
+    ...exports.settings,
     logLevel: isLogLevel(logLevel) ? logLevel : 'info',
     stateDir: isRoot() ? '/var/lib/sworn-keys' : join(homeOf(env), '.local/state/sworn'),
   };

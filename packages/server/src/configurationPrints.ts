@@ -69,6 +69,11 @@ function settings(config: Config): readonly (readonly [string, Uint8Array])[] {
     SWORN_INGEST_CLIENT_CERT: config.tls?.clients?.demand,
     SWORN_TLS_PROXY: config.tlsProxy,
     SWORN_EXPORT_RETENTION_DAYS: config.exportRetentionDays,
+    SWORN_EXPORT_S3_BUCKET: config.exportS3?.bucket,
+    SWORN_EXPORT_S3_ENDPOINT: config.exportS3?.endpoint,
+    SWORN_EXPORT_S3_REGION: config.exportS3?.region,
+    SWORN_EXPORT_S3_PREFIX: config.exportS3?.prefix,
+    SWORN_EXPORT_S3_PATH_STYLE: config.exportS3?.isPathStyle,
     SWORN_LOG_LEVEL: config.logLevel,
   };
   return Object.entries(said).map(([name, value]) => [name, utf8(JSON.stringify(value ?? null))]);

@@ -4,7 +4,8 @@ import type { Deployment } from './deployment.js';
 import { exportDirectory } from './export/core.js';
 import { createFileStore } from './export/fileStore.js';
 import { createKeptBundles, type KeptBundles } from './export/keptBundles.js';
-import { StoreFailed } from './export/objectStore.js';
+import { type ObjectStore, StoreFailed } from './export/objectStore.js';
+import { createS3Store } from './export/s3Store.js';
 import { loggable } from './loggable.js';
 import { type Loop, startLoop } from './loop.js';
 
@@ -21,18 +22,14 @@ export interface Keeping {
 
 /** What keeping stands on. */
 export interface KeepingDeps {
-  readonly config: Pick<Config, 'dataDir' | 'diskReserveBytes' | 'exportRetentionDays'>;
-  readonly deployment: Pick<Deployment, 'dataKeysFor'>;
+  readonly config: Pick<Config, 'dataDir' | 'diskReserveBytes' | 'exportRetentionDays' | 'exportS3'>;
+  readonly deployment: Pick<Deployment, 'id' | 'dataKeysFor'>;
   readonly log: { error(fields: object, message: string): void; info(fields: object, message: string): void };
 }
 
 export function createKeeping({ config, deployment, log }: KeepingDeps): Keeping {
   const bundles = createKeptBundles({
-    store: createFileStore({
-      root: join(exportDirectory(config.dataDir), 'kept'),
-      reserveBytes: config.diskReserveBytes,
-      now: Date.now,
-    }),
+    store: storeOf(config, deployment.id),
     dataKeys: deployment.dataKeysFor('recorder'),
     now: Date.now,
   });
@@ -64,4 +61,12 @@ export function createKeeping({ config, deployment, log }: KeepingDeps): Keeping
     },
     stop: async () => loop?.stop(),
   };
+}
+
+/** A bucket where one is named, else files in the data directory. */
+function storeOf({ dataDir, diskReserveBytes, exportS3 }: KeepingDeps['config'], deployment: string): ObjectStore {
+  const scratch = exportDirectory(dataDir);
+  return exportS3 === null
+    ? createFileStore({ root: join(scratch, 'kept'), reserveBytes: diskReserveBytes, now: Date.now })
+    : createS3Store({ address: exportS3, deployment, scratch });
 }

@@ -21,8 +21,8 @@ it('a server removes the bundles whose time is over and says which; of the other
   const [over, within] = [keptFor('a', 8), keptFor('b', 6)];
   const told: object[] = [];
   const keeping = createKeeping({
-    config: { dataDir, diskReserveBytes: 0, exportRetentionDays: 7 },
-    deployment: { dataKeysFor: () => ({}) as never },
+    config: { dataDir, diskReserveBytes: 0, exportRetentionDays: 7, exportS3: null },
+    deployment: { id: 'here', dataKeysFor: () => ({}) as never },
     log: { info: (fields) => void told.push(fields), error: (fields) => void told.push(fields) },
   });
   keeping.start();

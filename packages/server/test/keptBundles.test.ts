@@ -8,11 +8,13 @@ import { verifyEd25519 } from '@sworn/verifier/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore } from '../src/export/fileStore.js';
 import { createKeptBundles, type KeptBundle, KeptBundleDamaged, type KeptBundles } from '../src/export/keptBundles.js';
+import { createS3Store } from '../src/export/s3Store.js';
 import { createDataKeys } from '../src/record/dataKeys.js';
 import { madeBundle } from './exporting.js';
 import { buildHouse, type House } from './facadeHouse.js';
 import { agentRun, newTrace } from './facadeSpans.js';
 import { bytesOf, namesIn } from './objectStoreContract.js';
+import { openS3House } from './s3House.js';
 
 const OTHER_EXPORT = `exp_${'0'.repeat(32)}`;
 
@@ -38,9 +40,9 @@ beforeEach(async () => {
 });
 
 const storeOf = () => createFileStore({ root, reserveBytes: 0, now: Date.now });
-const keeping = () =>
+const keeping = (store = storeOf()) =>
   createKeptBundles({
-    store: storeOf(),
+    store,
     dataKeys: recorderKeys(),
     now: Date.now,
   });
@@ -70,8 +72,10 @@ const destroyKeys = (where: string, params: unknown[] = []) =>
   house.database.admin(`delete from sworn.data_key where tenant_id = $1 and ${where}`, [tenant, ...params]);
 
 /** The data keys under which it is, as rows. */
-async function rowsOf(bundle: KeptBundle): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const stored = readFileSync(fileOf(bundle));
+async function rowsOf(
+  bundle: KeptBundle,
+  stored: Buffer = readFileSync(fileOf(bundle)),
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const { keyIds } = JSON.parse(stored.subarray(16, 16 + stored.readUInt32BE(12)).toString('utf8')) as {
     readonly keyIds: readonly string[];
   };
@@ -255,6 +259,42 @@ describe('what was done to a kept bundle', () => {
   it('finds nothing under what is no id of an export', async () => {
     for (const id of ['', '..', '../x', OTHER_EXPORT, `${OTHER_EXPORT}/x`, OTHER_EXPORT.toUpperCase()])
       expect(await kept.find(tenant, id)).toEqual({ kind: 'none' });
+  });
+});
+
+describe('a bundle kept in a bucket', () => {
+  it('is the same, whole and in ranges, and sealed as in a file', async () => {
+    const bucket = await openS3House();
+    try {
+      const of = () => createS3Store({ address: bucket.address, deployment: 'd', scratch: root });
+      const bundle = await keepRun('all', keeping(of()));
+      const found = await keeping(of()).find(tenant, bundle.exportId);
+      if (found.kind !== 'kept') throw new Error(found.kind);
+      const zip = await zipOf(found.bundle);
+      expect(sha256(zip)).toBe(bundle.sha256);
+      for (const { name, from, size, sha256: digest } of bundle.parts)
+        expect(sha256(await bytesOf(found.bundle.read(from, from + size))), name).toBe(digest);
+      const stored = await bytesOf(of().read(`${tenant}/${bundle.exportId}`, 0, 2 * bundle.size));
+      expect(stored.includes('manifest-sha256.txt') || stored.includes(zip.subarray(0, 16))).toBe(false);
+      await destroyKeys('dk = $2', [(await rowsOf(bundle, stored))[0]?.['dk']]);
+      expect(await keeping(of()).find(tenant, bundle.exportId)).toEqual({ kind: 'key_destroyed' });
+    } finally {
+      await bucket.close();
+    }
+  });
+
+  it('is told not to be kept when the bucket is away, and is kept the next time', async () => {
+    const bucket = await openS3House();
+    try {
+      const inBucket = keeping(createS3Store({ address: bucket.address, deployment: 'd', scratch: root }));
+      for (let times = 0; times < 3; times++)
+        bucket.faults.push({ method: 'PUT', how: { status: 503, code: 'SlowDown' } });
+      await expect(keepRun('none', inBucket)).rejects.toMatchObject({ name: 'StoreFailed', code: 'unreachable' });
+      const bundle = await keepRun('none', inBucket);
+      expect(sha256(await zipOf(bundle))).toBe(bundle.sha256);
+    } finally {
+      await bucket.close();
+    }
   });
 });
 
