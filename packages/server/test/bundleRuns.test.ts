@@ -132,6 +132,19 @@ describe('a bundle of several runs', () => {
     expect(json.items.map((item: { run_id: string }) => item.run_id).sort()).toEqual([first, SECOND, third].sort());
   });
 
+  it('has one report on all of them, which says what is not proven', async () => {
+    const files = await filesOf((await bundleOf('CONVERSATION', 'c-1', 'all')).bytes);
+    const html = text(files, 'data/report.html');
+    for (const [place, runId] of runIds(files).entries()) {
+      expect(html).toContain(`<h2>Run ${place + 1} of 3</h2>`);
+      expect(html).toContain(runId);
+    }
+    expect(html).toContain('That the log has no other run of this conversation is not proven');
+    expect(html).toContain('Where is my order?');
+    expect(html.match(/<h1>/g)).toHaveLength(1);
+    expect(files.get('data/report.pdf')?.subarray(0, 5).toString()).toBe('%PDF-');
+  });
+
   it('of a subject names him by his token, in the bundle and on record', async () => {
     const { made, bytes } = await bundleOf('SUBJECT', MIA);
     const token = await house.read.tokenOf(tenant, MIA);
@@ -179,6 +192,7 @@ describe('a run that belongs and cannot be there', () => {
     const files = await filesOf((await bundleOf('CONVERSATION', 'c', 'none', of)).bytes);
     expect(runIds(files)).toEqual([sealed]);
     expect(runsStated(files).left_out).toEqual([{ run_id: runId, reason: 'NOT_SEALED' }]);
+    expect(text(files, 'data/report.html')).toContain(`${runId}</bdi></div></td><td><div><bdi>it was open`);
   });
 
   it('keeps the bundle from being made where there is no other', async () => {

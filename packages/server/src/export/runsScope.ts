@@ -32,6 +32,8 @@ export interface FoundRuns {
 const MAX_RUNS = 500;
 /** Leaves in one bundle: lying between ten million of others, their proof has 62 MB of the 64 MB that a verifier reads at once. */
 const MAX_LEAVES = 200_000;
+/** Runs that a bundle names as left out: with those that are there they fit the megabyte that a verifier takes for a statement. */
+const MAX_LEFT_OUT = 1_000;
 /** Leaves read at once, at most 8 MB. */
 const LEAVES_AT_ONCE = 500;
 
@@ -74,6 +76,7 @@ export async function readRuns(
     const pending = await inSnapshot(deps, tenantId, (tx) => leftOutOf(deps, tx, tenantId, one));
     if (pending !== null && !runs.has(pending.run_id)) leftOut.set(pending.run_id, pending);
   }
+  if (leftOut.size > MAX_LEFT_OUT) throw tooLarge(bond, `${MAX_LEFT_OUT} runs that are not sealed`);
   if (runs.size === 0) throw noneOf(bond, [...leftOut.values()]);
   const inOrder = [...runs.values()].sort(byOpening);
   return {

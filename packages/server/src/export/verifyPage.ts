@@ -32,7 +32,7 @@ could not be looked at. 3: nothing contradicts anything, but no key was pinned, 
 | \`data/statement.json\` | what the bundle is about, at which sizes of the logs, how much is shown, withheld, disclosed |
 | \`data/records/<log>.ndjson\` | the records: these are the evidence |
 | \`data/disclosures/<log>.ndjson\` | contents, with the salt that proves each to be what its record committed to |
-| \`data/envelope.json\`, \`trace.json\`, \`governance.json\`, \`replay.json\`, \`events.csv\` | made of the records alone; the verifier makes them again and compares |
+| \`data/envelope.json\`, \`trace.json\`, \`governance.json\`, \`replay.json\`, \`events.csv\` | made of the records alone; the verifier makes them again and compares. In a bundle of several runs each run has its own, under \`data/runs/<n>/\`, with \`leaves.json\`: which records are that run's |
 | \`data/spans.otlp.json\`, \`report.html\`, \`report.pdf\` | for reading and for other tools; not evidence |
 | \`proofs/<log>/checkpoint\`, \`range.json\`, \`<index>.tlog-proof\` | the signed root, and the proof that the records lie under it |
 | \`attestation.dsse.json\` | who asked for this bundle, when it was made, who had it before; signed |

@@ -1,5 +1,5 @@
 import type { RunBond } from '@sworn/evidence';
-import { type Block, type Row, said } from './block.js';
+import { type Block, type Row, said, type Value } from './block.js';
 import { coveredBy, integrity, sealedBy, sentBy } from './custody.js';
 import { checking, factsOf, happened, HOW_TO_READ, NOTICE, summary } from './document.js';
 import { grouped, many, moneyText, timeText, wordsOf } from './figures.js';
@@ -60,7 +60,7 @@ function* opening({ statement, runs }: RunsReport): Generator<Block> {
           ),
         ),
       ],
-      ['Cost', said(moneyText(sumOf(runs)) ?? 'not known')],
+      ['Cost', costOf(runs)],
     ]),
   };
   yield {
@@ -113,12 +113,15 @@ function rowOf(run: RunInShort, place: number): Row {
 }
 
 /** Of the runs of which a cost is known, exact. */
-function sumOf(runs: readonly RunInShort[]): string | null {
+function costOf(runs: readonly RunInShort[]): Value {
   const known = runs.flatMap(({ costUsd }) => costUsd ?? []);
-  if (known.length === 0) return null;
+  if (known.length === 0) return said('not known');
   const nano = known.reduce((sum, usd) => sum + BigInt(usd.replace('.', '')), 0n);
   const digits = String(nano).padStart(10, '0');
-  return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
+  const sum = moneyText(`${digits.slice(0, -9)}.${digits.slice(-9)}`);
+  return said(
+    known.length === runs.length ? sum : `${sum}, of ${many(known.length, 'run')}; of the others it is not known`,
+  );
 }
 
 /** Headings of a run's own part stand one level below that of the run. */
