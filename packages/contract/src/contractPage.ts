@@ -1,4 +1,5 @@
 import { DEEP_LINKS } from './deepLinks.js';
+import { DOWNLOAD_ROUTES } from './downloads.js';
 import { type Endpoint, ENDPOINTS, FACADE_PREFIX, PATH_ID, PUBLIC_ROUTES } from './endpoints.js';
 import { fieldsOf, type ReadSchema, typeOf } from './fieldTable.js';
 import { problemCodesOf } from './openapi.js';
@@ -146,7 +147,11 @@ function besideSection(): string {
     ({ path, permission }) =>
       `| \`${path}\` | \`${permission}\` | A log as C2SP tlog-tiles: [tlog.md](../spec/tlog.md). |`,
   );
-  return `## Beside the facade\n\n${table(['GET', 'permission', ''], [...open, ...links, ...logs])}`;
+  const downloads = DOWNLOAD_ROUTES.map(
+    ({ path, permission }) =>
+      `| \`${path}\` | \`${permission}\` | A bundle, or a file of it by its name: [exports.md](../operate/exports.md). |`,
+  );
+  return `## Beside the facade\n\n${table(['GET', 'permission', ''], [...open, ...links, ...logs, ...downloads])}`;
 }
 
 const problemLink = (code: string): string => `[\`${code}\`](../problems/${code}.md)`;

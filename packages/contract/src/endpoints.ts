@@ -11,7 +11,7 @@ import {
 } from './audit.js';
 import { RunEnvelope } from './envelope.js';
 import { RunGovernance, RunGovernanceQuery } from './governance.js';
-import { RunExport } from './export.js';
+import { RunExport, RunExportQuery } from './export.js';
 import { ExportList, ExportQuery } from './exports.js';
 import { IdentityList, IdentityQuery } from './identity.js';
 import { Integrity, IntegrityQuery } from './integrity.js';
@@ -123,11 +123,12 @@ export const ENDPOINTS = [
     id: 'llm_runs.export',
     method: 'GET',
     path: `${FACADE_PREFIX}/llm-runs/{run_id}/export`,
-    summary: 'What a bundle of a run would be, and who has asked for it.',
+    summary:
+      'What the bundle of a run is, where it is once it is built, and who has asked for it; GET queues its build.',
     permission: 'logs.export',
     shape: 'status',
     params: ['run_id'],
-    query: NoQuery,
+    query: RunExportQuery,
     response: withClear(RunExport),
   },
   {

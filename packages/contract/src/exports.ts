@@ -1,9 +1,9 @@
 import { Type, type Static } from 'typebox';
-import { auditListFields, request } from './audit.js';
+import { ACTOR_TYPES, auditListFields, request } from './audit.js';
 import { CompromisedItem } from './finding.js';
 import { RecordMetadata } from './metadata.js';
 import { formatParameter, listParameters, textFilter } from './page.js';
-import { NullableString, NullableTimestamp, OneOf } from './scalars.js';
+import { NullableOneOf, NullableString, NullableTimestamp, OneOf } from './scalars.js';
 
 /** How far an export is. */
 const EXPORT_STATUSES = ['PENDING', 'COMPLETED', 'FAILED'] as const;
@@ -20,6 +20,29 @@ const ExportScope = Type.Union([
     { additionalProperties: false },
   ),
 ]);
+
+/** Recipients that an item shows. */
+export const MAX_RECIPIENTS = 100;
+
+/** Who had what of an export, folded from its EXPORT_DELIVERED records. */
+const ExportRecipient = Type.Object(
+  {
+    actor_type: NullableOneOf(ACTOR_TYPES),
+    actor_id: {
+      ...NullableString,
+      description: 'As of the record. Null: of a command, which names its user in source.',
+    },
+    name: { ...Type.String(), description: 'Of the file; zip: all of it; otlp: its spans alone, by a command.' },
+    by_link: Type.Boolean({ description: 'By links that this key asked for: whoever had one.' }),
+    downloads: Type.Integer({ minimum: 1 }),
+    deliveries: Type.Integer({ minimum: 1, description: 'Answers with bytes of it: a resumed download is several.' }),
+    bytes: Type.Integer({ minimum: 0, description: 'Asked for, all deliveries together.' }),
+    first_at: Type.String(),
+    last_at: Type.String(),
+  },
+  { additionalProperties: false },
+);
+export type ExportRecipient = Static<typeof ExportRecipient>;
 
 /** An export, folded from its records: it stands at the place of the one that asked for it first. */
 export const ExportItem = Type.Object(
@@ -40,9 +63,22 @@ export const ExportItem = Type.Object(
       ...NullableString,
       description: 'SHA-256 of its manifest: equal for equal exports. Null: it was not built.',
     },
+    failure: { ...NullableString, description: 'Why it FAILED: a code.' },
     delivered: Type.Boolean(),
-    downloads: Type.Integer({ minimum: 0, description: 'How often it went out.' }),
+    downloads: Type.Integer({
+      minimum: 0,
+      description:
+        'How often it went out. Of one recipient and file the deliveries that begin at its first byte, and one where none does: a download in twenty ranges is one.',
+    }),
     last_downloaded_at: NullableTimestamp,
+    recipients: Type.Array(ExportRecipient, {
+      maxItems: MAX_RECIPIENTS,
+      description: 'Who had what, the first one first.',
+    }),
+    recipients_left_out: Type.Integer({ minimum: 0, description: 'How many more there are.' }),
+    partial: Type.Boolean({
+      description: 'It has more than 1,000 records, and is folded from the first: /audit/access has all.',
+    }),
     metadata: RecordMetadata,
   },
   { additionalProperties: false },

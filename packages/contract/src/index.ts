@@ -31,8 +31,9 @@ export {
   PUBLIC_ROUTES,
 } from './endpoints.js';
 export { ContentState, Proof, RunEnvelope, TERMINATION_REASONS } from './envelope.js';
-export { RunExport } from './export.js';
-export { ExportItem, ExportList, ExportQuery } from './exports.js';
+export { ARCHIVE_NAME, DOWNLOAD_ROUTES, downloadPath, type DownloadRoute } from './downloads.js';
+export { DISCLOSE, type ExportFormat, RunExport, RunExportQuery } from './export.js';
+export { ExportItem, ExportList, ExportQuery, type ExportRecipient, MAX_RECIPIENTS } from './exports.js';
 export {
   CHECKS,
   CLEARED_BY_HAND,

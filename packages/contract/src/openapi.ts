@@ -1,9 +1,12 @@
 import { DEEP_LINKS, type DeepLink } from './deepLinks.js';
+import { downloadOperations } from './downloadOperations.js';
 import { ENDPOINTS, type Endpoint, FACADE_PREFIX, PATH_ID } from './endpoints.js';
 import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from './problem.js';
 import { SHARED_SHAPES } from './sharedShapes.js';
 
-/** Refusals that belong to the shape of the endpoint; every other code can come from any. */
+/** What no endpoint answers: only downloads take ranges. */
+const OF_RANGES: ProblemCode = 'range_not_satisfiable';
+/** Refusals of what is asked for by its id; every other code can come from any endpoint. */
 const BY_ID_ONLY: readonly ProblemCode[] = ['evidence_compromised'];
 
 interface Member {
@@ -21,6 +24,7 @@ export function openApiDocument(version: string): Member {
   const paths: Record<string, Member> = {};
   for (const endpoint of ENDPOINTS) paths[endpoint.path] = { get: operation(endpoint) };
   for (const link of DEEP_LINKS) paths[link.path] = { get: redirection(link) };
+  Object.assign(paths, downloadOperations(refTo('Problem')));
   return {
     openapi: '3.1.0',
     info: {
@@ -129,8 +133,8 @@ function redirection({ path, param, summary, takes, example }: DeepLink): Member
 }
 
 /** Problems that an endpoint can answer with, in the order of their status. */
-export function problemCodesOf({ shape }: Endpoint): readonly ProblemCode[] {
-  return PROBLEM_CODES.filter((code) => shape === 'record' || shape === 'long' || !BY_ID_ONLY.includes(code));
+export function problemCodesOf({ params }: Pick<Endpoint, 'params'>): readonly ProblemCode[] {
+  return PROBLEM_CODES.filter((code) => code !== OF_RANGES && (params.length > 0 || !BY_ID_ONLY.includes(code)));
 }
 
 /** Problems by status; two codes of one status share an entry. */

@@ -73,6 +73,13 @@ export const PROBLEMS = {
     remedy:
       'Treat the record as evidence of tampering or damage: keep the answer, compare with a checkpoint kept elsewhere, and tell whoever runs this installation. What each finding means, how to look and what to do is in [findings.md](../operate/findings.md).',
   },
+  range_not_satisfiable: {
+    status: 416,
+    title: 'Range not satisfiable',
+    meaning:
+      'The range of bytes that was asked for begins behind the end of the file. `Content-Range` says how long that is.',
+    remedy: 'Ask for a range that begins within it, or for all of it. A download that was whole already needs no more.',
+  },
   misdirected: {
     status: 421,
     title: 'Misdirected request',

@@ -11,6 +11,7 @@ import { createAccessRecorder } from './access/recorder.js';
 import { permissionsOf, type Rules, sessionRoles } from './access/rules.js';
 import { BUILT_IN_RULES, readAccessRules, rulingOf } from './accessRules.js';
 import { createBackground } from './background.js';
+import { createBundles } from './bundles.js';
 import type { Config } from './config.js';
 import { type Deployment, openDeployment } from './deployment.js';
 import { createDiskReserve } from './diskReserve.js';
@@ -238,6 +239,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     producers,
   });
   const keeping = createKeeping({ config, deployment, log });
+  const bundles = createBundles({ config, deployment, rules, kept: keeping.bundles, read, log });
   const lifetime = createLifetime({ config, deployment, version: VERSION, log });
   const ruling = rulingOf(config, rules, deployment);
   const facadeLog = log.child({});
@@ -256,6 +258,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
     recordAccess: access.record,
     enter: access.enter,
     read,
+    bundles,
     platformTenant,
     ...edge,
     now: Date.now,
@@ -275,7 +278,7 @@ async function assemble(parts: Parts): Promise<RunningApp> {
   failed.catch(() => undefined);
   deployment.onDatabaseEnd((reason) => fail(new Error(`the embedded PostgreSQL ended: ${reason}`)));
   const stop = async (): Promise<void> => {
-    await Promise.all([otlpHttp.stop(), otlpGrpc.stop(), facade.close(), certificates?.stop()]);
+    await Promise.all([otlpHttp.stop(), otlpGrpc.stop(), facade.close(), bundles.exports.stop(), certificates?.stop()]);
     await lifetime.stop();
     disk.stop();
     await keeping.stop();

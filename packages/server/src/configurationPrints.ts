@@ -74,6 +74,7 @@ function settings(config: Config): readonly (readonly [string, Uint8Array])[] {
     SWORN_EXPORT_S3_REGION: config.exportS3?.region,
     SWORN_EXPORT_S3_PREFIX: config.exportS3?.prefix,
     SWORN_EXPORT_S3_PATH_STYLE: config.exportS3?.isPathStyle,
+    SWORN_EXPORT_LINK_SECONDS: config.exportLinkSeconds,
     SWORN_LOG_LEVEL: config.logLevel,
   };
   return Object.entries(said).map(([name, value]) => [name, utf8(JSON.stringify(value ?? null))]);

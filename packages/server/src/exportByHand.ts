@@ -25,6 +25,7 @@ import {
   readTelemetryRules,
   readVocabulary,
 } from './mapping/files.js';
+import type { ReadDeps } from './read/reading.js';
 import { createReadDeps } from './readDeps.js';
 
 /** A bundle that was made for a command, and was not handed out yet. */
@@ -100,6 +101,11 @@ export function exportingDeps(deployment: Deployment, config: Config): Exporting
     governance: readGovernance(BUILT_IN_GOVERNANCE),
     attribution: readAttribution(BUILT_IN_ATTRIBUTION),
   });
+  return exportingDepsOf(deployment, config, read);
+}
+
+/** The same, of a server that reads already. */
+export function exportingDepsOf(deployment: Deployment, config: Config, read: ReadDeps): ExportingDeps {
   return {
     read,
     signingKeysOf: deployment.signingKeysOf,

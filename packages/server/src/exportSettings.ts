@@ -1,3 +1,4 @@
+import { MAX_LINK_SECONDS } from './access/exportLink.js';
 import { isLoopback } from './networks.js';
 
 /** Their variables, in the order of the configuration page. */
@@ -30,12 +31,20 @@ export const EXPORT_SETTINGS = [
     default: 'false',
     meaning: 'true: the bucket stands in the path and not in the host name, as many a store of one’s own wants it.',
   },
+  {
+    name: 'SWORN_EXPORT_LINK_SECONDS',
+    default: '0',
+    meaning:
+      'Seconds, 900 at most, that a link to a bundle holds which needs no credential. 0: none is made, and none is taken. See docs/operate/exports.md.',
+  },
 ] as const;
 
 /** Where bundles are kept, and how long. */
 export interface ExportSettings {
   /** How long a bundle that was made for a request is kept. */
   readonly exportRetentionDays: number;
+  /** How long a bearer link to a bundle holds, seconds; 0: there are none. */
+  readonly exportLinkSeconds: number;
   /** Null: files in the data directory. */
   readonly exportS3: S3Address | null;
 }
@@ -64,11 +73,12 @@ export function readExports({
 }): { readonly settings: ExportSettings; readonly mistakes: readonly string[] } {
   const mistakes: string[] = [];
   const exportRetentionDays = integer('SWORN_EXPORT_RETENTION_DAYS', 365, 1, 3_650);
+  const exportLinkSeconds = integer('SWORN_EXPORT_LINK_SECONDS', 0, 0, MAX_LINK_SECONDS);
   const bucket = text('SWORN_EXPORT_S3_BUCKET');
   if (bucket === null) {
     const idle = EXPORT_SETTINGS.filter(({ name }) => name.startsWith('SWORN_EXPORT_S3_') && text(name) !== null);
     for (const { name } of idle) mistakes.push(`${name} needs SWORN_EXPORT_S3_BUCKET: in which bucket?`);
-    return { settings: { exportRetentionDays, exportS3: null }, mistakes };
+    return { settings: { exportRetentionDays, exportLinkSeconds, exportS3: null }, mistakes };
   }
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket))
     mistakes.push('SWORN_EXPORT_S3_BUCKET must be a bucket name: 3 to 63 of a-z, 0-9, dot and hyphen');
@@ -84,7 +94,7 @@ export function readExports({
   if (pathStyle !== 'true' && pathStyle !== 'false') mistakes.push('SWORN_EXPORT_S3_PATH_STYLE must be true or false');
   const region = text('SWORN_EXPORT_S3_REGION');
   const exportS3 = { bucket, endpoint, region, prefix, isPathStyle: pathStyle === 'true' };
-  return { settings: { exportRetentionDays, exportS3 }, mistakes };
+  return { settings: { exportRetentionDays, exportLinkSeconds, exportS3 }, mistakes };
 }
 
 /** What is sent there is encrypted, and the credentials are not sent: but who answers is believed to have it. */

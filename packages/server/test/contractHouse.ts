@@ -123,6 +123,9 @@ export async function buildContractHouse(): Promise<ContractHouse> {
     scope: { kind: 'RUN', runId: runs.theirs },
     disclosure: 'none',
   });
+  // Asked for over HTTP it is built once; from then on its description says where it is.
+  for (const disclose of ['none', 'governance', 'all'])
+    await built(ask, `${FACADE_PREFIX}/llm-runs/${runs.sealed}/export?disclose=${disclose}`);
   const entries = await records({ ask, site, deployment }, mine, theirs);
   let stopping: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopping ??= app.stop());
@@ -149,6 +152,10 @@ export async function buildContractHouse(): Promise<ContractHouse> {
 }
 
 /** A bundle is built, and goes out. */
+async function built(ask: ContractHouse['ask'], path: string): Promise<void> {
+  while ((await ask(path)).json.status === 'PENDING') await sleep(POLL_MS);
+}
+
 async function exported(deployment: Deployment, config: Config, asked: Omit<ByHand, 'actor'>): Promise<void> {
   const made = await exportByHand(deployment, config, { ...asked, actor: 'local:test' }, () => undefined);
   let bytes = 0;

@@ -408,6 +408,7 @@ function facadeDeps(): Parameters<typeof createFacade>[0] {
     recordAccess: () => Promise.resolve(),
     enter: () => () => undefined,
     read: house.read,
+    bundles: house.bundles,
     platformTenant: house.platformTenant,
     trustedProxies: new Set(),
     now: Date.now,

@@ -8,7 +8,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { UNBOUNDED } from '../src/access/keyBounds.js';
 import type { AccessRecordDeps } from '../src/access/accessRecord.js';
-import { createAuthenticator } from '../src/access/authenticate.js';
+import { createAuthenticator, createKeyNamed } from '../src/access/authenticate.js';
 import type { KeyCredential } from '../src/access/credential.js';
 import { createEnteredTokens } from '../src/access/enteredToken.js';
 import { createFirstUses } from '../src/access/firstUse.js';
@@ -26,7 +26,11 @@ import { createTenants, type Tenants } from '../src/access/tenants.js';
 import { type Checking, createChecking } from '../src/check/checking.js';
 import { type CheckReport, checkDeployment } from '../src/check/engine.js';
 import { createRegister, type Register } from '../src/check/register.js';
+import { createExportDesk } from '../src/export/exportDesk.js';
 import type { ExportingDeps } from '../src/export/exportRun.js';
+import { createFileStore } from '../src/export/fileStore.js';
+import { createKeptBundles, type KeptBundles } from '../src/export/keptBundles.js';
+import type { BundleDeps } from '../src/http/askBundle.js';
 import { createFacade } from '../src/http/facade.js';
 import { UNSENT_LIMITS, type UnsentLimits } from '../src/http/unsent.js';
 import { createLife, type Life } from '../src/life.js';
@@ -53,7 +57,9 @@ import { rememberedBySinks } from '../src/sign/fileSink.js';
 import { openJournal } from '../src/sign/journal.js';
 import { readRecovered } from '../src/sign/recovered.js';
 import { createSigner } from '../src/sign/signer.js';
+import { outsideTenants } from '../src/store/database.js';
 import { settleDeployment } from '../src/store/deployment.js';
+import { dropLease, takeLease } from '../src/store/lease.js';
 import { RULES } from './accessRules.js';
 import { GOVERNANCE, MAPPER, TELEMETRY_RULES, VOCABULARY } from './mapper.js';
 import type { Capture } from './otlpCaptures.js';
@@ -107,6 +113,9 @@ export interface House {
   readonly appendOwn: (tenantId: string, drafts: readonly LeafDraft[]) => Promise<readonly Appended[]>;
   /** What exporting needs; bundles lie in a directory of the house. */
   readonly exporting: ExportingDeps;
+  /** Bundles that are kept, and those served over HTTP. */
+  readonly kept: KeptBundles;
+  readonly bundles: BundleDeps;
   /** Opens runs; with a grace of 0 seals what has a root. */
   seal(tenantId: string): Promise<void>;
   sign(tenantId: string): Promise<void>;
@@ -135,6 +144,8 @@ interface HouseOptions {
   /** When its build was made, milliseconds since 1970. */
   readonly builtAt?: number;
   readonly unsentLimits?: UnsentLimits;
+  /** How long links to bundles hold; none are made unless told. */
+  readonly linkSeconds?: number;
 }
 
 export async function buildHouse({
@@ -149,6 +160,7 @@ export async function buildHouse({
   isLoopback = true,
   builtAt = 0,
   unsentLimits = UNSENT_LIMITS,
+  linkSeconds = 0,
 }: HouseOptions = {}): Promise<House> {
   const database = await testDatabase();
   const dir = mkdtempSync(join(tmpdir(), 'sworn-house-'));
@@ -186,15 +198,16 @@ export async function buildHouse({
       return { dk: key.id, ...sealBody(key, { origin: place.origin, eventKey: place.eventKey, path: 'body' }, value) };
     },
   };
+  const breakable: typeof append = (tenantId, drafts) =>
+    broken === true || broken === tenantId
+      ? Promise.reject(new Error('the recorder is away'))
+      : append(tenantId, drafts);
   const told: string[] = [];
   const access = createAccessRecorder({
     ...accessRecords,
     now,
     tell: (decision, record) => void told.push(`${decision} ${record}`),
-    append: (tenantId, drafts) =>
-      broken === true || broken === tenantId
-        ? Promise.reject(new Error('the recorder is away'))
-        : append(tenantId, drafts),
+    append: breakable,
   });
   const read: ReadDeps = {
     db,
@@ -216,14 +229,40 @@ export async function buildHouse({
     attribution: readAttribution(BUILT_IN_ATTRIBUTION),
   };
   const logged: string[] = [];
-  const authenticate = createAuthenticator({
+  const keysAre = {
     db,
     ...proof,
     pepper: keyStore.deployment.apiKeyPepper,
-    permissionsOf: (role) => permissionsOf(rules, [role]),
+    permissionsOf: (role: KeyCredential['role']) => permissionsOf(rules, [role]),
     now,
     monotonicMs: now,
+  };
+  const authenticate = createAuthenticator(keysAre);
+  const exporting: ExportingDeps = {
+    read,
+    signingKeysOf: soleKey(keyStore.noteSigner),
+    directory: join(dir, 'exports'),
+    accessRecords,
+    append: breakable,
+    attestation: keyStore.attestation,
+    now,
+  };
+  const kept = createKeptBundles({
+    store: createFileStore({ root: join(dir, 'kept'), reserveBytes: 0, now }),
+    dataKeys: recorderKeys,
+    now,
   });
+  const lease = (tenantId: string) => `export:${tenantId}`;
+  const bundles: BundleDeps = {
+    exports: createExportDesk({
+      exporting,
+      kept,
+      takeTurn: (id, ms) => outsideTenants(db, 'recorder', (tx) => takeLease(tx, lease(id), 'house', ms)),
+      giveTurn: (id) => outsideTenants(db, 'recorder', (tx) => dropLease(tx, lease(id), 'house')),
+      tell: (error, message) => logged.push(`${message}: ${String(error)}`),
+    }),
+    links: { key: keyStore.linkKey, seconds: linkSeconds, keyNamed: createKeyNamed(keysAre) },
+  };
   const app = createFacade({
     unsentLimits,
     authenticate: createReaderAuthenticator({
@@ -251,6 +290,7 @@ export async function buildHouse({
     recordAccess: access.record,
     enter: access.enter,
     read,
+    bundles,
     platformTenant,
     trustedProxies: new Set(trustedProxies),
     rates: createRateLimits({ rates, monotonicMs: () => ahead }),
@@ -347,15 +387,9 @@ export async function buildHouse({
     life: createLife({ recorder, platformTenant, openOriginOf: originOf, now }),
     append: (tenantId, drafts) => writer.append(tenantId, drafts),
     appendOwn: append,
-    exporting: {
-      read,
-      signingKeysOf: soleKey(keyStore.noteSigner),
-      directory: join(dir, 'exports'),
-      accessRecords,
-      append,
-      attestation: keyStore.attestation,
-      now,
-    },
+    exporting,
+    kept,
+    bundles,
     async seal(tenantId) {
       while (await sealer.turn(tenantId));
       await sealer.turn(tenantId);
@@ -374,6 +408,7 @@ export async function buildHouse({
     check: (tenantId) => checkDeployment(checking, { platformTenant, tenants: [tenantId] }, { tenantId, log: null }),
     async close() {
       await app.close();
+      await bundles.exports.stop();
       await writer.close();
       await recorder.close();
       await database.drop();

@@ -64,8 +64,8 @@ describe('a file of rules is refused, with line and way out,', () => {
     ['that leaves out what decides', /    payloads: full\n/, '', /rules › 0: lacks payloads/],
     [
       'of an endpoint there is not',
-      '[llm_runs.export]',
-      '[llm_runs.exports]',
+      '[llm_runs.export, exports.download]',
+      '[llm_runs.exports, exports.download]',
       /"llm_runs.exports" is no id of an endpoint; there is llm_runs.list/,
     ],
     [
@@ -74,8 +74,13 @@ describe('a file of rules is refused, with line and way out,', () => {
       'payloads: hashes',
       /llm_runs.governance, .* cannot withhold/,
     ],
-    ['that names a URL', '[llm_runs.export]', '[/api/v1/logs/llm-runs]', /is no id of an endpoint/],
-    ['that names an endpoint twice', '[llm_runs.export]', '[llm_runs.export, llm_runs.export]', /stands twice/],
+    ['that names a URL', '[llm_runs.export, exports.download]', '[/api/v1/logs/llm-runs]', /is no id of an endpoint/],
+    [
+      'that names an endpoint twice',
+      '[llm_runs.export, exports.download]',
+      '[llm_runs.export, llm_runs.export]',
+      /stands twice/,
+    ],
     [
       'that asks for less than the contract',
       'permission: logs.audit',

@@ -31,23 +31,24 @@ describe('the description of an export', () => {
     expect(await described(auditor)).toMatchObject({ state: 'NOT_COVERED', identity: { pins: [] } });
     await house.sign(tenant);
     const settled = await described(auditor);
-    const [{ size }] = settled.identity.pins;
+    const { pins } = settled.identity;
     expect(settled).toMatchObject({
       run_id: run,
       state: 'DESCRIBED',
       identity: {
         scope: { kind: 'RUN', run_id: run },
-        pins: [{ log: 'llm-runs', size }],
+        pins: [{ log: 'llm-runs' }, { log: 'system' }],
+        disclosure: 'none',
         format_version: 'sworn.bundle/1',
+        export_id: expect.stringMatching(/^exp_[0-9a-f]{32}$/),
       },
-      building: { available: false },
-      exports: { items: [], has_more: false, withheld: 0 },
+      status: 'PENDING',
       retention: { class: 'llm-runs' },
       metadata: { run_id: run, immutable: true },
     });
     await house.ingest(tenant, agentRun(newTrace()));
     await house.sign(tenant);
-    expect((await described(auditor)).identity.pins).toEqual([{ log: 'llm-runs', size }]);
+    expect((await described(auditor)).identity.pins).toEqual(pins);
   });
 
   it('says who has asked for it, to whom may know; to others how many', async () => {

@@ -382,6 +382,7 @@ function facadeFor(tenantId: string, permissions: readonly Permission[]): Return
     recordAccess: () => Promise.resolve(),
     enter: () => () => undefined,
     read: house.read,
+    bundles: house.bundles,
     platformTenant: house.platformTenant,
     trustedProxies: new Set(),
     now: Date.now,

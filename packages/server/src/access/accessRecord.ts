@@ -75,9 +75,12 @@ export interface ExportedBundle {
   /** SHA-256 of the manifests, hex, of one that was built. */
   readonly manifest?: string;
   readonly tagManifest?: string;
-  /** What went out, and how many bytes of it. */
-  readonly delivered?: 'zip' | 'otlp';
+  /** What went out: `zip`, `otlp`, or the name of a file; how many bytes of it, and of a range where it begins. */
+  readonly delivered?: string;
   readonly bytes?: number;
+  readonly from?: number;
+  /** To whoever had a link that the credential asked for. */
+  readonly byLink?: boolean;
   /** Public half (hex) of the key that signs its attestation. */
   readonly attestedBy?: string;
 }
@@ -182,6 +185,8 @@ export async function accessLeaf(deps: AccessRecordDeps, event: AccessEvent): Pr
         tag_manifest: event.export?.tagManifest ?? null,
         delivered: event.export?.delivered ?? null,
         bytes: event.export?.bytes ?? null,
+        range_from: event.export?.from ?? null,
+        by_link: event.export?.byLink ?? null,
         attested_by: event.export?.attestedBy ?? null,
       }),
       filters: await tokens(deps, tenantId, event.filters),

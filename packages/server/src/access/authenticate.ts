@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { hex } from '@sworn/evidence';
-import { findApiKey } from '../store/apiKey.js';
+import { type ApiKeyRow, findApiKey, findApiKeyById } from '../store/apiKey.js';
 import { type Database, inTenant, type Tx } from '../store/database.js';
 import { readTenant } from '../store/tenant.js';
 import { type ApiKey, apiKeyMac, parseApiKey } from './apiKey.js';
@@ -112,14 +112,24 @@ function living(credential: KeyCredential, now: number): KeyCredential {
 async function load(deps: AuthenticatorDeps, tx: Tx, key: ApiKey, mac: Uint8Array): Promise<KeyCredential | null> {
   const row = await findApiKey(tx, key.tenantId, mac);
   if (row === null || !timingSafeEqual(row.secretMac, mac)) return null;
-  if (!(await isKeyProven(deps, tx, key.tenantId, row))) return null;
-  const tenant = await readTenant(tx, key.tenantId);
+  return proven(deps, tx, key.tenantId, row);
+}
+
+/** Null: revoked or not proven. */
+async function proven(
+  deps: AuthenticatorDeps,
+  tx: Tx,
+  tenantId: string,
+  row: ApiKeyRow,
+): Promise<KeyCredential | null> {
+  if (!(await isKeyProven(deps, tx, tenantId, row))) return null;
+  const tenant = await readTenant(tx, tenantId);
   if (tenant === null || !(await isTenantProven(deps, tx, tenant))) {
     throw new Refusal('tenant_required', 'the credential does not belong to a living tenant');
   }
   return {
     kind: 'key',
-    tenantId: key.tenantId,
+    tenantId,
     keyId: row.keyId,
     role: row.role,
     permissions: deps.permissionsOf(row.role),
@@ -128,6 +138,19 @@ async function load(deps: AuthenticatorDeps, tx: Tx, key: ApiKey, mac: Uint8Arra
     tenantSynthetic: tenant.synthetic,
     expiresAt: new Date(row.expiresAt),
     bounds: row,
+  };
+}
+
+/** A key by its id, as it is at this moment: for what was signed in its name. @throws Refusal `not_authenticated`, `credential_expired`, `tenant_required` */
+export function createKeyNamed(deps: AuthenticatorDeps): (tenantId: string, keyId: string) => Promise<KeyCredential> {
+  return async (tenantId, keyId) => {
+    const look = async (tx: Tx) => {
+      const row = await findApiKeyById(tx, tenantId, keyId);
+      return row === null ? null : proven(deps, tx, tenantId, row);
+    };
+    const credential = await inTenant(deps.db, 'reader', tenantId, look, { readOnly: true });
+    if (credential === null) throw unknownKey();
+    return living(credential, deps.now());
   };
 }
 

@@ -55,7 +55,7 @@ export function createAccessRecorder(deps: AccessRecorderDeps): AccessRecorder {
       throw error;
     }
     // The end of a stream is no request.
-    if (event.kind === 'READ') deps.tell(event.decision, isFolded ? 'folded' : 'own');
+    if (event.kind !== 'READ_ENDED') deps.tell(event.decision, isFolded ? 'folded' : 'own');
   }
 
   async function keep(fold: FoldedReads, event: AccessEvent): Promise<void> {

@@ -1,4 +1,4 @@
-import { ENDPOINTS, MAX_LONG_PAGE, type Permission, PERMISSIONS, TLOG_ROUTES } from '@sworn/contract';
+import { DOWNLOAD_ROUTES, ENDPOINTS, MAX_LONG_PAGE, type Permission, PERMISSIONS, TLOG_ROUTES } from '@sworn/contract';
 import { type AccessRule, ENVIRONMENTS, PAYLOADS, type Rules, TIERS } from './rules.js';
 
 /** Something wrong with the rules, and where. */
@@ -31,7 +31,7 @@ const OPTIONAL = ['roles', 'max_rows', 'max_range_days', 'expires'];
 
 /** What the contract asks for, by endpoint. */
 const PERMISSION_OF: ReadonlyMap<string, Permission> = new Map(
-  [...ENDPOINTS, ...TLOG_ROUTES].map(({ id, permission }) => [id, permission] as const),
+  [...ENDPOINTS, ...TLOG_ROUTES, ...DOWNLOAD_ROUTES].map(({ id, permission }) => [id, permission] as const),
 );
 
 /** Endpoints that show nothing of what was encrypted, or can leave it out. Any other, one that is added too, takes `payloads: full`. */
@@ -47,6 +47,7 @@ export const CAN_WITHHOLD: ReadonlySet<string> = new Set([
   'audit.access',
   'audit.integrity',
   'audit.exports',
+  'exports.download',
   'tlog.checkpoint',
   'tlog.entries',
   'tlog.tile',

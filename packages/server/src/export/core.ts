@@ -8,7 +8,7 @@ import { tlogProof, writeRange } from './proofs.js';
 import { isDisclosed, writeRecords, type WrittenRecords } from './records.js';
 import type { ReportedLog } from './report/report.js';
 import { type ExportAsked, findScope } from './kinds.js';
-import type { Pieces, ScopedLog } from './scope.js';
+import type { FoundScope, Pieces, ScopedLog } from './scope.js';
 import { type BundledFile, ScratchFile, ScratchShelf } from './scratchFile.js';
 
 /** What building needs. */
@@ -75,6 +75,18 @@ export async function buildCore(
   }
 }
 
+/** What a bundle would be made of, and what makes it the one it is. @throws Refusal `not_found`, `evidence_compromised`; ExportRefused */
+export async function findIdentity(
+  read: ReadDeps,
+  asked: ExportAsked,
+  told: Parameters<typeof findScope>[2],
+): Promise<{ readonly found: FoundScope; readonly identity: Identity }> {
+  const found = await findScope(read, asked, told);
+  const { scope, logs, runs } = found;
+  const pins = logs.map(({ log, checkpoint }) => ({ log, size: checkpoint.size }));
+  return { found, identity: { scope, disclosure: asked.disclosure, pins, ...(runs === undefined ? {} : { runs }) } };
+}
+
 interface Writing extends Required<Build> {
   readonly files: Map<string, BundledFile>;
   /** What is to be closed. */
@@ -100,14 +112,12 @@ async function write(deps: ExportDeps, asked: ExportAsked, { files, open, onIden
     await breathe();
   };
   const onRun = (run: number, of: number) => tell({ step: 'run', run, of });
-  const found = await findScope(deps.read, asked, {
+  const { found, identity } = await findIdentity(deps.read, asked, {
     onLooked: (leaves, of) => tell({ step: 'looked', leaves, of }),
     onRun,
   });
-  const { scope, logs } = found;
-  const pins = logs.map(({ log, checkpoint }) => ({ log, size: checkpoint.size }));
-  const { runs } = found;
-  await onIdentity({ scope, disclosure, pins, ...(runs === undefined ? {} : { runs }) });
+  const { logs } = found;
+  await onIdentity(identity);
   tell({ step: 'found', leaves: logs.reduce((sum, { indexes }) => sum + indexes.length, 0) });
   const written: WrittenRecords[] = [];
   for (const log of logs) {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { attestationText, BUNDLE_FORMAT, type CustodyEntry, hex, inclusionProof } from '@sworn/evidence';
 import { type AccessEvent, type AccessRecordDeps, accessLeaf, type ExportKind } from '../access/accessRecord.js';
@@ -103,7 +104,7 @@ export async function exportRun(
         attestedBy: hex(deps.attestation.publicKey),
       },
     });
-    const attestation = await attest(deps, core, { exportId, place });
+    const attestation = await attest(deps, core, { exportId, place }, build.breathe);
     const files: StreamedFile[] = [...core.files].map(([name, file]) => ({
       name,
       size: file.size,
@@ -129,6 +130,21 @@ async function buildArchivable(deps: ExportingDeps, asked: ExportAsked, build: B
   if (bytes + ATTESTATION_BYTES <= most) return core;
   await core.close();
   throw new ExportRefused('too_large', `the bundle would have more than ${most - ATTESTATION_BYTES} bytes`);
+}
+
+/** Records that a bundle was asked for; of one identity once, whoever else asks. */
+export async function recordRequest(deps: ExportingDeps, identity: Identity, request: ExportRequest): Promise<void> {
+  await append(deps, eventsOf(deps, identity, request)('EXPORT_PENDING'));
+}
+
+/** Records that there is no bundle after all. */
+export async function recordFailure(
+  deps: ExportingDeps,
+  identity: Identity,
+  request: ExportRequest,
+  error: unknown,
+): Promise<void> {
+  await append(deps, { ...eventsOf(deps, identity, request)('EXPORT_FAILED'), ...failureOf(error) });
 }
 
 /** What leaves of a bundle: all of it, or the run as OTLP. */
@@ -216,16 +232,22 @@ async function attest(
   deps: ExportingDeps,
   core: Core,
   { exportId, place }: { readonly exportId: string; readonly place: OwnPlace },
+  breathe: Build['breathe'],
 ): Promise<string | null> {
   const tenantId = core.statement.scope.tenant_id;
-  const proven = await waitForProof(deps, tenantId, place);
+  const proven = await waitForProof(deps, tenantId, place, breathe);
   if (proven === null) return null;
   const { manifest, tagManifest } = core;
   const custody = await custodyOf(deps, core, { exportId, before: place });
   return attestationText({ manifest, tagManifest, exportId, custody, leaf: proven }, deps.attestation);
 }
 
-async function waitForProof({ read }: ExportingDeps, tenantId: string, { log, index }: OwnPlace) {
+async function waitForProof(
+  { read }: ExportingDeps,
+  tenantId: string,
+  { log, index }: OwnPlace,
+  breathe: Build['breathe'],
+) {
   for (let waited = 0; ; waited += LOOK_EVERY_MS) {
     const found = await inTenant(
       read.db,
@@ -242,7 +264,8 @@ async function waitForProof({ read }: ExportingDeps, tenantId: string, { log, in
       { readOnly: true, snapshot: true },
     );
     if (found !== null || waited >= MAX_WAIT_MS) return found;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
+    await breathe?.();
   }
 }
 

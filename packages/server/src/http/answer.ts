@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { timestamp } from '../access/keys.js';
 import { Refusal } from '../access/refusal.js';
 import type { Reading } from '../read/reading.js';
+import { askBundleFor } from './askBundle.js';
 import { bounded, type Bounded } from './bounds.js';
 import { clearOf } from './clear.js';
 import { codingFor } from './coding.js';
@@ -13,10 +14,9 @@ import {
   type Admitted,
   allowed,
   type Answering,
-  credentialHeaders,
   inOrder,
   inTurn,
-  type OrderDeps,
+  readmitted,
   type Said,
   sendRecorded,
 } from './order.js';
@@ -39,7 +39,7 @@ export function answerInOrder(
   const { id, permission } = ready.endpoint;
   return inOrder(deps, { id, permission, request, reply }, async (admitted) => {
     const isStream = ITEMS[ready.endpoint.id] !== undefined && wantsNdjson(request.headers.accept);
-    const asked = ask(ready, admitted);
+    const asked = ask(deps, ready, admitted);
     const { query, handOut } = bounded(
       { cursorKey: deps.read.cursorKey, now: deps.now },
       { endpoint: ready.endpoint, grant: admitted.grant, query: asked.query },
@@ -54,12 +54,14 @@ export function answerInOrder(
 }
 
 /** Parameters of the path, then of the query. @throws Refusal */
-function ask({ endpoint, readQuery }: ReadyEndpoint, { request, caller, grant }: Admitted): Question {
+function ask(deps: Answering, { endpoint, readQuery }: ReadyEndpoint, admitted: Admitted): Question {
+  const { request, caller, grant } = admitted;
   const params = request.params as Record<string, string>;
   for (const name of endpoint.params) {
     if (!PATH_ID.test(params[name] ?? '')) throw new Refusal('not_found', 'there is no such record');
   }
-  return { grant, params, query: readQuery(caller.query ?? '') };
+  const query = readQuery(caller.query ?? '');
+  return { grant, params, query, askBundle: askBundleFor(deps, admitted, query) };
 }
 
 /**
@@ -100,6 +102,7 @@ async function answer(deps: Answering, a: Answer200): Promise<FastifyReply> {
   const { provisional, next_cursor: next = null } = a.reading.answer;
   const shown = next === null ? a.reading.answer : { ...a.reading.answer, next_cursor: a.handOut(next) };
   const bytes = Buffer.from(serialise(shown), 'utf8');
+  const { retryAfter } = a.reading;
   return sendRecorded(deps, a, {
     bytes,
     type: 'application/json; charset=utf-8',
@@ -111,6 +114,7 @@ async function answer(deps: Answering, a: Answer200): Promise<FastifyReply> {
     headers: {
       'sworn-log-sizes': logSizes(a),
       vary: 'accept-encoding, accept',
+      ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
       'cache-control': endpoint.shape === 'long' || a.reading.holdsContent === true ? 'no-store' : 'private, no-cache',
     },
   });
@@ -185,15 +189,6 @@ function streamOf(
     },
     log: (error) => request.log.error(loggable(error), 'a stream broke'),
   };
-}
-
-/** Nothing that let it in may have ended. @throws Refusal */
-async function readmitted(deps: OrderDeps, { id, caller, credential, grant, request }: Admitted): Promise<void> {
-  const now =
-    credential === null
-      ? await deps.ruling.admitAnyone(id)
-      : await deps.ruling.admit(await deps.authenticate(credentialHeaders(request), caller.source), id);
-  if (now?.rule.id !== grant.rule.id) throw new Refusal('permission_denied', `${grant.rule.id} does not hold any more`);
 }
 
 function saidOf({ question, reading }: Answer200): Said {

@@ -32,12 +32,24 @@ export function callerOf(request: FastifyRequest, trustedProxies: Networks): Cal
     requestId: request.id,
     source: sourceOf(request.raw.socket.remoteAddress ?? 'unknown', headers['x-forwarded-for'], trustedProxies),
     method: request.method,
-    query: mark < 0 || mark === url.length - 1 ? null : url.slice(mark + 1),
+    query: mark < 0 || mark === url.length - 1 ? null : withoutLinks(url.slice(mark + 1)),
     userAgent: headers['user-agent'] ?? null,
     correlationId: claimOf(headers['x-correlation-id'], CORRELATION_ID),
     view: claimOf(headers['sworn-view'], VIEW),
     purpose: claimOf(headers['sworn-purpose'], PURPOSE),
   };
+}
+
+/** Query text is recorded and may be cited: what opens a bundle without a credential stands in none of it, wherever somebody sends it to. */
+function withoutLinks(query: string): string {
+  const pieces = query.split('&');
+  return pieces.map((piece) => (isLink(piece) ? 'link=withheld' : piece)).join('&');
+}
+
+function isLink(piece: string): boolean {
+  for (const [name, value] of new URLSearchParams(piece))
+    return name === 'link' && value !== 'true' && value !== 'false';
+  return false;
 }
 
 /** What a header claims. An ill-formed or repeated one is as if it were not there: it names nothing that is read, and a read does not fail for it. */

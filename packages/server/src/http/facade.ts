@@ -24,6 +24,7 @@ import { loggable } from '../loggable.js';
 import { answerInOrder, OCSF_ANSWER } from './answer.js';
 import { callerOf } from './caller.js';
 import { addDeepLinks } from './deepLinks.js';
+import { addDownloads } from './downloads.js';
 import { isOurHost } from './host.js';
 import { type MetricsAccess, refusalOfMetrics } from './metricsDoor.js';
 import type { Answering, OrderDeps } from './order.js';
@@ -151,6 +152,7 @@ export function createFacade(given: FacadeDeps): FastifyInstance {
   addPublicRoutes(app, deps);
   addDeepLinks(app);
   addTlogRoutes(app, answering);
+  addDownloads(app, answering);
   for (const endpoint of ENDPOINTS) {
     const ready = { endpoint, readQuery: queryReader(endpoint.query) };
     app.route({

@@ -27,16 +27,21 @@ export function withinKey(endpoint: Endpoint, grant: Grant, query: QueryValues):
 /** Reads what is asked for; by id it must have happened while the key is for it. @throws Refusal `permission_denied` */
 export async function readWithin<R extends { readonly answer: Pick<Answer, 'metadata'> }>(
   deps: ReadDeps,
-  { grant, params }: Question,
+  { grant, params }: Pick<Question, 'grant' | 'params'>,
   read: () => Promise<R>,
 ): Promise<R> {
   if (!isRanged(grant)) return read();
   const { run_id: runId, entry_id: entryId } = params;
   // What is asked of a run may be a part of it; the run itself is what must lie within.
-  if (runId !== undefined) demandWithin(grant, await runTime(deps, grant.tenantId, runId));
+  if (runId !== undefined) await demandRunWithin(deps, grant, runId);
   const reading = await read();
   if (entryId !== undefined) demandWithin(grant, reading.answer.metadata.occurred_at);
   return reading;
+}
+
+/** A run must have happened while the key is for it. @throws Refusal `permission_denied`, `not_found` */
+export async function demandRunWithin(deps: ReadDeps, grant: Grant, runId: string): Promise<void> {
+  if (isRanged(grant)) demandWithin(grant, await runTime(deps, grant.tenantId, runId));
 }
 
 async function runTime(deps: ReadDeps, tenantId: string, runId: string): Promise<string> {

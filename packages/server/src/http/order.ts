@@ -10,6 +10,7 @@ import type { Leave } from '../access/recorder.js';
 import { invalidParameter, Refusal } from '../access/refusal.js';
 import { described, type Grant, maySee, type Ruling } from '../access/ruling.js';
 import type { ReadDeps } from '../read/reading.js';
+import type { BundleDeps } from './askBundle.js';
 import { type Caller, callerOf } from './caller.js';
 import { type Coding, encode } from './coding.js';
 import { loggable } from '../loggable.js';
@@ -22,6 +23,7 @@ import { type Unsent, untaken } from './unsent.js';
 
 /** What answering needs. */
 export interface OrderDeps extends RefuseDeps, RateDeps {
+  readonly bundles: BundleDeps;
   readonly authenticate: Authenticate;
   readonly ruling: Ruling;
   readonly read: ReadDeps;
@@ -116,6 +118,15 @@ function showsNothing({ headers }: FastifyRequest): boolean {
 function admitted(deps: OrderDeps, credential: Credential | null, endpoint: string): Promise<Grant> {
   if (credential === null) throw new Error('a request without a credential was let in by no rule');
   return deps.ruling.admit(credential, endpoint);
+}
+
+/** Of an answer that goes on for long: nothing that let it in may have ended. @throws Refusal */
+export async function readmitted(deps: OrderDeps, { id, caller, credential, grant, request }: Admitted): Promise<void> {
+  const now =
+    credential === null
+      ? await deps.ruling.admitAnyone(id)
+      : await deps.ruling.admit(await deps.authenticate(credentialHeaders(request), caller.source), id);
+  if (now?.rule.id !== grant.rule.id) throw new Refusal('permission_denied', `${grant.rule.id} does not hold any more`);
 }
 
 /** @throws Refusal `permission_denied` */
@@ -213,7 +224,7 @@ function sha256Of(bytes: string | Uint8Array): string {
 }
 
 /** Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison). */
-function names(header: string | undefined, etag: string): boolean {
+export function names(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
 }

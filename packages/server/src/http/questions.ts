@@ -14,7 +14,7 @@ import { runEnvelope } from '../read/runEnvelope.js';
 import { runGovernance } from '../read/runGovernance.js';
 import { runSnapshot } from '../read/runSnapshot.js';
 import { runTelemetry } from '../read/runTelemetry.js';
-import { runExport } from '../read/runExport.js';
+import { type AskBundle, runExport } from '../read/runExport.js';
 import { runTrace } from '../read/runTrace.js';
 import { runReplay, systemReplay } from '../read/replay.js';
 import { systemEvents } from '../read/systemEvents.js';
@@ -25,6 +25,8 @@ export interface Question {
   readonly grant: Grant;
   readonly params: Readonly<Record<string, string>>;
   readonly query: QueryValues;
+  /** Asks for bundles in the name of whoever asks this. */
+  readonly askBundle: AskBundle;
 }
 
 /** An answer as it will be serialised; the endpoint's schema says the rest. */
@@ -55,7 +57,8 @@ export const QUESTIONS: Readonly<Record<EndpointId, (deps: ReadDeps, question: Q
     'system.snapshot': (deps, { grant, params }) => runSnapshot(deps, grant.tenantId, idOf(params, 'run_id')),
     'system.telemetry': (deps, { grant, params, query }) =>
       runTelemetry(deps, grant.tenantId, idOf(params, 'run_id'), query),
-    'llm_runs.export': (deps, { grant, params }) => runExport(deps, grant, idOf(params, 'run_id')),
+    'llm_runs.export': (deps, { grant, params, query, askBundle }) =>
+      runExport(deps, grant, idOf(params, 'run_id'), { query, askBundle }),
     'audit.list': (deps, { grant, query }) => listAudit(deps, grant.tenantId, query),
     'audit.identity': (deps, { grant, query }) => listIdentity(deps, grant.tenantId, query),
     'audit.authorization': (deps, { grant, query }) => listAuthorization(deps, grant.tenantId, query),

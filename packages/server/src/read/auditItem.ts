@@ -143,15 +143,18 @@ export function requestOf(entry: SoundEntry) {
 /** Who acted. */
 export function actorOf(entry: SoundEntry): Pick<AuditItem, 'actor_type' | 'actor_id'> {
   const { members: m } = entry;
-  const key = m.text('credential_id');
   const topic = topicOf(entry);
   if (topic === 'control') return signerIn(entry);
-  if (topic === 'access') {
-    if (key !== null) return { actor_type: m.text('human_actor_id') === null ? 'API_KEY' : 'HUMAN', actor_id: key };
-    return { actor_type: m.text('method') === 'CLI' ? 'COMMAND' : 'UNKNOWN', actor_id: null };
-  }
+  if (topic === 'access') return readerIn(m);
   const named = NAMED.find(([member]) => m.text(member) !== null);
   return { actor_type: named?.[1] ?? null, actor_id: named === undefined ? null : m.text(named[0]) };
+}
+
+/** Who read, by an access record. */
+export function readerIn(m: Members): Pick<AuditItem, 'actor_type' | 'actor_id'> {
+  const key = m.text('credential_id');
+  if (key !== null) return { actor_type: m.text('human_actor_id') === null ? 'API_KEY' : 'HUMAN', actor_id: key };
+  return { actor_type: m.text('method') === 'CLI' ? 'COMMAND' : 'UNKNOWN', actor_id: null };
 }
 
 /** Of Sworn's own life it is Sworn; of a sign-in whoever signed in, or tried to. */
@@ -210,7 +213,7 @@ function actionOf(kind: string, endpoint: string | null): AccessItem['action'] {
   if (kind === 'EXPORT_DELIVERED') return 'DOWNLOAD';
   if (kind.startsWith('EXPORT_')) return 'EXPORT';
   if (endpoint === null) return 'OTHER';
-  if (READING.has(endpoint)) return 'VIEW';
+  if (READING.has(endpoint) || endpoint === 'exports.download') return 'VIEW';
   if (endpoint.startsWith('tlog.')) return 'DOWNLOAD';
   return endpoint === 'method_not_allowed' ? 'CHANGE' : 'OTHER';
 }

@@ -1,7 +1,7 @@
 import type { ExportItem, ExportList, ExportQuery, InEitherFormat } from '@sworn/contract';
 import { type Members, RUN_BONDS } from '@sworn/evidence';
 import { accessSelection } from '../store/auditSelections.js';
-import { inTenant } from '../store/database.js';
+import { inTenant, type Tx } from '../store/database.js';
 import { findExportRecords } from '../store/exportRecords.js';
 import { readExportedLeaves } from '../store/exporting.js';
 import { requestOf, type ShowEntry } from './auditItem.js';
@@ -9,6 +9,7 @@ import { checkBytes } from './check.js';
 import { entryFormat } from './entryFormat.js';
 import { aggregateOfEntries, entryMetadata, entrySpine } from './entryMetadata.js';
 import { readListAsked } from './listAsked.js';
+import { ASKED, type Became, foldExport } from './exportFold.js';
 import { listEntries } from './listEntries.js';
 import type { Pin, ReadDeps, Reading } from './reading.js';
 
@@ -60,14 +61,9 @@ const exportItem: ShowEntry<ExportItem> = (tenantId, entry, covered) => {
     bundle_format: m.text('format') ?? '',
     disclosure: m.text('disclosure') ?? '',
     pins: m.objects('pins').map((pin) => ({ log: pin.text('log') ?? '', size: pin.count('size') ?? 0 })),
-    export_status: 'PENDING',
     approval: null,
-    requests: 1,
-    completed_at: null,
-    content_checksum: null,
-    delivered: false,
-    downloads: 0,
-    last_downloaded_at: null,
+    ...ASKED,
+    partial: false,
     metadata: entryMetadata(tenantId, entry, covered),
   };
 };
@@ -80,71 +76,54 @@ function scopeOf(m: Members): ExportItem['scope'] {
   return { kind: 'RUNS', by, value: scope.text('value') ?? '' };
 }
 
-type Became = Pick<
-  ExportItem,
-  'export_status' | 'requests' | 'completed_at' | 'content_checksum' | 'delivered' | 'downloads' | 'last_downloaded_at'
->;
-
 /** What became of each export of the page, by the records below the page's pin that pass their check. */
 async function foldRecords(
   deps: ReadDeps,
   tenantId: string,
   items: ExportList['items'],
   pins: readonly Pin[],
-): Promise<ReadonlyMap<string, Became>> {
+): Promise<ReadonlyMap<string, Became & Pick<ExportItem, 'partial'>>> {
   const exportIds = items.flatMap((item) => ('export_id' in item ? [item.export_id] : []));
-  const became = new Map<string, Became>();
-  if (exportIds.length === 0) return became;
-  const records = await inTenant(
+  if (exportIds.length === 0) return new Map();
+  const { records, partial } = await inTenant(
     deps.db,
     'reader',
     tenantId,
-    async (tx) => {
-      const places = await findExportRecords(tx, tenantId, { exportIds, each: MAX_RECORDS });
-      const found: Members[] = [];
-      for (const { log, size } of pins) {
-        const indexes = places.flatMap((one) => (one.log === log && one.index < size ? [one.index] : []));
-        for (const leaf of await readExportedLeaves(tx, tenantId, log, indexes)) {
-          const checked = checkBytes(leaf, deps.originOf(tenantId, log));
-          if (checked.kind === 'sound') found.push(checked.members);
-        }
-      }
-      return found;
-    },
+    (tx) => readRecords(deps, tx, tenantId, { exportIds, pins }),
     { readOnly: true, snapshot: true },
   );
-  for (const m of records) {
-    const id = m.text('export_id') ?? '';
-    became.set(id, next(became.get(id) ?? ASKED, m));
-  }
-  return became;
+  return new Map(
+    [...records].map(([exportId, some]) => [exportId, { ...foldExport(some), partial: partial.has(exportId) }]),
+  );
 }
 
-const ASKED: Became = {
-  export_status: 'PENDING',
-  requests: 1,
-  completed_at: null,
-  content_checksum: null,
-  delivered: false,
-  downloads: 0,
-  last_downloaded_at: null,
-};
-
-/** What an export is after one more record. A failure after it was built once takes nothing away. */
-function next(before: Became, m: Members): Became {
-  const at = m.text('recorded_at');
-  switch (m.text('kind')) {
-    case 'EXPORT_COMPLETED': {
-      const again = before.completed_at === null ? 0 : 1;
-      const checksum = `sha256:${m.text('manifest') ?? ''}`;
-      const requests = before.requests + again;
-      return { ...before, export_status: 'COMPLETED', requests, completed_at: at, content_checksum: checksum };
+/** Records of exports by their ids, in leaf order, and which of them have more than are read. */
+async function readRecords(
+  deps: ReadDeps,
+  tx: Tx,
+  tenantId: string,
+  { exportIds, pins }: { readonly exportIds: readonly string[]; readonly pins: readonly Pin[] },
+): Promise<{ readonly records: ReadonlyMap<string, readonly Members[]>; readonly partial: ReadonlySet<string> }> {
+  const sizes = new Map(pins.map(({ log, size }) => [log, size]));
+  const found = await findExportRecords(tx, tenantId, { exportIds, each: MAX_RECORDS + 1 });
+  const below = found.filter(({ log, index }) => index < (sizes.get(log) ?? 0));
+  const partial = new Set<string>();
+  const counts = new Map<string, number>();
+  const places = below.filter(({ exportId }) => {
+    const before = counts.get(exportId) ?? 0;
+    counts.set(exportId, before + 1);
+    if (before === MAX_RECORDS) partial.add(exportId);
+    return before < MAX_RECORDS;
+  });
+  const records = new Map<string, Members[]>();
+  for (const { log } of pins) {
+    const indexes = places.filter((one) => one.log === log).map(({ index }) => index);
+    for (const leaf of await readExportedLeaves(tx, tenantId, log, indexes)) {
+      const checked = checkBytes(leaf, deps.originOf(tenantId, log));
+      if (checked.kind !== 'sound') continue;
+      const exportId = checked.members.text('export_id') ?? '';
+      records.set(exportId, [...(records.get(exportId) ?? []), checked.members]);
     }
-    case 'EXPORT_FAILED':
-      return before.completed_at === null ? { ...before, export_status: 'FAILED' } : before;
-    case 'EXPORT_DELIVERED':
-      return { ...before, delivered: true, downloads: before.downloads + 1, last_downloaded_at: at };
-    default:
-      return before;
   }
+  return { records, partial };
 }

@@ -57,6 +57,8 @@ export interface Reading<T> {
   readonly count: number;
   /** It holds what was encrypted, and is not to be kept by whoever passes it on. */
   readonly holdsContent?: boolean;
+  /** Seconds after which there may be more to say; absent: it is said. */
+  readonly retryAfter?: number;
   /** Sizes of all logs of the tenant as of this read, for the header. */
   readonly sizes: readonly (Pin & { readonly topic: Topic })[];
 }

@@ -1,17 +1,16 @@
-import type { ExportList, RunExport } from '@sworn/contract';
-import { BUNDLE_FORMAT } from '@sworn/evidence';
+import type { ExportList, RunExport, RunExportQuery } from '@sworn/contract';
+import { BUNDLE_FORMAT, hex } from '@sworn/evidence';
 import { type Grant, maySee } from '../access/ruling.js';
 import { accessSelection } from '../store/auditSelections.js';
 import { inTenant } from '../store/database.js';
 import { accessItem } from './auditItem.js';
-import { BUILDING } from './building.js';
 import { ownFormat } from './entryFormat.js';
 import { aggregateOfEntries, entrySpine } from './entryMetadata.js';
 import { readListAsked } from './listAsked.js';
 import { listEntries } from './listEntries.js';
 import { listExports } from './listExports.js';
 import { runMetadata } from './metadata.js';
-import type { ReadDeps, Reading } from './reading.js';
+import type { Pin, ReadDeps, Reading } from './reading.js';
 import { retentionOf } from './retention.js';
 import { pinRun } from './settled.js';
 import { coveredBy } from './tier.js';
@@ -19,11 +18,23 @@ import { coveredBy } from './tier.js';
 /** Accesses, and exports, shown with a description. */
 const MAX_ASKED = 100;
 
-/** Endpoint 6: what a bundle of the run would be, and who has asked for it. @throws Refusal */
+/** What is known of the bundle that is asked for. */
+export interface AskedBundle
+  extends Pick<RunExport, 'status' | 'reason' | 'retry_after' | 'content_checksum' | 'formats'> {
+  readonly exportId: string | null;
+  /** Of its logs those that whoever asks may see. */
+  readonly pins: readonly Pin[];
+}
+
+/** Asks for the bundle of a run that is sealed and covered; `newest`: hash of its newest RUN leaf, hex. Null: a log of it is not covered yet. @throws Refusal */
+export type AskBundle = (run: { readonly runId: string; readonly newest: string }) => Promise<AskedBundle | null>;
+
+/** Endpoint 6: what the bundle of the run is, and who has asked for it. @throws Refusal */
 export async function runExport(
   deps: ReadDeps,
   grant: Pick<Grant, 'tenantId' | 'permissions' | 'logs'>,
   runId: string,
+  { query, askBundle }: { readonly query: RunExportQuery; readonly askBundle: AskBundle },
 ): Promise<Reading<RunExport>> {
   const { tenantId } = grant;
   const run = await inTenant(deps.db, 'reader', tenantId, (tx) => pinRun(deps, tx, { tenantId, runId, pins: null }), {
@@ -33,20 +44,27 @@ export async function runExport(
   const { stored, members } = run.newest;
   const covered = coveredBy(deps, tenantId, run.sizes)(stored, run.cover?.signedAt ?? null);
   const mayAudit = maySee(grant, 'access');
+  const isSettled = run.seal !== null && run.cover !== null;
+  const bundle = isSettled ? await askBundle({ runId: run.runId, newest: hex(stored.leafHash) }) : null;
   const accesses = await accessesOf(deps, tenantId, run.runId, mayAudit);
   const built = await listExports(deps, tenantId, { run_id: run.runId, ...page(mayAudit) });
   return {
     answer: {
       run_id: run.runId,
       superseded_run_id: runId === run.runId ? null : runId,
-      state: run.seal === null ? 'NOT_SEALED' : run.cover === null ? 'NOT_COVERED' : 'DESCRIBED',
+      state: run.seal === null ? 'NOT_SEALED' : bundle === null ? 'NOT_COVERED' : 'DESCRIBED',
       identity: {
         scope: { kind: 'RUN', run_id: run.runId },
-        pins: run.cover === null ? [] : [{ log: run.log, size: run.cover.size }],
-        disclosure: null,
+        pins: (bundle?.pins ?? []).map(({ log, size }) => ({ log, size })),
+        disclosure: query.disclose ?? 'none',
         format_version: BUNDLE_FORMAT,
+        export_id: bundle?.exportId ?? null,
       },
-      building: BUILDING,
+      status: bundle?.status ?? null,
+      reason: bundle?.reason ?? null,
+      retry_after: bundle?.retry_after ?? null,
+      content_checksum: bundle?.content_checksum ?? null,
+      formats: bundle?.formats ?? [],
       exports: shownOrCounted(built.answer as ExportList, mayAudit),
       asked: shownOrCounted(accesses.answer, mayAudit),
       retention: retentionOf(stored.recordedAt, members.flag('is_synthetic') ?? false),
@@ -55,6 +73,9 @@ export async function runExport(
     },
     pins: [{ log: run.log, size: run.cover?.size ?? run.bound }, ...accesses.pins],
     count: 1,
+    // A path that needs no credential is as good as one.
+    holdsContent: bundle?.formats.some((format) => format.expires_at !== null) ?? false,
+    ...(bundle?.retry_after != null && { retryAfter: bundle.retry_after }),
     sizes: run.sizes,
   };
 }

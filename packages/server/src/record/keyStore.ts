@@ -53,6 +53,8 @@ export interface KeyStore {
   readonly signing: SigningKeyFiles;
   /** Signs the attestations of bundles. Each names it in a leaf of `access`, so a lost one is made anew and older attestations stay what they are. */
   readonly attestation: HeldSigningKey;
+  /** Signs bearer links to bundles, which hold for minutes: a lost one is made anew, and ends those that are out. */
+  readonly linkKey: Uint8Array;
   /** Makes the keys of a new tenant; harmless when they exist. */
   createTenant(tenantId: string): Promise<void>;
   /** @throws KeyRefused `missing` for a tenant whose keys were never made, or were lost. */
@@ -110,12 +112,13 @@ export async function openKeyStore(place: KeyStorePlace): Promise<KeyStore> {
     readOrMakeKey(join(deploymentDir, `${purpose}.key`), purpose),
   );
   const attestation = heldKey(await readOrMakeKey(join(deploymentDir, 'attestation.key'), 'attestation'));
-  return fileKeyStore(place, { deployment, attestation, signing: await openSigningKeyFiles(deploymentDir) });
+  const linkKey = await readOrMakeKey(join(deploymentDir, 'link.key'), 'link');
+  return fileKeyStore(place, { deployment, attestation, linkKey, signing: await openSigningKeyFiles(deploymentDir) });
 }
 
 function fileKeyStore(
   place: KeyStorePlace,
-  { deployment, attestation, signing }: Pick<KeyStore, 'deployment' | 'attestation' | 'signing'>,
+  { deployment, attestation, linkKey, signing }: Pick<KeyStore, 'deployment' | 'attestation' | 'linkKey' | 'signing'>,
 ): KeyStore {
   const tenants = new Map<string, TenantKeys>();
   const epochKeys = new Map<string, Uint8Array>();
@@ -167,6 +170,7 @@ function fileKeyStore(
     },
     signing,
     attestation,
+    linkKey,
     createTenant,
     tenant,
     epochAt,

@@ -41,6 +41,13 @@ export async function findApiKey(tx: Tx, tenantId: string, secretMac: Uint8Array
   return row ?? null;
 }
 
+/** The key of this id, or null. Primary key. */
+export async function findApiKeyById(tx: Tx, tenantId: string, keyId: string): Promise<ApiKeyRow | null> {
+  const [row] = await tx.query<ApiKeyRow>(sql`
+    select ${columns} from sworn.api_key where tenant_id = ${tenantId}::uuid and key_id = ${keyId}::uuid`);
+  return row ?? null;
+}
+
 /** Keys of a tenant, oldest first. Primary key. */
 export async function readApiKeys(tx: Tx, tenantId: string): Promise<ApiKeyRow[]> {
   return tx.query<ApiKeyRow>(sql`
