@@ -141,7 +141,11 @@ async function aroundOf(
   sources: ReadonlySet<string>,
 ): Promise<[string, number[]][]> {
   const byLog = new Map<string, number[]>();
-  const add = (log: string, index: number) => byLog.set(log, [...(byLog.get(log) ?? []), index]);
+  const add = (log: string, index: number) => {
+    const indexes = byLog.get(log) ?? [];
+    byLog.set(log, indexes);
+    indexes.push(index);
+  };
   const hashes = [...sources];
   for (let from = 0; from < hashes.length; from += RESOURCES_AT_ONCE) {
     const some = hashes.slice(from, from + RESOURCES_AT_ONCE);
