@@ -119,11 +119,7 @@ export interface Deployment {
   acceptClock(): Promise<void>;
   /** Makes a bundle; that it was asked for and made is recorded. Rejects with a sentence when there is none. */
   exportRun(
-    asked: {
-      readonly tenantId: string;
-      readonly scope: ExportScope;
-      readonly disclosure: 'none' | 'governance' | 'all';
-    },
+    asked: { readonly tenantId: string } & ExportAsked,
     tell: (progress: ExportProgress) => void,
   ): Promise<MadeBundle>;
   /** Maps sealed runs again that were made with another version of the mapping, one after the other. */
@@ -138,7 +134,29 @@ export interface Deployment {
 /** What is exported, by kind. */
 export type ExportScope =
   | { readonly kind: 'RUN'; readonly runId: string }
-  | { readonly kind: 'RUNS'; readonly by: 'CONVERSATION' | 'INCIDENT' | 'SUBJECT'; readonly value: string };
+  | { readonly kind: 'RUNS'; readonly by: 'CONVERSATION' | 'INCIDENT' | 'SUBJECT'; readonly value: string }
+  | {
+      readonly kind: 'LOGS';
+      readonly logs: 'audit' | 'compliance' | 'system';
+      /** RFC 3339 UTC with six fractional digits. */
+      readonly from: string;
+      readonly to: string;
+      readonly sample: ExportSample | null;
+    };
+
+/** How many leaves are drawn, and by which nonce; null where none are. */
+export interface ExportSample {
+  readonly size: number;
+  readonly nonce: string | null;
+}
+
+/** Which contents are disclosed. */
+export type ExportDisclosure = 'none' | 'governance' | 'all';
+
+/** A bundle of a scope as it is now, or as an earlier export had it; null: as that one has it. */
+export type ExportAsked =
+  | { readonly scope: ExportScope; readonly disclosure: ExportDisclosure }
+  | { readonly asOf: string; readonly disclosure: ExportDisclosure | null; readonly sample: ExportSample | null };
 
 /** What became of a run that was to be mapped again. `changed`: members of its record that say something else now. */
 export type RemappedRun =

@@ -8,7 +8,7 @@ import { NullableOneOf, NullableString, NullableTimestamp, OneOf } from './scala
 /** How far an export is. */
 const EXPORT_STATUSES = ['PENDING', 'COMPLETED', 'FAILED'] as const;
 
-/** What a bundle is of, by kind. */
+/** What a bundle is of: a run, several, or all records of some logs in a period, of which a sample may be shown. */
 const ExportScope = Type.Union([
   Type.Object({ kind: OneOf(['RUN']), run_id: Type.String() }, { additionalProperties: false }),
   Type.Object(
@@ -16,6 +16,22 @@ const ExportScope = Type.Union([
       kind: OneOf(['RUNS']),
       by: { ...OneOf(['CONVERSATION', 'INCIDENT', 'SUBJECT']), description: 'What its runs have in common.' },
       value: { ...Type.String(), description: 'Of a subject the token that stands for him.' },
+    },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    {
+      kind: OneOf(['LOGS']),
+      logs: OneOf(['audit', 'compliance', 'system']),
+      from: { ...Type.String(), description: 'Recorded from then on.' },
+      to: { ...Type.String(), description: 'Recorded before then.' },
+      sample: Type.Union([
+        Type.Object(
+          { size: Type.Integer({ minimum: 0 }), nonce: NullableString },
+          { additionalProperties: false, description: 'Records that are drawn to be shown, and by which nonce.' },
+        ),
+        Type.Null(),
+      ]),
     },
     { additionalProperties: false },
   ),

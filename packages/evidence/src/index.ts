@@ -12,11 +12,29 @@ export {
 export { type Bond, belongsBySeal, belongsTo, namesIncident } from './bundle/belongsTo.js';
 export { csvCell, csvRow } from './bundle/csv.js';
 export { type DisclosedBody, disclosureLine, isDisclosed, parseDisclosure } from './bundle/disclosureLine.js';
-export { parseRange, type RangeFile, rangeText } from './bundle/rangeFile.js';
+export { logsFiles } from './bundle/logsFiles.js';
+export {
+  LOG_SCOPES,
+  type LogScopeName,
+  type LogsScope,
+  type LogsStatement,
+  NONCE,
+  type PeriodRange,
+  type Sample,
+} from './bundle/logsStatement.js';
+export {
+  parseRange,
+  parseWithheld,
+  type RangeFile,
+  rangeText,
+  type WithheldFile,
+  withheldText,
+} from './bundle/rangeFile.js';
 export { type DerivedFile, RUN_FILES, runEnvelope, runFiles, runGovernance } from './bundle/runFiles.js';
 export { type LeavesOfLog, lineOf, parseRunLeaves, recordsOfRun, runLeavesText } from './bundle/runLeaves.js';
 export { type ReadRecord, type RecordFile, type RunRecords, readRunRecords } from './bundle/runRecords.js';
 export { countRunRows, type RunRow, runRows } from './bundle/runRows.js';
+export { type Drawable, type Drawn, drawSample } from './bundle/sample.js';
 export type { RunScope, RunStatement } from './bundle/runStatement.js';
 export {
   type LeftOutRun,
@@ -113,6 +131,7 @@ export {
   extendFrontier,
   type Frontier,
   frontierRoot,
+  HASH_BYTES,
   leafHash,
   nodeHash,
   treeHash,

@@ -104,6 +104,48 @@ describe('statement.json', () => {
     );
   });
 
+  const time = (day: number) => `2026-01-${day}T00:00:00.000000Z`;
+  const sample = fc.record({ size: fc.integer({ min: 1, max: 9 }), nonce: fc.constant('a-nonce-of-sixteen') });
+  const ofLogs = fc.record({
+    format: fc.constant('sworn.bundle/1' as const),
+    scope: fc.record({
+      kind: fc.constant('LOGS' as const),
+      tenant_id: text,
+      logs: fc.constantFrom('audit' as const, 'compliance' as const),
+      from: fc.integer({ min: 10, max: 15 }).map(time),
+      to: fc.integer({ min: 16, max: 20 }).map(time),
+      sample: fc.oneof(fc.constant(null), fc.constant({ size: 0, nonce: null }), sample),
+    }),
+    disclosure: fc.constantFrom(...DISCLOSURES),
+    logs: fc.constant([]),
+    complete_by: fc.array(
+      fc.record({ log: text, first: count, count, before: fc.option(count), after: fc.option(count) }),
+      { maxLength: 3 },
+    ),
+    population: count,
+    uncovered: fc.array(text, { maxLength: 2 }),
+  });
+
+  test('of logs is read back as what was written', () => {
+    fc.assert(
+      fc.property(ofLogs, (one: Statement) => {
+        expect(parseStatement(statementText(one))).toEqual(one);
+      }),
+    );
+  });
+
+  test.each([
+    ['of logs that are not known', { logs: 'llm-runs' }],
+    ['of a period that runs backwards', { from: time(20), to: time(10) }],
+    ['of a period of other words', { from: '2026-01-10' }],
+    ['with a nonce that draws nothing', { sample: { size: 0, nonce: 'a-nonce-of-sixteen' } }],
+    ['with a draw that nobody can repeat', { sample: { size: 3, nonce: null } }],
+  ])('%s is refused', (_, other) => {
+    const [one] = fc.sample(ofLogs, { numRuns: 1, seed: 1 });
+    const file = `${JSON.stringify({ ...one, scope: { ...one?.scope, ...other } }, null, 2)}\n`;
+    expect(() => parseStatement(file)).toThrow(expect.objectContaining({ code: 'statement' }));
+  });
+
   test.each([
     ['of another format', { format: 'sworn.bundle/2' }],
     ['of a scope that is not known', { scope: { kind: 'INCIDENT', tenant_id: 'a', run_id: 'b' } }],

@@ -9,6 +9,7 @@ import {
   exportRun,
   recordDelivery,
 } from './export/exportRun.js';
+import { type AsOfAsked, exportAsOf } from './export/asOf.js';
 import { ExportRefused } from './export/refused.js';
 import type { ExportAsked } from './export/kinds.js';
 import { archiveSize, zipArchive } from './export/zipArchive.js';
@@ -44,10 +45,10 @@ export interface MadeBundle {
 }
 
 /** Which bundle a command asks for. */
-export interface ByHand extends ExportAsked {
+export type ByHand = (ExportAsked | AsOfAsked) & {
   /** Who runs the command. */
   readonly actor: string;
-}
+};
 
 /**
  * Makes a bundle for whoever has the deployment in his hands.
@@ -67,7 +68,9 @@ export async function exportByHand(
     source: actor,
     purpose: null,
   };
-  const made = await exportRun(deps, asked, request, { tell }).catch((error: unknown) => {
+  const making =
+    'asOf' in asked ? exportAsOf(deps, asked, request, { tell }) : exportRun(deps, asked, request, { tell });
+  const made = await making.catch((error: unknown) => {
     if (error instanceof Refusal || error instanceof ExportRefused) throw new RangeError(error.message);
     throw error;
   });

@@ -201,7 +201,9 @@ async function runsIn(
 ): Promise<readonly { readonly run: RunRecords; readonly directory: string }[]> {
   const statement = statementIn(files);
   if (!('runs' in statement))
-    return [{ run: await readRunRecords(statement.scope.run_id, records), directory: 'data' }];
+    return statement.scope.kind === 'RUN'
+      ? [{ run: await readRunRecords(statement.scope.run_id, records), directory: 'data' }]
+      : [];
   return Promise.all(
     statement.runs.map(async ({ run_id }, place) => {
       const directory = `data/runs/${place + 1}`;

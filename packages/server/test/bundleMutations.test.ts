@@ -314,7 +314,7 @@ describe('a record', () => {
   it('of an older revision is not the newest', async () => {
     const [index, bytes] = first(RUNS, 'RUN');
     const checksum = `sha256:${Buffer.from(leafHash(bytes)).toString('hex')}`;
-    restate(files, (said) => ({ ...said, complete_by: { log: RUNS, leaf_index: index, checksum } }));
+    restate(files, (said) => ({ ...(said as RunStatement), complete_by: { log: RUNS, leaf_index: index, checksum } }));
     expect(await found()).toContain('INCOMPLETE');
   });
 
@@ -326,7 +326,7 @@ describe('a record', () => {
       RUNS,
       leavesIn(files, RUNS).filter(([other]) => other !== newest),
     );
-    restate(files, (said) => ({ ...said, complete_by: { log: RUNS, leaf_index: index, checksum } }));
+    restate(files, (said) => ({ ...(said as RunStatement), complete_by: { log: RUNS, leaf_index: index, checksum } }));
     await rederive(files);
     expect(await found()).toContain('INCOMPLETE');
   });

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Endpoint, FACADE_PREFIX } from '@sworn/contract';
 import { recordId } from '@sworn/evidence';
 import { type RunningApp, startApp } from '../src/app.js';
-import { exportByHand, type ByHand } from '../src/exportByHand.js';
+import type { ExportAsked } from '../src/export/kinds.js';
+import { exportByHand } from '../src/exportByHand.js';
 import type { Config } from '../src/config.js';
 import type { Deployment } from '../src/deployment.js';
 import { type Members, newSite, type Site } from './deploymentHouse.js';
@@ -156,7 +157,7 @@ async function built(ask: ContractHouse['ask'], path: string): Promise<void> {
   while ((await ask(path)).json.status === 'PENDING') await sleep(POLL_MS);
 }
 
-async function exported(deployment: Deployment, config: Config, asked: Omit<ByHand, 'actor'>): Promise<void> {
+async function exported(deployment: Deployment, config: Config, asked: ExportAsked): Promise<void> {
   const made = await exportByHand(deployment, config, { ...asked, actor: 'local:test' }, () => undefined);
   let bytes = 0;
   for await (const chunk of made.deliver('zip')) bytes += chunk.length;

@@ -138,10 +138,11 @@ function say(found: Verification, output: VerifyOutput) {
   if (unlisted > 0) output.line(`and ${unlisted} more findings`);
   if (statement !== null) {
     output.line(`${printable(rulesOf(statement).about(statement))}, contents disclosed: ${statement.disclosure}`);
-    for (const { origin, size, shown, signedBy } of logs)
+    for (const { origin, size, shown, withheld, signedBy } of logs)
       output.line(
-        `${printable(origin)}: ${shown} records under size ${size}, signed by ${signedBy ?? 'no key that was given'}`,
+        `${printable(origin)}: ${shown} records${withheld === 0 ? '' : ` and ${withheld} bare hashes`} under size ${size}, signed by ${signedBy ?? 'no key that was given'}`,
       );
+    for (const line of rulesOf(statement).unproven(statement)) output.line(printable(line));
     if (attested !== null) output.line(`made and handed out as ${printable(attested)}`);
   }
   if (notEvidence.length > 0) output.line(`NOT EVIDENCE: ${notEvidence.join(', ')}`);

@@ -40,12 +40,26 @@ ${
     ? '<p>None could be looked at.</p>'
     : table(
         'Which records are proven, and by whose signature',
-        ['Log', 'Records', 'Size', 'Signed by'],
-        logs.map((log) => [log.origin, `${log.shown}`, `${log.size}`, log.signedBy ?? 'no key that was given']),
+        ['Log', 'Records', 'Bare hashes', 'Size', 'Signed by'],
+        logs.map((log) => [
+          log.origin,
+          `${log.shown}`,
+          `${log.withheld}`,
+          `${log.size}`,
+          log.signedBy ?? 'no key that was given',
+        ]),
       )
 }
 <h2>What says nothing</h2>
 <p>${notEvidence.length === 0 ? 'Every file was checked.' : `These files are for reading: ${notEvidence.map(text).join(', ')}.`}</p>
+${
+  statement === null
+    ? ''
+    : rulesOf(statement)
+        .unproven(statement)
+        .map((line) => `<p>${text(line)}</p>`)
+        .join('')
+}
 <p>${attested === null ? 'The bundle has no sound attestation: who asked for it, and when, is not shown.' : `It was made and handed out as ${text(attested)}.`}</p>
 <p>This page says what the verifier found; it is no evidence by itself. Whoever doubts it runs the verifier on the bundle.</p>
 </main>

@@ -45,6 +45,8 @@ export interface VerifiedLog {
   readonly origin: string;
   readonly size: number;
   readonly shown: number;
+  /** Leaves that are there as bare hashes. */
+  readonly withheld: number;
   /** `sha256:` of the public key whose signature was verified; null: of none. */
   readonly signedBy: string | null;
 }
@@ -118,15 +120,15 @@ async function verifyFiles(
   const logs: VerifiedLog[] = [];
   const records: (CheckedRecords & { readonly origin: string })[] = [];
   for (const pinned of statement.logs) {
-    const { log, origin, size, shown } = pinned;
+    const { log, origin, size, shown, withheld } = pinned;
     const signed = await checkCheckpoint(files, pinned, { keys: trusted, verify }, tell);
-    const read = await checkRecords(files, pinned, signed, tell);
+    const read = await checkRecords(files, { statement, pinned, signed }, tell);
     if (read !== null) {
       await checkDisclosures(files, { statement, pinned }, read, tell);
       records.push({ ...read, origin });
     }
     const signedBy = signed?.signedBy == null ? null : fingerprintOf(signed.signedBy);
-    logs.push({ log, origin, size, shown, signedBy });
+    logs.push({ log, origin, size, shown, withheld, signedBy });
     const line = claimed.find((key) => key.name === origin);
     if (signedBy !== null && (line === undefined || fingerprintOf(line.publicKey) !== signedBy))
       tell({
@@ -137,7 +139,7 @@ async function verifyFiles(
       });
   }
   if (records.length === statement.logs.length) await rulesOf(statement).check(statement, files, records, tell);
-  if (older !== null) await checkAgainst(older, records, tell);
+  if (older !== null) await checkAgainst(older, { statement, records }, tell);
   const attested = await checkAttestation(statement, files, { keys: trusted, verify }, tell);
   return { statement, logs, attested };
 }

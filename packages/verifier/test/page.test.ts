@@ -15,7 +15,7 @@ const found: Verification = {
     logs: [],
     complete_by: { log: HOSTILE, leaf_index: 4, checksum: HOSTILE },
   },
-  logs: [{ log: HOSTILE, origin: HOSTILE, size: 5, shown: 5, signedBy: HOSTILE }],
+  logs: [{ log: HOSTILE, origin: HOSTILE, size: 5, shown: 5, withheld: 0, signedBy: HOSTILE }],
   attested: HOSTILE,
   notEvidence: [HOSTILE],
 };

@@ -5,7 +5,7 @@ import { Command, Option } from 'commander';
 import type { CommandContext, ExportProgress, MadeBundle } from '../deployment.js';
 import { CommandFailed, EXIT } from '../exitCode.js';
 import { chooseTenant } from '../tenantChoice.js';
-import { exportScopeOf, type ScopeOptions } from '../exportScope.js';
+import { type ExportOptions, exportAsked, LOG_SCOPES } from '../exportAsked.js';
 import { withDeployment } from '../withDeployment.js';
 
 /** Milliseconds between two lines of progress. */
@@ -15,17 +15,32 @@ const TELL_EVERY_MS = 2_000;
 export function exportCommand(context: CommandContext): Command {
   return new Command('export')
     .description(
-      'write the evidence bundle of a run, or of several, which anyone can verify without us; recorded in the access log',
+      'write the evidence bundle of a run, of several, or of logs in a period, which anyone can verify without us; recorded in the access log',
     )
     .option('--run <run id>', 'one run, sealed and covered by a checkpoint')
     .option('--conversation <id>', 'every run of a conversation that is sealed; those that are not are named')
     .option('--incident <id>', 'every run that names an incident, or that was linked to it later')
     .option('--subject <who>', 'every run on behalf of a person: his id as it was sent, or his token (tok_…)')
+    .addOption(
+      new Option(
+        '--scope <logs>',
+        'all records of logs in a period: audit, system, or compliance, which is audit, access and control',
+      ).choices(LOG_SCOPES),
+    )
+    .option('--from <time>', 'of --scope: recorded from then on, a day or RFC 3339 in UTC')
+    .option('--to <time>', 'of --scope: recorded before then')
+    .option(
+      '--sample <n>',
+      'of --scope: show n records that are drawn, the others as bare hashes; 0 fixes what is drawn from',
+    )
+    .option('--nonce <text>', 'of --sample: what whoever checks chose, after he got the bundle of --sample 0')
+    .option('--as-of <export id>', 'what an earlier export was of, at the sizes that the logs had then')
     .option('--tenant <id or name>', 'whose run; without it the only tenant there is')
     .addOption(
-      new Option('--disclose <what>', 'which contents it shows beside the records that commit to them')
-        .choices(['none', 'governance', 'all'])
-        .default('none'),
+      new Option(
+        '--disclose <what>',
+        'which contents it shows beside the records that commit to them (none; with --as-of as it was)',
+      ).choices(['none', 'governance', 'all']),
     )
     .addOption(
       new Option(
@@ -44,7 +59,7 @@ export function exportCommand(context: CommandContext): Command {
     .addHelpText(
       'after',
       `
-The same run gives the same bytes, until it is sealed anew, several until one of them is or another comes; only attestation.dsse.json, which says when and for whom the bundle was made, is another. Run it
+The same run gives the same bytes, until it is sealed anew, several until one of them is or another comes, the same period once every log has a later record; only attestation.dsse.json, which says when and for whom the bundle was made, is another. Run it
 beside the server: its signer covers the record of the export, which the attestation needs.
 
 Examples:
@@ -54,21 +69,21 @@ Examples:
   sworn export --conversation thread-4711              every run of it, in one bundle
   sworn export --incident INC-7 --disclose governance
   sworn export --subject mia@example.com               by the token that stands for her: the bundle has no name
+  sworn export --scope compliance --from 2026-01-01 --to 2026-04-01
+  sworn export --scope audit --from 2026-01-01 --to 2026-04-01 --sample 0
+  sworn export --as-of exp_279b4d550447a7976f8b3075f5df83af --sample 25 --nonce 2026-04-02-e9c1f7a0
   sworn log key --tenant acme > key.txt && sworn verify evidence.zip --key key.txt`,
     )
     .action((options: Options) => {
-      const scope = exportScopeOf(options);
+      const asked = exportAsked(options);
       return withDeployment(context, async (deployment) => {
         const { tenantId } = await chooseTenant(deployment, options.tenant);
         const { format } = options;
-        const disclosure = format === 'otlp' ? 'all' : options.disclose;
         // Before the work, which is long, and before an export is on record that nobody got.
         if (options.out !== undefined) await refuseUnfit(resolve(options.out));
-        const made = await deployment
-          .exportRun({ tenantId, scope, disclosure }, teller(context))
-          .catch((error: unknown) => {
-            throw error instanceof RangeError ? new CommandFailed(EXIT.no, error.message) : error;
-          });
+        const made = await deployment.exportRun({ tenantId, ...asked }, teller(context)).catch((error: unknown) => {
+          throw error instanceof RangeError ? new CommandFailed(EXIT.no, error.message) : error;
+        });
         try {
           const file = resolve(options.out ?? `${made.exportId}.${format === 'zip' ? 'zip' : 'otlp.json'}`);
           await refuseUnfit(file);
@@ -81,10 +96,8 @@ Examples:
     });
 }
 
-interface Options extends ScopeOptions {
+interface Options extends ExportOptions {
   readonly tenant?: string;
-  readonly disclose: 'none' | 'governance' | 'all';
-  readonly format: 'zip' | 'otlp';
   readonly out?: string;
   readonly json: boolean;
 }

@@ -15,10 +15,33 @@ const MAX_LEAVES = 1_000_000;
 const MAX_HASHES = 4_000_000;
 
 /** The file, in pieces: indexes as [first, how many], a hash a line. */
-export function* rangeText({ log, size, indexes, path }: Omit<RangeFile, 'path'> & { path: Iterable<Uint8Array> }) {
-  yield `{"log":${JSON.stringify(log)},"size":${size},"indexes":${JSON.stringify(rangesOf(indexes))},"path":[`;
+export function* rangeText({ path, ...of }: Omit<RangeFile, 'path'> & { path: Iterable<Uint8Array> }) {
+  yield* hashesText(of, 'path', path);
+}
+
+/** `proofs/<log>/withheld.json`: leaves of the scope that are in the bundle as bare hashes. */
+export interface WithheldFile {
+  readonly log: string;
+  readonly size: number;
+  /** Strictly ascending, at least one. */
+  readonly indexes: readonly number[];
+  /** One for each. */
+  readonly hashes: readonly Uint8Array[];
+}
+
+/** The file, in pieces, as that of a range. */
+export function* withheldText({ hashes, ...of }: Omit<WithheldFile, 'hashes'> & { hashes: Iterable<Uint8Array> }) {
+  yield* hashesText(of, 'hashes', hashes);
+}
+
+function* hashesText(
+  { log, size, indexes }: Omit<RangeFile, 'path'>,
+  member: 'path' | 'hashes',
+  hashes: Iterable<Uint8Array>,
+): Generator<string> {
+  yield `{"log":${JSON.stringify(log)},"size":${size},"indexes":${JSON.stringify(rangesOf(indexes))},"${member}":[`;
   let count = 0;
-  for (const hash of path) yield `${count++ === 0 ? '' : ','}\n"${base64(hash)}"`;
+  for (const hash of hashes) yield `${count++ === 0 ? '' : ','}\n"${base64(hash)}"`;
   yield '\n]}\n';
 }
 
@@ -28,13 +51,26 @@ export function* rangeText({ log, size, indexes, path }: Omit<RangeFile, 'path'>
  * @throws Malformed `range`
  */
 export function parseRange(text: string): RangeFile {
+  const { hashes: path, ...of } = parseHashes(text, 'path');
+  return { ...of, path };
+}
+
+/** Reads a file of withheld leaves, as `parseRange` does. @throws Malformed `range` */
+export function parseWithheld(text: string): WithheldFile {
+  const file = parseHashes(text, 'hashes');
+  if (file.indexes.length === 0 || file.hashes.length !== file.indexes.length)
+    throw wrong('it has not one hash for each of its indexes');
+  return file;
+}
+
+function parseHashes(text: string, member: 'path' | 'hashes'): WithheldFile {
   const reader = { text, at: 0 };
   const [, log = '', size = ''] = take(reader, HEAD, 'it does not begin with log, size and indexes');
   const indexes = readIndexes(reader);
-  take(reader, MIDDLE, 'no path follows its indexes');
-  const path = readPath(reader);
-  take(reader, END, 'its path is not hashes of 32 bytes in base64, a line each');
-  const file = { log, size: Number(size), indexes, path };
+  take(reader, MIDDLE[member], `no ${member} follows its indexes`);
+  const hashes = readPath(reader);
+  take(reader, END, `its ${member} is not hashes of 32 bytes in base64, a line each`);
+  const file = { log, size: Number(size), indexes, hashes };
   if (!Number.isSafeInteger(file.size)) throw wrong('its size is no number of leaves');
   return file;
 }
@@ -42,7 +78,7 @@ export function parseRange(text: string): RangeFile {
 const NUMBER = '(0|[1-9][0-9]{0,15})';
 const HEAD = new RegExp(`\\{"log":"([a-z0-9.-]{1,64})","size":${NUMBER},"indexes":\\[`, 'y');
 const RANGE = new RegExp(`(,?)\\[${NUMBER},${NUMBER}\\]`, 'y');
-const MIDDLE = /\],"path":\[/y;
+const MIDDLE = { path: /\],"path":\[/y, hashes: /\],"hashes":\[/y } as const;
 const HASH = /(,?)\n"([A-Za-z0-9+/]{43}=)"/y;
 const END = /\n\]\}\n$/y;
 

@@ -1,3 +1,4 @@
+import { type LogsStatement, readLogsStatement } from './logsStatement.js';
 import { readRunStatement, type RunStatement } from './runStatement.js';
 import { readRunsStatement, type RunsStatement } from './runsStatement.js';
 import { countOf, type Fields, objectOf, textOf, wrong } from './statementFields.js';
@@ -5,6 +6,7 @@ import { BUNDLE_FORMAT, DISCLOSURES, type PinnedRecords, type StatementHead } fr
 
 /** The statement of each kind of bundle. */
 export interface StatementByKind {
+  readonly LOGS: LogsStatement;
   readonly RUN: RunStatement;
   readonly RUNS: RunsStatement;
 }
@@ -21,7 +23,7 @@ export type BundleScope = Statement['scope'];
 /** How the statement of each kind is read, once what all have is. */
 const READERS: {
   readonly [K in ScopeKind]: (said: Fields, head: StatementHead) => StatementByKind[K];
-} = { RUN: readRunStatement, RUNS: readRunsStatement };
+} = { LOGS: readLogsStatement, RUN: readRunStatement, RUNS: readRunsStatement };
 
 /** The statement as its file has it. */
 export function statementText(statement: Statement): string {

@@ -61,6 +61,9 @@ export type ExportReason =
   | 'too_large'
   | 'erased'
   | 'superseded'
+  | 'unknown_export'
+  | 'other_format'
+  | 'unfit_export'
   | 'stopped'
   | 'not_kept';
 

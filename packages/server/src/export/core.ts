@@ -4,7 +4,7 @@ import { BUNDLE_FORMAT, hex, sha256, type Statement, statementText, vkeyOf } fro
 import type { ReadDeps } from '../read/reading.js';
 import { keyAt, type SigningKeysOf } from '../sign/signingKeys.js';
 import type { Identity } from './identity.js';
-import { tlogProof, writeRange } from './proofs.js';
+import { boundaryPieces, tlogProof, withheldPieces, writeRange } from './proofs.js';
 import { isDisclosed, writeRecords, type WrittenRecords } from './records.js';
 import type { ReportedLog } from './report/report.js';
 import { type ExportAsked, findScope } from './kinds.js';
@@ -136,6 +136,11 @@ async function write(deps: ExportDeps, asked: ExportAsked, { files, open, onIden
   for (const log of logs) {
     await add(`proofs/${log.log}/checkpoint`, [log.checkpoint.note]);
     await writeRange(deps.read, tenantId, log, await add(`proofs/${log.log}/range.json`));
+    const { withheld, boundary } = log.beside ?? { withheld: [], boundary: [] };
+    if (withheld.length > 0)
+      await add(`proofs/${log.log}/withheld.json`, withheldPieces(deps.read, tenantId, log, withheld));
+    if (boundary.length > 0)
+      await add(`proofs/${log.log}/boundary.ndjson`, boundaryPieces(deps.read, tenantId, log, boundary));
     for (const index of found.singlyProven(log))
       await addSmall(`proofs/${log.log}/${index}.tlog-proof`, [await tlogProof(deps.read, tenantId, log, index)]);
   }

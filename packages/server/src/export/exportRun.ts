@@ -86,8 +86,15 @@ export async function exportRun(
   // Set by the callback, which the compiler does not follow.
   const begun = () => event;
   const core = await buildArchivable(deps, asked, { ...build, onIdentity }).catch(async (error: unknown) => {
-    const failed = begun()?.('EXPORT_FAILED') ?? attempt(deps, asked, request);
-    await append(deps, { ...failed, ...failureOf(error) });
+    const failed = begun()?.('EXPORT_FAILED');
+    const { tenantId, scope, disclosure } = asked;
+    if (failed !== undefined) await append(deps, { ...failed, ...failureOf(error) });
+    else
+      await recordRefused(
+        deps,
+        { tenantId, filters: { ...filtersOf(scope), disclose: disclosure } },
+        { request, error },
+      );
     throw error;
   });
   try {
@@ -161,18 +168,19 @@ export async function recordDelivery(
   await append(deps, { ...delivered, export: { ...delivered.export, bytes, delivered: as } });
 }
 
-/** Who tried, and failed before there was anything to say what of: what he named is here as he named it, and stands as a token. */
-function attempt(
+/** Records who tried, and failed before there was anything to say what of: what he named is here as he named it, and stands as a token. */
+export async function recordRefused(
   deps: ExportingDeps,
-  { tenantId, scope, disclosure }: ExportAsked,
-  request: ExportRequest,
-): AccessEvent {
-  return {
+  { tenantId, filters }: Pick<AccessEvent, 'tenantId' | 'filters'>,
+  { request, error }: { readonly request: ExportRequest; readonly error: unknown },
+): Promise<void> {
+  await append(deps, {
     ...requested(deps, tenantId, request),
     kind: 'READ',
     decision: 'DENY',
-    filters: { ...filtersOf(scope), disclose: disclosure },
-  };
+    filters,
+    ...failureOf(error),
+  });
 }
 
 /** What records of a request have in common. */

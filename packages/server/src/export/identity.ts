@@ -59,6 +59,10 @@ export function recordedScope(scope: BundleScope): {
       const { kind, by, value } = scope;
       return { runId: null, scope: { kind, by, value } };
     }
+    case 'LOGS': {
+      const { kind, logs, from, to, sample } = scope;
+      return { runId: null, scope: { kind, logs, from, to, sample } };
+    }
     default:
       return scope satisfies never;
   }

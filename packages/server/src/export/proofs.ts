@@ -1,5 +1,6 @@
 import {
   formatTlogProof,
+  HASH_BYTES,
   inclusionProof,
   type LeafSpan,
   leafHash,
@@ -7,6 +8,7 @@ import {
   rootsOf,
   subtreesBeside,
   verifyInclusion,
+  withheldText,
 } from '@sworn/evidence';
 import type { Refusal } from '../access/refusal.js';
 import { compromisedRecord } from '../read/settled.js';
@@ -14,6 +16,8 @@ import type { ReadDeps } from '../read/reading.js';
 import { overTiles } from '../read/tiles.js';
 import { inTenant } from '../store/database.js';
 import { readExportedLeaves } from '../store/exporting.js';
+import { readLeafHashes } from './logsScope.js';
+import { soundLeaf } from './records.js';
 import type { ScopedLog } from './scope.js';
 import type { ScratchFile } from './scratchFile.js';
 
@@ -32,9 +36,11 @@ function unproven(log: string, index: number, detail: string): Refusal {
 export async function writeRange(
   deps: ReadDeps,
   tenantId: string,
-  { log, indexes, checkpoint: { size } }: ScopedLog,
+  { log, indexes: records, beside, checkpoint: { size } }: ScopedLog,
   to: ScratchFile,
 ): Promise<void> {
+  const indexes =
+    beside === undefined ? records : [...records, ...beside.withheld, ...beside.boundary].sort((a, b) => a - b);
   // The text is made around hashes that are read piece by piece.
   const [head = '', tail = ''] = [...rangeText({ log, size, indexes, path: [] })];
   await to.write(head);
@@ -54,6 +60,45 @@ export async function writeRange(
     }
   }
   await to.write(tail);
+}
+
+/** `proofs/<log>/withheld.json`: leaves of the scope as bare hashes. They lie side by side but for those that are shown. */
+export async function* withheldPieces(
+  deps: ReadDeps,
+  tenantId: string,
+  { log, checkpoint: { size } }: ScopedLog,
+  indexes: readonly number[],
+): AsyncGenerator<string> {
+  const [first = 0, last = first] = [indexes[0], indexes.at(-1)];
+  const hashes = await inTenant(
+    deps.db,
+    'reader',
+    tenantId,
+    (tx) => readLeafHashes(tx, { tenantId, log }, { first, count: last - first + 1, size }),
+    { readOnly: true },
+  );
+  const at = (index: number) => hashes.subarray((index - first) * HASH_BYTES, (index - first + 1) * HASH_BYTES);
+  yield* withheldText({ log, size, indexes, hashes: eachOf(indexes, at) });
+}
+
+function* eachOf(indexes: readonly number[], hashAt: (index: number) => Uint8Array): Generator<Uint8Array> {
+  for (const index of indexes) yield hashAt(index);
+}
+
+/** `proofs/<log>/boundary.ndjson`: leaves around the scope, whole, each checked. */
+export async function* boundaryPieces(
+  deps: ReadDeps,
+  tenantId: string,
+  { log, origin }: ScopedLog,
+  indexes: readonly number[],
+): AsyncGenerator<string | Uint8Array> {
+  const leaves = await inTenant(deps.db, 'reader', tenantId, (tx) => readExportedLeaves(tx, tenantId, log, indexes), {
+    readOnly: true,
+  });
+  for (const [at, index] of indexes.entries()) {
+    yield soundLeaf(leaves[at], { log, origin, index }).stored.leaf;
+    yield '\n';
+  }
 }
 
 /** `proofs/<log>/<index>.tlog-proof`: one leaf, for tools that read one leaf at a time. */

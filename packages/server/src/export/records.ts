@@ -52,7 +52,7 @@ export function isDisclosed(disclosure: Disclosure, log: string): boolean {
 export async function writeRecords(
   deps: ReadDeps,
   tenantId: string,
-  { log, origin, indexes, checkpoint }: ScopedLog,
+  { log, origin, indexes, checkpoint, beside }: ScopedLog,
   { records, disclosures, onLeaves }: RecordsTarget,
 ): Promise<WrittenRecords> {
   const ends = new Float64Array(indexes.length);
@@ -91,7 +91,7 @@ export async function writeRecords(
       origin,
       size: checkpoint.size,
       shown: indexes.length,
-      withheld: 0,
+      withheld: beside?.withheld.length ?? 0,
       disclosed: places.size,
       undisclosed: bodies - places.size,
       erased: 0,
@@ -102,7 +102,8 @@ export async function writeRecords(
 
 type SoundLeaf = ReturnType<typeof soundLeaf>;
 
-function soundLeaf(
+/** @throws Refusal `evidence_compromised` when it is gone, or not what was recorded */
+export function soundLeaf(
   leaf: ExportedLeaf | undefined,
   { log, origin, index }: { readonly log: string; readonly origin: string; readonly index: number },
 ) {

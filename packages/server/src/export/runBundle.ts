@@ -6,7 +6,7 @@ import { reportHtml } from './report/html.js';
 import { reportPdf } from './report/pdf.js';
 import { reportOf } from './report/report.js';
 import { readRunScope, type RunScope } from './runScope.js';
-import type { FoundScope, ScopedLog, WrittenLeaves } from './scope.js';
+import type { FoundScope, Pins, ScopedLog, WrittenLeaves } from './scope.js';
 import { spansText } from './spans.js';
 import { VERIFY_PAGE } from './verifyPage.js';
 
@@ -20,8 +20,13 @@ export interface RunAsked {
 export const MAX_SINGLE_PROOFS = 64;
 
 /** @throws Refusal `not_found`, `evidence_compromised`; ExportRefused */
-export async function findRunScope(deps: ReadDeps, tx: Tx, tenantId: string, { runId }: RunAsked): Promise<FoundScope> {
-  const found = await readRunScope(deps, tx, tenantId, runId);
+export async function findRunScope(
+  deps: ReadDeps,
+  tx: Tx,
+  tenantId: string,
+  { runId, pins }: Omit<RunAsked, 'kind'> & { readonly pins: Pins | null },
+): Promise<FoundScope> {
+  const found = await readRunScope(deps, tx, tenantId, { runId, pins });
   return {
     scope: { kind: 'RUN', tenant_id: tenantId, run_id: found.runId },
     name: found.runId,

@@ -14,7 +14,7 @@ import type { Tx } from '../store/database.js';
 import { readResources } from '../store/resources.js';
 import { readStepsAt } from '../store/steps.js';
 import { ExportRefused } from './refused.js';
-import type { ScopedLog } from './scope.js';
+import type { Pins, ScopedLog } from './scope.js';
 
 /** What is exported of a run. */
 export interface RunScope {
@@ -38,11 +38,17 @@ const RESOURCES_AT_ONCE = 500;
 /**
  * The leaves of a settled run: OPENED, its MEMBER leaves, every revision, its steps and the copies that contradict them; the events of `audit` that its
  * newest RUN leaf heeds, and what Sworn concluded from them; the environments that its steps name, and the records of `system` that are tied to it, as far
- * as that RUN leaf had looked. So the same run has the same leaves for ever, until it is sealed anew.
+ * as that RUN leaf had looked. So the same run has the same leaves for ever, until it is sealed anew; with pins, those that it had then.
  * @throws Refusal `not_found`, `evidence_compromised`; ExportRefused
  */
-export async function readRunScope(deps: ReadDeps, tx: Tx, tenantId: string, asked: string): Promise<RunScope> {
-  return scopeOfRun(deps, tx, tenantId, await pinRun(deps, tx, { tenantId, runId: asked, pins: null }));
+export async function readRunScope(
+  deps: ReadDeps,
+  tx: Tx,
+  tenantId: string,
+  asked: { readonly runId: string; readonly pins: Pins | null },
+): Promise<RunScope> {
+  const pins = asked.pins === null ? null : Object.fromEntries(asked.pins);
+  return scopeOfRun(deps, tx, tenantId, await pinRun(deps, tx, { tenantId, runId: asked.runId, pins }));
 }
 
 /** The same of one that was found. */

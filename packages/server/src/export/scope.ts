@@ -14,7 +14,17 @@ export interface ScopedLog {
   readonly indexes: readonly number[];
   /** The first one that covers the last of them. */
   readonly checkpoint: StoredCheckpoint;
+  /** Leaves that are proven with them and are not in the bundle as records. Absent: none. */
+  readonly beside?: {
+    /** Of the scope, there as bare hashes; ascending. */
+    readonly withheld: readonly number[];
+    /** Around it, there whole, for what they say of where it ends; ascending. */
+    readonly boundary: readonly number[];
+  };
 }
+
+/** Sizes of logs, by name, at which an earlier export was made. */
+export type Pins = ReadonlyMap<string, number>;
 
 /** A scope that was found and pinned: which leaves it is, and what its kind of bundle has beside them. */
 export interface FoundScope {

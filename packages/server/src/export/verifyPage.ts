@@ -1,5 +1,5 @@
-/** `VERIFY.md`: part of the format, the same in every bundle of it. */
-export const VERIFY_PAGE = `# How to check this bundle
+/** How to check what all bundles have, by hand or with the verifier. */
+const CHECKING = `# How to check this bundle
 
 This is an evidence bundle of Sworn, format sworn.bundle/1. Nothing in it has to be believed: each record is an exact byte string, its hash lies in a
 Merkle tree (RFC 6962), and the tree's root is signed (C2SP checkpoint). What is needed beside it is one line, the verifier key of the log, from whoever
@@ -25,7 +25,10 @@ could not be looked at. 3: nothing contradicts anything, but no key was pinned, 
   \`openssl pkeyutl -verify -pubin -inkey key.pem -rawin -in text -sigfile signature\`
 - The place of one record in the tree: \`proofs/<log>/<index>.tlog-proof\`, a C2SP tlog-proof, read by any tool for transparency logs.
 
-## What is what
+`;
+
+/** `VERIFY.md` of the bundle of a run: part of the format, the same in every one. */
+export const VERIFY_PAGE = `${CHECKING}## What is what
 
 | file | |
 |---|---|
@@ -38,4 +41,22 @@ could not be looked at. 3: nothing contradicts anything, but no key was pinned, 
 | \`attestation.dsse.json\` | who asked for this bundle, when it was made, who had it before; signed |
 
 What a bundle cannot say: that what the application reported was true. It says which key reported it, when it was recorded, and that nothing changed since.
+`;
+
+/** `VERIFY.md` of a bundle of logs. */
+export const VERIFY_LOGS_PAGE = `${CHECKING.replaceAll('llm-runs', '<log>')}## What is what
+
+| file | |
+|---|---|
+| \`data/statement.json\` | which logs and which period, at which sizes of the logs, how much is shown, withheld, disclosed |
+| \`data/records/<log>.ndjson\` | the records: these are the evidence |
+| \`data/disclosures/<log>.ndjson\` | contents, with the salt that proves each to be what its record committed to |
+| \`data/events.csv\` | a row for each record, made of the records alone; the verifier makes it again and compares |
+| \`proofs/<log>/checkpoint\`, \`range.json\`, \`<index>.tlog-proof\` | the signed root, and the proof that the records lie under it |
+| \`proofs/<log>/boundary.ndjson\` | the record just before the period and the one just after it: between them lie those of the period, and no other |
+| \`proofs/<log>/withheld.json\` | records of the period that are not shown, as bare hashes: of a sample those that were not drawn |
+| \`attestation.dsse.json\` | who asked for this bundle, when it was made, who had it before; signed |
+
+What a bundle cannot say: that what an application reported was true, or that it reported everything. It says which key reported it, when it was recorded,
+and that nothing changed since.
 `;

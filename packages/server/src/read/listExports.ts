@@ -1,5 +1,5 @@
 import type { ExportItem, ExportList, ExportQuery, InEitherFormat } from '@sworn/contract';
-import { type Members, RUN_BONDS } from '@sworn/evidence';
+import { LOG_SCOPES, type LogScopeName, type Members, RUN_BONDS } from '@sworn/evidence';
 import { accessSelection } from '../store/auditSelections.js';
 import { inTenant, type Tx } from '../store/database.js';
 import { findExportRecords } from '../store/exportRecords.js';
@@ -72,8 +72,18 @@ const exportItem: ShowEntry<ExportItem> = (tenantId, entry, covered) => {
 function scopeOf(m: Members): ExportItem['scope'] {
   const scope = m.object('scope');
   const by = RUN_BONDS.find((one) => one === scope.text('by'));
-  if (by === undefined) return { kind: 'RUN', run_id: m.text('run_id') ?? '' };
-  return { kind: 'RUNS', by, value: scope.text('value') ?? '' };
+  if (by !== undefined) return { kind: 'RUNS', by, value: scope.text('value') ?? '' };
+  const logs = (Object.keys(LOG_SCOPES) as LogScopeName[]).find((one) => one === scope.text('logs'));
+  if (logs === undefined) return { kind: 'RUN', run_id: m.text('run_id') ?? '' };
+  const sample = scope.object('sample');
+  const size = sample.count('size');
+  return {
+    kind: 'LOGS',
+    logs,
+    from: scope.text('from') ?? '',
+    to: scope.text('to') ?? '',
+    sample: size === null ? null : { size, nonce: sample.text('nonce') },
+  };
 }
 
 /** What became of each export of the page, by the records below the page's pin that pass their check. */

@@ -63,7 +63,18 @@ export async function checkAttestation(
   const [first] = statement.logs;
   const origin = `${first?.origin.split('/')[0] ?? ''}/${statement.scope.tenant_id}/${read.leaf.log}`;
   const { run_id, scope } = rulesOf(statement).recordedAs(statement);
-  const said = [leaf.log, leaf.kind, leaf.by, f.export_id, f.manifest, f.tag_manifest, f.run_id, f.scope, f.disclosure];
+  const said = [
+    leaf.log,
+    leaf.kind,
+    leaf.by,
+    f.export_id,
+    f.manifest,
+    f.tag_manifest,
+    f.run_id,
+    f.scope,
+    f.disclosure,
+    f.pins,
+  ];
   const expected = [
     origin,
     'EXPORT_COMPLETED',
@@ -74,6 +85,7 @@ export async function checkAttestation(
     run_id,
     scope,
     statement.disclosure,
+    statement.logs.map(({ log, size }) => ({ log, size })),
   ];
   if (textOfAll(said) !== textOfAll(expected)) wrong('ATTESTATION_DIFFERS', 'the record of this export', 'of another');
   if (typeof f.attested_by !== 'string' || !equalBytes(bytesOf(f.attested_by), read.signedBy))

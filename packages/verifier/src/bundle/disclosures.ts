@@ -19,7 +19,7 @@ const MAX_LINE_BYTES = 64 << 20;
 export async function checkDisclosures(
   files: BundleFiles,
   { statement, pinned }: { readonly statement: Statement; readonly pinned: PinnedRecords },
-  { file, bodies, lineOf }: CheckedRecords,
+  { file, bodies, lineOf, beside }: CheckedRecords,
   tell: TellBundle,
 ): Promise<void> {
   const { log } = pinned;
@@ -53,7 +53,7 @@ export async function checkDisclosures(
   }
   const counted = [
     ['shown', pinned.shown, file.indexes.length],
-    ['withheld', pinned.withheld, 0],
+    ['withheld', pinned.withheld, beside.withheld.size],
     // Nothing in a bundle proves an erasure, so none is believed.
     ['erased', pinned.erased, 0],
     ['undisclosed', pinned.undisclosed, isLogDisclosed(statement, log) ? 0 : bodies],

@@ -23,11 +23,12 @@ export function checkLayout(statement: Statement, files: BundleFiles, tell: Tell
     ...rules.needed(statement),
     'data/statement.json',
     'trust/keys.txt',
-    ...statement.logs.flatMap(({ log }) => [
+    ...statement.logs.flatMap(({ log, withheld }) => [
       `data/records/${log}.ndjson`,
       `proofs/${log}/checkpoint`,
       `proofs/${log}/range.json`,
       ...(isLogDisclosed(statement, log) ? [`data/disclosures/${log}.ndjson`] : []),
+      ...(withheld > 0 ? [`proofs/${log}/withheld.json`] : []),
     ]),
   ]);
   for (const name of needed)

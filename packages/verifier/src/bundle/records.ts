@@ -6,11 +6,13 @@ import {
   parseRange,
   parseTlogProof,
   type RangeFile,
+  type Statement,
   type RecordFile,
   verifyInclusion,
   verifySet,
 } from '@sworn/evidence';
 import type { ArchiveEntry } from '../archive/entry.js';
+import { type Beside, readBeside } from './beside.js';
 import type { SignedCheckpoint } from './checkpoint.js';
 import { type BundleFiles, linesOf, reading, textOf } from './files.js';
 import type { TellBundle } from './finding.js';
@@ -30,36 +32,65 @@ export interface CheckedRecords {
   readonly bodies: number;
   /** Line of a leaf index. */
   readonly lineOf: ReadonlyMap<number, number>;
+  readonly beside: Beside;
+  /** All leaves that the proof is of, records and those beside them, ascending. */
+  readonly proven: { readonly indexes: readonly number[]; readonly hashes: readonly Uint8Array[] };
+  /** That they were held against; null: there was none. */
+  readonly signed: SignedCheckpoint | null;
 }
 
 /** Holds the records of a log against their proof; null, and told: they are not such that more could be asked of them. */
 export async function checkRecords(
   files: BundleFiles,
-  pinned: PinnedRecords,
-  signed: SignedCheckpoint | null,
+  { statement, pinned, signed }: RecordsClaim,
   tell: TellBundle,
 ): Promise<CheckedRecords | null> {
   const { log, size } = pinned;
   const entry = `data/records/${log}.ndjson`;
   const range = await rangeOf(files, pinned, tell);
   const records = files.get(entry);
-  if (range === null || records === undefined) return null;
-  const read = await readRecords(records, range, pinned, tell);
-  if (read === null) return null;
+  const beside = await readBeside(files, statement, log, tell);
+  if (range === null || records === undefined || beside === null) return null;
+  const indexes = recordIndexes(range, beside);
+  if (indexes === null) {
+    const expected = 'the records, those withheld and those around them, each once';
+    tell({ code: 'PROOF_DIFFERS', entry: `proofs/${log}/range.json`, expected, found: 'other leaves' });
+    return null;
+  }
+  const lines = await readRecords(records, indexes, pinned, tell);
+  if (lines === null) return null;
+  const hashes = range.indexes.map(
+    (index) =>
+      beside.withheld.get(index) ?? beside.boundary.get(index)?.hash ?? lines.hashes[lines.lineOf.get(index) as number],
+  ) as Uint8Array[];
+  const read: CheckedRecords = { ...lines, beside, proven: { indexes: range.indexes, hashes }, signed };
   if (signed !== null) {
     const { root } = signed.checkpoint;
-    const claim = { indexes: range.indexes, size, leafHashes: read.hashes, path: range.path, root };
+    const claim = { indexes: range.indexes, size, leafHashes: hashes, path: range.path, root };
     if (!verifySet(claim)) {
       tell({
         code: 'NOT_UNDER_CHECKPOINT',
         entry,
-        expected: `${range.indexes.length} records that lie under the checkpoint of size ${size}`,
+        expected: `${range.indexes.length} leaves that lie under the checkpoint of size ${size}`,
         found: 'another root',
       });
     }
     await checkSingle(files, { log, signed, read }, tell);
   }
   return read;
+}
+
+/** What the records of a log are held against. */
+export interface RecordsClaim {
+  readonly statement: Statement;
+  readonly pinned: PinnedRecords;
+  readonly signed: SignedCheckpoint | null;
+}
+
+/** The leaves of a range that are records; null: not each of it is one thing. */
+function recordIndexes({ indexes }: RangeFile, { withheld, boundary }: Beside): readonly number[] | null {
+  const records = indexes.filter((index) => !withheld.has(index) && !boundary.has(index));
+  return records.length + withheld.size + boundary.size === indexes.length ? records : null;
 }
 
 async function rangeOf(files: BundleFiles, { log, size }: PinnedRecords, tell: TellBundle): Promise<RangeFile | null> {
@@ -78,10 +109,10 @@ async function rangeOf(files: BundleFiles, { log, size }: PinnedRecords, tell: T
 
 async function readRecords(
   entry: ArchiveEntry,
-  { indexes }: RangeFile,
+  indexes: readonly number[],
   { log, origin }: PinnedRecords,
   tell: TellBundle,
-): Promise<CheckedRecords | null> {
+): Promise<Omit<CheckedRecords, 'beside' | 'proven' | 'signed'> | null> {
   const starts = new Float64Array(indexes.length);
   const lengths = new Uint16Array(indexes.length);
   const hashes: Uint8Array[] = [];

@@ -31,6 +31,7 @@ export const RUN_RULES: ScopeRules<RunStatement> = {
     ['Complete by', `${by.log} ${by.leaf_index}, ${by.checksum}`],
   ],
   isComplete: 'complete as the run says',
+  unproven: () => [],
   recordedAs: ({ scope }) => ({ run_id: scope.run_id }),
 };
 

@@ -23,6 +23,7 @@ const MAX_LEAVES_BYTES = 8 << 20;
 /** How a bundle of several runs is looked at. */
 export const RUNS_RULES: ScopeRules<RunsStatement> = {
   derived: [],
+  unproven: () => [],
   needed: ({ runs }) =>
     runs.flatMap(({ complete_by: { log, leaf_index } }, place) => [
       `proofs/${log}/${leaf_index}.tlog-proof`,
