@@ -25,7 +25,9 @@ const LONGEST = [
   'slowSenders',
   'grpcFloods',
   'clockJumps',
-].map((name) => `/packages/server/test/${name}.test.ts`);
+]
+  .map((name) => `/packages/server/test/${name}.test.ts`)
+  .concat('/packages/cli/test/exportLong.test.ts');
 
 const IS_MEASURED = process.env['SWORN_TEST_STATEMENTS'] !== undefined;
 

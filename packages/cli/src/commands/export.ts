@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { CommandContext, ExportProgress, MadeBundle } from '../deployment.js';
 import { CommandFailed, EXIT } from '../exitCode.js';
+import { keepHeapSmall } from '../smallHeap.js';
 import { chooseTenant } from '../tenantChoice.js';
 import { type ExportOptions, exportAsked, LOG_SCOPES } from '../exportAsked.js';
 import { withDeployment } from '../withDeployment.js';
@@ -77,6 +78,7 @@ Examples:
     .action((options: Options) => {
       const asked = exportAsked(options);
       return withDeployment(context, async (deployment) => {
+        keepHeapSmall();
         const { tenantId } = await chooseTenant(deployment, options.tenant);
         const { format } = options;
         // Before the work, which is long, and before an export is on record that nobody got.

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../deployment.js';
 import { CommandFailed } from '../exitCode.js';
+import { keepHeapSmall } from '../smallHeap.js';
 
 /** `sworn verify`: what `verify.mjs` does, which is the same code. */
 export function verify(context: CommandContext): Command {
@@ -24,6 +25,7 @@ Examples:
     .action(async (bundle: string, options: { key?: string; against?: string; report?: string; json: boolean }) => {
       const { verifyCommand } = await import('@sworn/verifier/node');
       const { terminal } = context;
+      keepHeapSmall();
       const args = [
         ...(options.key === undefined ? [] : ['--key', options.key]),
         ...(options.against === undefined ? [] : ['--against', options.against]),
