@@ -24,13 +24,13 @@ export const RunExportQuery = Type.Object(
     disclose: Type.Optional({
       ...OneOf(DISCLOSE),
       description:
-        'Which contents the bundle shows: none (the default), those of governance (takes logs.audit and payloads full), all (takes payloads full).',
+        'Which contents the bundle shows: none unless told, those of governance (takes logs.audit and payloads full), all (takes payloads full), e.g. governance',
       examples: ['none'],
     }),
     link: Type.Optional(
       Type.Boolean({
         description:
-          'true: paths that need no credential for some minutes, where the server makes such links, to API keys alone (docs/operate/exports.md).',
+          'true: paths that need no credential for some minutes, where the server makes such links, to API keys alone (docs/operate/exports.md), e.g. false',
         examples: [false],
       }),
     ),

@@ -1,5 +1,8 @@
 import {
+  ARCHIVE_NAME,
   DEEP_LINKS,
+  DOWNLOAD_ROUTES,
+  downloadPath,
   type Endpoint,
   ENDPOINTS,
   FACADE_PREFIX,
@@ -224,14 +227,15 @@ describe('the facade', () => {
     expect(mounted).toMatch(/GET, HEAD/);
     expect(mounted).not.toMatch(/POST|PUT|PATCH|DELETE|OPTIONS|TRACE/);
     const allowed = new Set(
-      [...[...ENDPOINTS, ...DEEP_LINKS, ...TLOG_ROUTES].map((e) => e.path), ...PUBLIC_ROUTES].map((path) =>
-        path.replaceAll(/\{([a-z_]+)\}/g, ':$1'),
+      [...[...ENDPOINTS, ...DEEP_LINKS, ...TLOG_ROUTES, ...DOWNLOAD_ROUTES].map((e) => e.path), ...PUBLIC_ROUTES].map(
+        (path) => path.replaceAll(/\{([a-z_]+)\}/g, ':$1'),
       ),
     );
     const urls = routeUrls(mounted);
     expect(urls.length).toBe(allowed.size);
     expect(new Set(urls)).toEqual(allowed);
-    for (const { permission } of [...ENDPOINTS, ...TLOG_ROUTES]) expect(PERMISSIONS).toContain(permission);
+    for (const { permission } of [...ENDPOINTS, ...TLOG_ROUTES, ...DOWNLOAD_ROUTES])
+      expect(PERMISSIONS).toContain(permission);
   });
 
   it('knows no other route, under the prefix or beside it', async () => {
@@ -289,7 +293,10 @@ describe('the facade', () => {
 
   it('serves the document it validates by, and a page for every problem', async () => {
     const document = await get(house, '/api/v1/openapi.json', null);
-    expect(Object.keys(document.json.paths)).toEqual([...ENDPOINTS, ...DEEP_LINKS].map((e) => e.path));
+    expect(Object.keys(document.json.paths)).toEqual([
+      ...[...ENDPOINTS, ...DEEP_LINKS].map((e) => e.path),
+      downloadPath('{export_id}', ARCHIVE_NAME),
+    ]);
     for (const code of PROBLEM_CODES) {
       const page = await get(house, `/problems/${code}`, null);
       expect(page.status).toBe(200);

@@ -35,6 +35,8 @@ async function contents(): Promise<ReadonlyMap<string, string>> {
 
 /** What the record of a read is encrypted under, and the tokens in it: of `access`, in tables that have no log. */
 const OF_ACCESS = ['data_key', 'directory'];
+/** Whose turn it is to build the bundle that endpoint 6 has queued: a working table, and no data. */
+const OF_TURNS = ['lease'];
 
 describe.each(ENDPOINTS as readonly Endpoint[])('INV-LOG-REPLAY-001: $id', (endpoint) => {
   it('stores nothing but the record that it was read', async () => {
@@ -50,6 +52,8 @@ describe.each(ENDPOINTS as readonly Endpoint[])('INV-LOG-REPLAY-001: $id', (endp
     }
     const after = await contents();
     expect([...after.keys()]).toEqual([...before.keys()]);
-    expect([...after].filter(([table, hash]) => before.get(table) !== hash && !OF_ACCESS.includes(table))).toEqual([]);
+    expect(
+      [...after].filter(([table, hash]) => before.get(table) !== hash && ![...OF_ACCESS, ...OF_TURNS].includes(table)),
+    ).toEqual([]);
   });
 });
