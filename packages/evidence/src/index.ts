@@ -12,7 +12,7 @@ export {
 export { type Bond, belongsBySeal, belongsTo, namesIncident } from './bundle/belongsTo.js';
 export { csvCell, csvRow } from './bundle/csv.js';
 export { type DisclosedBody, disclosureLine, isDisclosed, parseDisclosure } from './bundle/disclosureLine.js';
-export { logsFiles } from './bundle/logsFiles.js';
+export { type LogRow, logRows, logsFiles } from './bundle/logsFiles.js';
 export {
   LOG_SCOPES,
   type LogScopeName,

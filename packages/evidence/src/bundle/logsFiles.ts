@@ -28,14 +28,20 @@ const COLUMNS = {
   checksum: (record) => leafOf(record).checksum,
 } as const satisfies Readonly<Record<string, (record: ReadRecord) => string | number | null>>;
 
+/** A row of `events.csv`. */
+export type LogRow = { readonly [K in keyof typeof COLUMNS]: ReturnType<(typeof COLUMNS)[K]> };
+
+/** The rows of one log, in leaf order. */
+export async function* logRows(file: RecordFile): AsyncGenerator<LogRow> {
+  let line = 0;
+  for await (const bytes of file.leaves()) {
+    const record = { log: file.log, index: file.indexes[line++] as number, ...readLeaf(bytes) };
+    yield Object.fromEntries(Object.entries(COLUMNS).map(([name, column]) => [name, column(record)])) as LogRow;
+  }
+}
+
 /** A row each, log by log in leaf order. */
 async function* events(files: readonly RecordFile[]): AsyncGenerator<string> {
   yield csvRow(Object.keys(COLUMNS));
-  for (const file of files) {
-    let line = 0;
-    for await (const bytes of file.leaves()) {
-      const record = { log: file.log, index: file.indexes[line++] as number, ...readLeaf(bytes) };
-      yield csvRow(Object.values(COLUMNS).map((column) => column(record)));
-    }
-  }
+  for (const file of files) for await (const row of logRows(file)) yield csvRow(Object.values(row));
 }

@@ -2,6 +2,9 @@ import { logsFiles, type LogsStatement } from '@sworn/evidence';
 import type { ReadDeps } from '../read/reading.js';
 import type { Tx } from '../store/database.js';
 import { type LogsAsked, type LogsFound, readLogsScope } from './logsScope.js';
+import { logsReportHtml } from './report/html.js';
+import { logsReportOf } from './report/logsReport.js';
+import { logsReportPdf } from './report/pdf.js';
 import type { FoundScope, Pins, WrittenLeaves } from './scope.js';
 import { VERIFY_LOGS_PAGE } from './verifyPage.js';
 
@@ -29,11 +32,11 @@ export async function findLogsScope(
 async function writeFiles(
   scope: LogsStatement['scope'],
   { ranges, population, uncovered }: LogsFound,
-  { head, written, add }: WrittenLeaves,
+  { head, written, logs, add }: WrittenLeaves,
 ): Promise<LogsStatement> {
-  for (const { name, pieces } of logsFiles(written.map(({ file }) => file))) await add(name, pieces());
-  await add('VERIFY.md', [VERIFY_LOGS_PAGE]);
-  return {
+  const files = written.map(({ file }) => file);
+  for (const { name, pieces } of logsFiles(files)) await add(name, pieces());
+  const statement: LogsStatement = {
     format: head.format,
     scope,
     disclosure: head.disclosure,
@@ -42,4 +45,9 @@ async function writeFiles(
     population,
     uncovered,
   };
+  const report = await logsReportOf({ statement, files, logs });
+  await add('data/report.html', logsReportHtml(report));
+  await add('data/report.pdf', logsReportPdf(report));
+  await add('VERIFY.md', [VERIFY_LOGS_PAGE]);
+  return statement;
 }

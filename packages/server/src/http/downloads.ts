@@ -141,7 +141,7 @@ async function deliver(
   // Opened before it is on record: what cannot be read is not delivered.
   const bytes = bundle.read(file.from + from, file.from + to)[Symbol.asyncIterator]();
   const first = await bytes.next();
-  await deps.recordAccess({
+  const delivered = deps.recordAccess({
     ...read(deps, a, sent),
     kind: 'EXPORT_DELIVERED',
     filters: {},
@@ -158,6 +158,10 @@ async function deliver(
       ...(range.kind === 'part' && { from }),
       ...(a.isLinked && { byLink: true }),
     },
+  });
+  await delivered.catch(async (error: unknown) => {
+    await bytes.return?.();
+    throw error;
   });
   a.leave();
   describe(reply, sent)

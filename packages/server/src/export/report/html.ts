@@ -2,10 +2,12 @@ import type { Block, Line, Row, Value } from './block.js';
 import { documentOf } from './document.js';
 import type { Form } from './form.js';
 import { STYLE } from './htmlStyle.js';
+import { logsDocumentOf, periodOf } from './logsDocument.js';
+import type { LogsReport } from './logsReport.js';
 import type { Report } from './report.js';
 import { runsDocumentOf, titleOf } from './runsDocument.js';
 import type { RunsReport } from './runsReport.js';
-import { type Piece, piecesOf, restText } from './text.js';
+import { grouped, type Piece, piecesOf, restText } from './text.js';
 
 /** The page shows every row. */
 const FORM: Form = { rows: Number.MAX_SAFE_INTEGER, decisions: Number.MAX_SAFE_INTEGER, notes: [] };
@@ -24,6 +26,15 @@ export function reportHtml(report: Report): AsyncGenerator<string> {
 /** The same on several runs. */
 export function runsReportHtml(report: RunsReport): AsyncGenerator<string> {
   return pageHtml(`Report on ${titleOf(report)}`, runsDocumentOf(report, { ...FORM, runs: Number.MAX_SAFE_INTEGER }));
+}
+
+/** Rows of what was recorded in a period: what a browser still scrolls through. */
+const MAX_RECORDED = 20_000;
+
+/** The same on the records of a period. */
+export function logsReportHtml(report: LogsReport): AsyncGenerator<string> {
+  const note = `This file shows at most ${grouped(MAX_RECORDED)} records, half of them from the beginning and half from the end; data/events.csv has all.`;
+  return pageHtml(`Report on ${periodOf(report)}`, logsDocumentOf(report, { rows: MAX_RECORDED, notes: [note] }));
 }
 
 async function* pageHtml(title: string, blocks: Iterable<Block> | AsyncIterable<Block>): AsyncGenerator<string> {

@@ -1,6 +1,8 @@
 import type { Block, Value } from './block.js';
 import { documentOf } from './document.js';
 import type { Form } from './form.js';
+import { logsDocumentOf } from './logsDocument.js';
+import type { LogsReport } from './logsReport.js';
 import { type SetLine, setLine, setLines, type TextStyle } from './pdfLines.js';
 import { tablePdf } from './pdfTable.js';
 import type { Report } from './report.js';
@@ -68,6 +70,17 @@ export function runsReportPdf(report: RunsReport): AsyncGenerator<Uint8Array> {
     ),
   };
   return sheetsPdf(about, runsDocumentOf(report, form));
+}
+
+/** The same on the records of a period. */
+export function logsReportPdf(report: LogsReport): AsyncGenerator<Uint8Array> {
+  const about = {
+    subject: `${report.statement.scope.logs} records of a period`,
+    otherwise: 'the records of a period',
+    date: dateOf([{ recordedAt: report.statement.scope.to }]),
+  };
+  const note = `This file shows at most ${grouped(MAX_ROWS)} records, half of them from the beginning and half from the end; data/events.csv has all.`;
+  return sheetsPdf(about, logsDocumentOf(report, { rows: MAX_ROWS, notes: [note, FACES_NOTE] }));
 }
 
 /** What a file is called: its subject, and where that is no name what it is anyway. */
