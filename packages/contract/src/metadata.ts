@@ -89,4 +89,6 @@ export const AggregateMetadata = Type.Object(
 export type AggregateMetadata = Static<typeof AggregateMetadata>;
 
 /** Whom the tokens of an answer stand for, to whoever may see contents. */
-export const Clear = Type.Record(Type.String({ pattern: '^tok_[0-9a-f]{32}$' }), NullableString);
+export const Clear = Type.Record(Type.String({ pattern: '^tok_[0-9a-f]{32}$' }), NullableString, {
+  additionalProperties: false,
+});

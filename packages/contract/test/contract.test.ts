@@ -2,8 +2,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { leafHash } from '@sworn/evidence';
 import { describe, expect, it } from 'vitest';
 import {
+  ARCHIVE_NAME,
   contractMarkdown,
   DEEP_LINKS,
+  DOWNLOAD_ROUTES,
   ENDPOINTS,
   type Example,
   examplePath,
@@ -60,9 +62,11 @@ describe('openapi.json', () => {
     expect(readFileSync(at('../openapi.json'), 'utf8')).toBe(openApiText(version));
   });
 
-  it('describes every endpoint and deep link, and the same way twice', () => {
+  it('describes every endpoint, deep link and download, and the same way twice', () => {
     const document = openApiDocument(version) as { paths: Record<string, unknown> };
-    expect(Object.keys(document.paths)).toEqual([...ENDPOINTS, ...DEEP_LINKS].map((e) => e.path));
+    expect(Object.keys(document.paths)).toEqual(
+      [...ENDPOINTS, ...DEEP_LINKS, ...DOWNLOAD_ROUTES].map((e) => e.path.replace('*', ARCHIVE_NAME)),
+    );
     expect(openApiText(version)).toBe(openApiText(version));
   });
 
@@ -70,9 +74,9 @@ describe('openapi.json', () => {
     const document = openApiDocument(version) as { components: { schemas: Record<string, object> } };
     const text = JSON.stringify(document);
     const saidOnce = Object.entries(document.components.schemas).map(
-      ([name, { properties }]: [string, { properties?: object }]) => [
+      ([name, shape]: [string, { properties?: object; patternProperties?: object }]) => [
         name,
-        text.split(JSON.stringify(properties)).length - 1,
+        text.split(JSON.stringify(shape.properties ?? shape.patternProperties)).length - 1,
       ],
     );
     expect(saidOnce).toEqual(SHARED_SHAPES.map(({ name }) => [name, 1]));
@@ -137,6 +141,7 @@ describe('the problem table', () => {
       not_found: 404,
       method_not_allowed: 405,
       evidence_compromised: 409,
+      range_not_satisfiable: 416,
       misdirected: 421,
       rate_limited: 429,
       internal: 500,

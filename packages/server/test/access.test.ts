@@ -397,7 +397,7 @@ describe('an access record', () => {
       expect((await get(house, LIST, reader, { 'sworn-view': ill })).status).toBe(200);
       expect(await lastOf(tenant)).not.toHaveProperty('view');
     }
-    house.advance(60_000);
+    house.toNextMinute();
     await get(house, LIST, null, { 'sworn-view': view });
     expect(await lastOf(house.platformTenant)).not.toHaveProperty('view');
   });
@@ -473,7 +473,7 @@ describe('an access record', () => {
 
   it('of a caller nobody knows goes to the platform, one for each source, endpoint and minute', async () => {
     const before = (await accessRecords(house, house.platformTenant)).length;
-    house.advance(60_000);
+    house.toNextMinute();
     const ask = () => get(house, `${LIST}/${runId}/trace`, 'swk_nonsense');
     for (let i = 0; i < 20; i++) expect((await ask()).status).toBe(401);
     const records = await accessRecords(house, house.platformTenant);
@@ -485,13 +485,13 @@ describe('an access record', () => {
       endpoint: 'llm_runs.trace',
     });
     expect(records.at(-1)).not.toHaveProperty('run_id');
-    house.advance(60_000);
+    house.toNextMinute();
     await ask();
     expect((await accessRecords(house, house.platformTenant)).length).toBe(before + 2);
   });
 
   it('of a request for another host goes to the platform, one for each source and minute', async () => {
-    house.advance(60_000);
+    house.toNextMinute();
     const before = (await accessRecords(house, house.platformTenant)).length;
     const request = `GET ${LIST} HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n`;
     for (let i = 0; i < 5; i++) expect(await raw(house, request)).toMatch(/^HTTP\/1\.1 421 /);

@@ -30,7 +30,8 @@ const guess = (): string => formatApiKey(makeApiKey(tenant));
 
 /** What `during` added to a tenant's access records, at the start of a minute and with the minute written at its end. */
 async function added(of: string, during: () => Promise<void>): Promise<Members[]> {
-  house.advance(120_000);
+  house.advance(60_000);
+  house.toNextMinute();
   await house.access.settle();
   const before = (await accessRecords(house, of)).length;
   await during();

@@ -78,6 +78,8 @@ export interface House {
   readonly url: string;
   /** Milliseconds the house's clock is ahead. */
   advance(ms: number): void;
+  /** To the beginning of another minute: what is counted by the minute is in one then. */
+  toNextMinute(): void;
   /** The house's recorder of reads; nothing settles its folds unasked. */
   readonly access: AccessRecorder;
   /** What that told of each request: `ALLOW own`. */
@@ -362,6 +364,9 @@ export async function buildHouse({
     url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
     advance: (ms) => {
       ahead += ms;
+    },
+    toNextMinute() {
+      ahead += 60_000 - (now() % 60_000);
     },
     access,
     told,

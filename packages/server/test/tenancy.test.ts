@@ -1,4 +1,5 @@
 import { type Endpoint, ENDPOINTS } from '@sworn/contract';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ITEMS } from '../src/http/questions.js';
@@ -50,6 +51,8 @@ beforeAll(async () => {
   const { ours, theirs, house } = pair;
   await pair.fill(ours);
   const values = await valuesOf(ours);
+  // What was asked for meanwhile is built: it would change what is told of exports later.
+  await exportsSettled(ours);
   // Reading makes records; those before this time stay what they are.
   const at = new Date().toISOString();
   // As the other will call its own, whose words are not there yet.
@@ -87,6 +90,19 @@ const grows = ({ permission, shape }: Endpoint): boolean => permission === 'logs
 
 const ask = (of: Party, endpoint: Endpoint, { id, query }: Asked): Promise<Got> =>
   pair.ask(of, `${pathOf(endpoint, id)}?${query}`);
+
+/** Resolves when no export of the party is under way. */
+async function exportsSettled(of: Party): Promise<void> {
+  const endpoint = all.find(({ id }) => id === 'llm_runs.export') as Endpoint;
+  const pending = async () => {
+    const answers = [];
+    for (const id of [...sharedIds(endpoint), of.ownRun])
+      for (const disclose of ['none', 'governance', 'all'])
+        answers.push(await ask(of, endpoint, { id, query: `disclose=${disclose}` }));
+    return answers.filter(({ json }) => (json as { status?: string }).status === 'PENDING').length;
+  };
+  while ((await pending()) > 0) await sleep(250);
+}
 
 /** Members of a party's answers, and of records in them, that a parameter may be about. */
 async function valuesOf(of: Party): Promise<ReadonlyMap<string, readonly string[]>> {
@@ -131,9 +147,15 @@ function expectNothingOfOthers(to: Party, { json }: Got, said: string): void {
   ).toEqual([]);
 }
 
-/** An answer without what its readers once asked for: a filter may name anything, and records of reads say so. */
+/**
+ * An answer without what its readers once asked for: a filter may name anything, and records of reads say so; a token in it that stands for
+ * nobody here is told to do so.
+ */
 function heard(json: unknown): string {
-  return JSON.stringify(json, (name, value: unknown) => (/^filters(_applied)?$/.test(name) ? undefined : value));
+  return JSON.stringify(json, (name, value: unknown) => {
+    if (/^filters(_applied)?$/.test(name)) return undefined;
+    return name === 'clear' ? Object.entries(value as object).filter(([, who]) => who !== null) : value;
+  });
 }
 
 /** Up to four parameters, each once, of what either party has, of examples of its schema, and of what no schema thinks of. */
